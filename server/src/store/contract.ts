@@ -1,0 +1,516 @@
+// The store's contract: what the platform asks of its memory, in the domain's words. One verb is one transaction.
+//
+// Promises every engine keeps (the suite in server/test/store-contract.ts shows them on each):
+//  - A verb that has resolved is committed; `accept` and every state change are also synced to disk. A `settle` of
+//    successes and retries may be lost by a crash (it is only a note that something was sent): it is sent again.
+//  - `accept` is a group commit: what arrives while one commit runs shares the next. A shared commit fails only the
+//    guilty: a request that cannot be stored is found by halving, its companions are stored.
+//  - Numbers of a workspace (events, webhooks, subscriptions…) are given under a lock on the workspace's row that is
+//    held until the commit. So numbers are in commit order, a reader by number skips nothing, two publishes of the
+//    same ids cannot deadlock, and the subscriptions an event is matched with are those of its commit.
+//  - Every key leads with the workspace. Instants are epoch ms, spans ms, sizes bytes.
+import type { Catalog, EventType, SchemaCheck } from '../model/catalog.ts';
+import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
+import type { DeliveryKey } from '../model/ids.ts';
+import type { Format, Health, Intent, Signing, Verification, Vitals } from '../model/webhook.ts';
+
+/** The whole store. */
+export interface Store {
+  log: Log;
+  settings: Settings;
+  lanes: Lanes;
+  /** Hints that something was committed; they may be missed or come twice (polling is the truth). */
+  on(listener: StoreListener): void;
+  /** Resolves when the store answers; rejects with the reason in words otherwise. */
+  check(): Promise<void>;
+  /** Finishes what was begun and closes. Twice is harmless. */
+  close(): Promise<void>;
+}
+
+/** What the store tells those who listen, always after the commit. */
+export interface StoreListener {
+  /** Deliveries made by any door: publish, replay, expansion of a large fan-out. */
+  deliveries?(deliveries: PendingDelivery[]): void;
+  /** Events of these workspaces were accepted. */
+  events?(workspaces: readonly number[]): void;
+  /** A webhook was made, changed or deleted. */
+  webhook?(workspace: number, webhook: number): void;
+}
+
+/* ── The log and its deliveries ─────────────────────────────────────────────────────────────────────────────── */
+
+/** What a publisher said, decoded and checked against one version of the catalog. */
+export interface Publish {
+  catalog: Catalog;
+  events: readonly NewEvent[];
+  acceptedAt: number;
+  /** `traceparent` of the request, or null. */
+  trace: string | null;
+}
+
+/** One event to be accepted. */
+export interface NewEvent {
+  source: string;
+  id: string;
+  type: string;
+  attributes: Readonly<Record<string, string | number | boolean>>;
+  data: unknown;
+  /** Structured-mode JSON bytes, exactly as sent. */
+  envelope: Uint8Array;
+  /** What a schema in `warn` mode found, or null. */
+  note: string | null;
+}
+
+/** The answer to one event: the first answer again when (workspace, source, id) was accepted before (R53, R125). */
+export interface Accepted {
+  event: number;
+  source: string;
+  id: string;
+  duplicate: boolean;
+}
+
+/** What became of a publish. */
+export type AcceptResult =
+  | { kind: 'accepted'; accepted: Accepted[] }
+  /** The catalog has changed since the check: check again against `settings.catalog()`. */
+  | { kind: 'stale' }
+  | { kind: 'over-quota'; what: 'events' | 'bytes'; limit: number; resetAt: number }
+  /** The workspace is gone. */
+  | { kind: 'gone' };
+
+/** An event as it is read. */
+export interface StoredEvent {
+  workspace: number;
+  event: number;
+  acceptedAt: number;
+  source: string;
+  id: string;
+  type: string;
+  note: string | null;
+  trace: string | null;
+  envelope: Uint8Array;
+}
+
+/** A page of a list: `next` continues it; null when the end was reached. */
+export interface Page<Row> {
+  rows: Row[];
+  next: string | null;
+}
+
+/** How events are listed: ascending by number, after a position (poll), or the newest first. */
+export interface EventsQuery {
+  workspace: number;
+  order: 'oldest-first' | 'newest-first';
+  /** Exclusive bound from a former page's `next`; null from the start. */
+  cursor: number | null;
+  limit: number;
+  /** Exact type, or a `.*` pattern. */
+  type?: string;
+  source?: string;
+  /** Accepted at or after / before. */
+  since?: number;
+  until?: number;
+}
+
+/** A page of events. A filtered page may hold fewer than `limit` (even none) and still continue. */
+export interface EventsPage {
+  rows: StoredEvent[];
+  /** Number to continue after. Polling uses it also at the end of the log: it never goes back and never skips. */
+  cursor: number;
+  /** Is there more right now? */
+  more: boolean;
+}
+
+/** A delivery as it is read. */
+export interface StoredDelivery extends DeliveryKey {
+  type: string;
+  source: string;
+  eventId: string;
+  state: StoredState;
+  shown: DeliveryState;
+  tries: number;
+  attempts: number;
+  createdAt: number;
+  dueAt: number;
+  firstTryAt: number | null;
+  endedAt: number | null;
+  reason: string | null;
+}
+
+/** How deliveries are listed: newest event first. */
+export interface DeliveriesQuery {
+  workspace: number;
+  state?: DeliveryState;
+  webhook?: number;
+  event?: number;
+  cursor: string | null;
+  limit: number;
+}
+
+/** A target: what deliveries go to. Today always a webhook. */
+export interface TargetKey {
+  workspace: number;
+  target: number;
+}
+
+/** What is waiting for a target. */
+export interface Backlog extends TargetKey {
+  open: number;
+  /** When the earliest open delivery is due. */
+  dueAt: number;
+}
+
+/** A page of due deliveries of one target, in order of (dueAt, event, copy). */
+export interface Refill {
+  deliveries: PendingDelivery[];
+  /** Are there more that are due already? */
+  more: boolean;
+  /** When the next one that is not due yet will be, or null. */
+  nextDueAt: number | null;
+}
+
+/** A batch to settle: deliveries, their attempts, and the vitals of the webhooks they moved, in one transaction. */
+export interface SettleBatch {
+  settlements: readonly Settlement[];
+  vitals: readonly VitalsChange[];
+  /** Dead letters and state changes are synced; the rest need not be. */
+  synced: boolean;
+  /** Lanes this batch belongs to, each with the epoch under which it is owned: a former owner is refused. */
+  lanes: readonly OwnedLane[];
+  now: number;
+}
+
+/** New vitals of a webhook, with the change of health or intent to record when there was one. */
+export interface VitalsChange extends TargetKey {
+  vitals: Vitals;
+  /** Present when the state changed. */
+  change: { intent: Intent; reason: string; at: number } | null;
+}
+
+/** What retention takes away, per table, and what counts as expired. Spans in ms. */
+export interface Retention {
+  eventsMs: number;
+  deliveriesMs: number;
+  idempotencyMs: number;
+  changesMs: number;
+}
+
+/** Rows of the log. */
+export interface Log {
+  /** Accepts a publish with all its deliveries, in a commit shared with whatever arrived meanwhile. */
+  accept(publish: Publish): Promise<AcceptResult>;
+  /** Settles a batch. Resolves `'fenced'` and writes nothing when a lane of it belongs to somebody else by now. */
+  settle(batch: SettleBatch): Promise<'settled' | 'fenced'>;
+  /** Reads due deliveries of a target, past a position. */
+  refill(query: RefillQuery): Promise<Refill>;
+  /** Targets in these lanes (0–63) with open deliveries: what a node finds to do when it takes lanes over. */
+  backlogs(lanes: readonly number[]): Promise<Backlog[]>;
+  /** Makes every waiting retry of a target due now, in chunks; resolves the number moved. */
+  expedite(target: TargetKey, now: number): Promise<number>;
+  /** Expands up to `limit` targets of fan-outs too large for their accept; false when none is left. */
+  expandFanouts(limit: number, now: number): Promise<boolean>;
+  /** One page of events. Runs off the hot thread. */
+  events(query: EventsQuery): Promise<EventsPage>;
+  event(workspace: number, event: number): Promise<StoredEvent | null>;
+  /** The number of the newest event of a workspace (0 for none): where a live stream begins. */
+  head(workspace: number): Promise<number>;
+  deliveries(query: DeliveriesQuery): Promise<Page<StoredDelivery>>;
+  delivery(key: DeliveryKey): Promise<{ delivery: StoredDelivery; attempts: Attempt[] } | null>;
+  /** One delivery ready to be tried by hand, whatever its state; null when it or its event is gone. */
+  pending(key: DeliveryKey): Promise<PendingDelivery | null>;
+  /** Takes up to `limit` expired rows away; resolves how many: call again until 0. */
+  prune(retention: Retention, now: number, limit: number): Promise<number>;
+  /** Counts for metrics: open, dead, and the oldest due instant, per workspace. Runs off the hot thread. */
+  totals(): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]>;
+}
+
+/** Which due deliveries to read. */
+export interface RefillQuery extends TargetKey {
+  now: number;
+  /** Exclusive position (dueAt, event, copy) of the last one read, or null from the start. */
+  after: { dueAt: number; event: number; copy: number } | null;
+  limit: number;
+}
+
+/* ── Lanes ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** Targets hash to 1,024 buckets, buckets to 64 lanes; a lane is owned by one node at a time. */
+export const BUCKETS = 1024;
+/** See {@link BUCKETS}. */
+export const LANES = 64;
+
+/** A lane in somebody's hands; `epoch` grows with every change of owner (the fencing token). */
+export interface OwnedLane {
+  lane: number;
+  epoch: number;
+}
+
+/** Leases on lanes. */
+export interface Lanes {
+  /** Takes every lane that is free, expired, or whose holder's session is gone; resolves all that this node owns. */
+  take(node: string, now: number, leaseMs: number): Promise<OwnedLane[]>;
+  /** Renews this node's leases; resolves those it still owns. */
+  renew(node: string, now: number, leaseMs: number): Promise<OwnedLane[]>;
+  /** Gives all up. */
+  release(node: string): Promise<void>;
+}
+
+/* ── Catalog and settings ───────────────────────────────────────────────────────────────────────────────────── */
+
+/** A tenant. `workspace` is its key in every table, `token` the part of all its ids. */
+export interface Workspace {
+  workspace: number;
+  token: string;
+  name: string;
+  limits: WorkspaceLimits;
+  createdAt: number;
+}
+
+/** What a workspace may use; null is unlimited. Events and bytes count per UTC day, the others in all. */
+export interface WorkspaceLimits {
+  eventsPerDay: number | null;
+  bytesPerDay: number | null;
+  webhooks: number | null;
+  subscriptions: number | null;
+}
+
+/** A publisher of the platform-wide catalog. */
+export interface Service {
+  service: string;
+  description: string;
+  createdAt: number;
+}
+
+/** What may be said about an event type. */
+export interface EventTypeSetting {
+  workspace: number;
+  type: string;
+  service: string | null;
+  description: string;
+  schema: string | null;
+  schemaCheck: SchemaCheck;
+  example: string | null;
+  deprecation: string | null;
+}
+
+/** A webhook with everything about it but its secrets. Instants epoch ms, spans ms. */
+export interface Webhook {
+  workspace: number;
+  webhook: number;
+  token: string;
+  bucket: number;
+  name: string;
+  description: string;
+  url: string;
+  verification: Verification;
+  signing: readonly Signing[];
+  format: Format;
+  headers: Readonly<Record<string, string>>;
+  /** Delays between tries, or null for the installation's plan. */
+  retryDelaysMs: readonly number[] | null;
+  /** One deadline over connect, headers and body, or null for the installation's. */
+  timeoutMs: number | null;
+  /** Requests per minute the endpoint allowed when it was verified, or null for no limit. */
+  allowedRate: number | null;
+  intent: Intent;
+  health: Health;
+  streak: number;
+  lastSuccessAt: number | null;
+  /** Why it is in its state. */
+  reason: string;
+  /** ed25519 public key (`whpk_…`) of the `standard-v1a` signature, or null. */
+  publicKey: string | null;
+  /** Until when the former secret is honoured beside the present one, or null. */
+  secondaryUntil: number | null;
+  createdAt: number;
+  updatedAt: number;
+  /** Grows with every change: the compare-and-set of `updateWebhook`. */
+  revision: number;
+}
+
+/** A webhook's secrets in the clear; they leave the store only towards the engine. */
+export interface WebhookSecrets {
+  /** HMAC key of challenge and HPE signature, as text. */
+  secret: string;
+  /** The former (or next) secret, honoured during a rotation. */
+  secondarySecret: string | null;
+  /** Which of the two the endpoint proved last: the HPE signature, which can carry only one, is made with it. */
+  proved: 'secret' | 'secondarySecret';
+  /** Standard Webhooks keys (`whsec_…`), the present first; former ones until `secondaryUntil`. */
+  standardKeys: readonly string[];
+  /** ed25519 key (`whsk_…`) of `standard-v1a`, or null. */
+  signingKey: string | null;
+  /** Verbatim `Authorization` value, or null (R4). */
+  authorization: string | null;
+}
+
+/** What a new webhook is made of. */
+export interface NewWebhook {
+  workspace: number;
+  name: string;
+  description: string;
+  url: string;
+  verification: Verification;
+  signing: readonly Signing[];
+  format: Format;
+  headers: Readonly<Record<string, string>>;
+  retryDelaysMs: readonly number[] | null;
+  timeoutMs: number | null;
+  publicKey: string | null;
+  secrets: WebhookSecrets;
+  health: Health;
+  reason: string;
+  now: number;
+}
+
+/** Fields of a webhook that may change; absent ones stay. */
+export type WebhookPatch = Partial<
+  Pick<
+    Webhook,
+    | 'name'
+    | 'description'
+    | 'url'
+    | 'verification'
+    | 'signing'
+    | 'format'
+    | 'headers'
+    | 'retryDelaysMs'
+    | 'timeoutMs'
+    | 'allowedRate'
+    | 'intent'
+    | 'health'
+    | 'streak'
+    | 'lastSuccessAt'
+    | 'publicKey'
+    | 'secondaryUntil'
+  >
+> & { secrets?: WebhookSecrets };
+
+/** A recorded change of state. */
+export interface WebhookChange {
+  at: number;
+  intent: Intent;
+  health: Health;
+  reason: string;
+}
+
+/** Webhook + event type (or pattern) + optional filter. */
+export interface Subscription {
+  workspace: number;
+  subscription: number;
+  webhook: number;
+  type: string;
+  filter: string | null;
+  createdAt: number;
+}
+
+/** An API key; only its hash is kept. */
+export interface ApiKey {
+  key: string;
+  name: string;
+  scopes: readonly KeyScope[];
+  /** The workspaces it may act for; null is the installation's own key, for all. */
+  workspaces: readonly number[] | null;
+  /** The service it is bound to: it publishes only that one's types. */
+  service: string | null;
+  createdAt: number;
+}
+
+/** What a key may do. */
+export type KeyScope = 'publish' | 'read' | 'manage';
+
+/** A refusal in the domain's words; anything else a verb throws is a bug or an outage. */
+export class StoreRefusal extends Error {
+  override name = 'StoreRefusal';
+  readonly code: RefusalCode;
+  constructor(code: RefusalCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Why a verb refused. */
+export type RefusalCode = 'not-found' | 'name-taken' | 'exists' | 'in-use' | 'limit-reached' | 'changed-meanwhile';
+
+/** The first answer to a request with an `Idempotency-Key`, or the state of it. */
+export type IdempotencyClaim =
+  | { kind: 'claimed' }
+  | { kind: 'running' }
+  | { kind: 'other-body' }
+  | { kind: 'answered'; status: number; body: string };
+
+/** Catalog, webhooks, subscriptions, keys. */
+export interface Settings {
+  /** The compiled catalog of a workspace, at its newest version known here; null when the workspace is gone. */
+  catalog(workspace: number): Promise<Catalog | null>;
+
+  workspaces(): Promise<Workspace[]>;
+  workspace(by: { workspace: number } | { token: string } | { name: string }): Promise<Workspace | null>;
+  createWorkspace(name: string, limits: WorkspaceLimits, now: number): Promise<Workspace>;
+  limitWorkspace(workspace: number, limits: WorkspaceLimits): Promise<Workspace>;
+  /** Deletes a workspace with all it holds (rows go in chunks, the workspace at once). */
+  deleteWorkspace(workspace: number): Promise<void>;
+
+  services(): Promise<Service[]>;
+  /** Makes a service; the same again is harmless (R49). */
+  putService(service: string, description: string, now: number): Promise<Service>;
+  deleteService(service: string): Promise<void>;
+  /** Makes or replaces an event type; the same again is harmless (R49). */
+  putType(type: EventTypeSetting, now: number): Promise<EventType>;
+  /** Refuses `in-use` while subscriptions name exactly this type. */
+  deleteType(workspace: number, type: string): Promise<void>;
+
+  createWebhook(webhook: NewWebhook): Promise<Webhook>;
+  webhooks(workspace: number): Promise<Webhook[]>;
+  webhook(workspace: number, webhook: number): Promise<Webhook | null>;
+  /** The webhook with its secrets: for signing and challenging only. */
+  target(key: TargetKey): Promise<{ webhook: Webhook; secrets: WebhookSecrets } | null>;
+  /** Changes a webhook if it still has that revision (`changed-meanwhile` otherwise); records `change` when given. */
+  updateWebhook(change: WebhookUpdate): Promise<Webhook>;
+  /** Refuses `in-use` while subscriptions exist, unless forced; its open deliveries become dead letters. */
+  deleteWebhook(key: TargetKey, force: boolean, now: number): Promise<void>;
+  webhookChanges(workspace: number, webhook: number, limit: number): Promise<WebhookChange[]>;
+
+  /** Makes a subscription; the same again answers the first one with `created: false`. */
+  createSubscription(subscription: NewSubscription): Promise<{ subscription: Subscription; created: boolean }>;
+  subscriptions(workspace: number, webhook?: number): Promise<Subscription[]>;
+  deleteSubscription(workspace: number, subscription: number): Promise<void>;
+
+  createKey(key: ApiKey, hash: string): Promise<void>;
+  keys(): Promise<ApiKey[]>;
+  deleteKey(key: string): Promise<void>;
+  /** The key with this SHA-256 hash (hex), or null. */
+  findKey(hash: string): Promise<ApiKey | null>;
+
+  /** Claims an `Idempotency-Key` for a request with this body hash, or tells what became of the first one. */
+  claim(key: IdempotencyKey, now: number): Promise<IdempotencyClaim>;
+  /** Stores the answer of a claimed request; a null answer releases the claim (the request failed before acting). */
+  fulfil(key: IdempotencyKey, answer: { status: number; body: string } | null): Promise<void>;
+}
+
+/** A change of a webhook. */
+export interface WebhookUpdate extends TargetKey {
+  revision: number;
+  patch: WebhookPatch;
+  /** Reason to record when intent or health changes. */
+  reason: string | null;
+  now: number;
+}
+
+/** What a new subscription is made of. */
+export interface NewSubscription {
+  workspace: number;
+  webhook: number;
+  type: string;
+  filter: string | null;
+  now: number;
+}
+
+/** Names one request that carries an `Idempotency-Key`. */
+export interface IdempotencyKey {
+  workspace: number;
+  /** The key that authenticated the request, and the request's own key. */
+  owner: string;
+  key: string;
+  bodyHash: string;
+}
