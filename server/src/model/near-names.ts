@@ -1,0 +1,75 @@
+// What a mistyped name was probably meant to be: for event types, settings and commands. Pure and bounded.
+
+/** Longest name that is compared; what is longer is cut, so one comparison costs at most 40,000 steps. */
+const LONGEST = 200;
+/** How many candidates are looked at. */
+const CANDIDATES = 5_000;
+/** Shortest part of a name that counts as a hint. */
+const SHORTEST_PART = 4;
+
+/**
+ * The candidates nearest to a mistyped name, the nearest first, at most `count` of them (R116).
+ * Near is: the same but for upper and lower case, a few mistypings away (one for every four characters, at most six;
+ * two exchanged neighbours count as one), or one name ending or beginning with the whole of the other.
+ */
+export function nearNames(name: string, candidates: Iterable<string>, count = 3): string[] {
+  const wanted = name.slice(0, LONGEST).toLowerCase();
+  const found: { candidate: string; distance: number }[] = [];
+  let looked = 0;
+  for (const candidate of candidates) {
+    if (++looked > CANDIDATES) break;
+    const distance = nearness(wanted, candidate.slice(0, LONGEST).toLowerCase());
+    if (distance !== null) found.push({ candidate, distance });
+  }
+  found.sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1));
+  return found.slice(0, count).map(({ candidate }) => candidate);
+}
+
+/** The end of a sentence that names near matches: `; did you mean a or b?`, or nothing when none is near. */
+export function didYouMean(name: string, candidates: Iterable<string>): string {
+  const near = nearNames(name, candidates);
+  if (near.length === 0) return '';
+  const last = near.pop() as string;
+  return `; did you mean ${near.length > 0 ? `${near.join(', ')} or ${last}` : last}?`;
+}
+
+function nearness(a: string, b: string): number | null {
+  if (a === b) return 0;
+  const allowed = Math.min(6, Math.max(1, Math.floor(Math.max(a.length, b.length) / 4)));
+  const typed = Math.abs(a.length - b.length) > allowed ? null : distanceUpTo(a, b, allowed);
+  if (typed !== null) return typed;
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  if (short.length < SHORTEST_PART) return null;
+  // A lost prefix (`com.hpe.greenlake.`) or ending is a likelier slip than anything further away than a typing error.
+  return long.endsWith(short) || long.startsWith(short) ? allowed + 1 : null;
+}
+
+/**
+ * Optimal string alignment distance (insert, delete, replace, exchange two neighbours), or null when above `limit`.
+ * Three rows are enough, since an exchange looks two rows back.
+ */
+function distanceUpTo(a: string, b: string, limit: number): number | null {
+  let before: number[] = [];
+  let last: number[] = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    let least = i;
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let cost = Math.min(replaced, at(last, j) + 1, at(row, j - 1) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, at(before, j - 2) + 1);
+      row.push(cost);
+      least = Math.min(least, cost);
+    }
+    if (least > limit) return null;
+    before = last;
+    last = row;
+  }
+  const distance = at(last, b.length);
+  return distance <= limit ? distance : null;
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] as number;
+}
