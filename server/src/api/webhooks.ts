@@ -1,0 +1,206 @@
+// Webhooks: registered URLs that have to prove themselves. Wire types here; what changes one is webhook-actions.ts.
+import { Type, type Static } from 'typebox';
+import { OutcomeOut } from './deliveries.ts';
+import { idOf, Instant, orNull, PageQuery, pageOf, spanMs, WorkspaceQuery } from './wire.ts';
+
+const Name = Type.String({
+  minLength: 1,
+  maxLength: 50,
+  pattern: '^[\\p{L}\\p{M}\\p{Nd}.@_ -]+$',
+  description: 'Letters, digits and `- . @ _` or space; unique in the workspace (R108).',
+});
+const Description = Type.String({ maxLength: 100 });
+const Url = Type.String({
+  minLength: 1,
+  maxLength: 2048,
+  description: 'https and a public name, unless the operator allows more.',
+});
+const Secret = Type.String({
+  minLength: 4,
+  maxLength: 100,
+  description: 'HMAC key of challenge and signature. Never trimmed, never shown again (R109). Generated when left out.',
+});
+const State = Type.Enum(['pending', 'active', 'warning', 'critical', 'paused', 'disabled']);
+const Intent = Type.Enum(['enabled', 'paused', 'disabled']);
+const Health = Type.Enum(['pending', 'active', 'warning', 'critical']);
+const VerificationKind = Type.Enum(['challenge', 'options', 'none'], {
+  description: 'How the endpoint proves itself; `none` needs the operator’s setting.',
+});
+const SigningList = Type.Array(Type.Enum(['standard-v1', 'standard-v1a', 'hpe']), {
+  minItems: 1,
+  maxItems: 3,
+  uniqueItems: true,
+  description: 'How deliveries are signed. Left out: `standard-v1` for a `whsec_…` secret, `hpe` for any other.',
+});
+const FormatKind = Type.Enum(['structured', 'binary'], {
+  description: 'CloudEvents content mode; `structured` when left out.',
+});
+const Authorization = orNull(
+  Type.String({ minLength: 1, maxLength: 1024, description: 'Sent verbatim as `Authorization` (R13); write-only.' }),
+);
+const Headers = Type.Record(Type.String({ minLength: 1, maxLength: 100 }), Type.String({ maxLength: 1024 }), {
+  maxProperties: 20,
+  description: 'Further headers of every delivery.',
+});
+const POLICY = {
+  retryDelaysMs: orNull(
+    Type.Array(spanMs('Delay before the next try.', { maximum: 2_592_000_000 }), {
+      maxItems: 100,
+      description: 'Delays between tries: n delays make n + 1 tries. null is the installation’s plan.',
+    }),
+  ),
+  timeoutMs: orNull(
+    spanMs('One deadline over connect, headers and body. null is the installation’s.', {
+      minimum: 100,
+      maximum: 120_000,
+    }),
+  ),
+};
+const PolicyIn = Type.Object(
+  { retryDelaysMs: Type.Optional(POLICY.retryDelaysMs), timeoutMs: Type.Optional(POLICY.timeoutMs) },
+  { additionalProperties: false },
+);
+
+/** What a webhook is made of. */
+export const WebhookIn = Type.Object(
+  {
+    name: Name,
+    description: Type.Optional(Description),
+    url: Url,
+    secret: Type.Optional(Secret),
+    verification: Type.Optional(VerificationKind),
+    signing: Type.Optional(SigningList),
+    authorization: Type.Optional(Authorization),
+    headers: Type.Optional(Headers),
+    format: Type.Optional(FormatKind),
+    policy: Type.Optional(PolicyIn),
+  },
+  {
+    additionalProperties: false,
+    examples: [{ name: 'audit-sheet', url: 'https://hooks.example.com/audit', secret: 's3cr3tKey' }],
+  },
+);
+export type WebhookIn = Static<typeof WebhookIn>;
+
+/** What may change about a webhook; what is left out stays. A changed URL or secret has to be proved again. */
+export const WebhookPatchIn = Type.Object(
+  {
+    name: Type.Optional(Name),
+    description: Type.Optional(Description),
+    url: Type.Optional(Url),
+    secret: Type.Optional(Secret),
+    verification: Type.Optional(VerificationKind),
+    signing: Type.Optional(SigningList),
+    authorization: Type.Optional(Authorization),
+    headers: Type.Optional(Headers),
+    format: Type.Optional(FormatKind),
+    policy: Type.Optional(PolicyIn),
+  },
+  { additionalProperties: false, minProperties: 1, examples: [{ description: 'Feeds the audit sheet.' }] },
+);
+export type WebhookPatchIn = Static<typeof WebhookPatchIn>;
+
+const WEBHOOK = {
+  id: idOf('wh'),
+  name: Type.String(),
+  description: Type.String(),
+  url: Type.String(),
+  state: State,
+  intent: Intent,
+  health: Health,
+  reason: Type.String({ description: 'Why it is in its state.' }),
+  verification: VerificationKind,
+  signing: SigningList,
+  format: FormatKind,
+  headers: Type.Record(Type.String(), Type.String()),
+  policy: Type.Object(POLICY),
+  allowedRate: orNull(Type.Integer({ description: 'Requests per minute the endpoint allowed; null is no limit.' })),
+  publicKey: orNull(Type.String({ description: 'ed25519 key (`whpk_…`) that verifies `standard-v1a`.' })),
+  secondaryUntil: orNull(
+    Type.String({ format: 'date-time', description: 'Until when the former secret is honoured.' }),
+  ),
+  lastSuccessAt: orNull(Instant),
+  createdAt: Instant,
+  updatedAt: Instant,
+};
+const EXAMPLE = {
+  id: 'wh_k3v9x2m4q7_7',
+  name: 'audit-sheet',
+  description: '',
+  url: 'https://hooks.example.com/audit',
+  state: 'pending',
+  intent: 'enabled',
+  health: 'pending',
+  reason: 'registered',
+  verification: 'challenge',
+  signing: ['standard-v1'],
+  format: 'structured',
+  headers: {},
+  policy: { retryDelaysMs: null, timeoutMs: null },
+  allowedRate: null,
+  publicKey: null,
+  secondaryUntil: null,
+  lastSuccessAt: null,
+  createdAt: '2026-11-22T09:30:00.000Z',
+  updatedAt: '2026-11-22T09:30:00.000Z',
+};
+
+/** A webhook as it is shown: without any secret. */
+export const WebhookOut = Type.Object(WEBHOOK, { examples: [EXAMPLE] });
+export type WebhookOut = Static<typeof WebhookOut>;
+
+export const WebhooksOut = pageOf(WebhookOut);
+export type WebhooksOut = Static<typeof WebhooksOut>;
+
+const ONCE = {
+  secret: Type.Optional(Type.String({ description: 'The generated secret, shown this once.' })),
+  standardKey: Type.Optional(
+    Type.String({ description: 'The generated Standard Webhooks key (`whsec_…`), shown this once.' }),
+  ),
+};
+
+/** A webhook with what was generated for it: shown this once. A repeat by `Idempotency-Key` answers without. */
+export const WebhookSecretOut = Type.Object(
+  { ...WEBHOOK, ...ONCE },
+  { examples: [{ ...EXAMPLE, secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }] },
+);
+export type WebhookSecretOut = Static<typeof WebhookSecretOut>;
+
+/** A rotation: the new secret, generated when left out; the former one is honoured for `graceMs` more. */
+export const RotateIn = Type.Object(
+  {
+    secret: Type.Optional(Secret),
+    graceMs: Type.Optional(spanMs('24 hours when left out.', { maximum: 2_592_000_000 })),
+  },
+  { additionalProperties: false, examples: [{ graceMs: 3_600_000 }] },
+);
+export type RotateIn = Static<typeof RotateIn>;
+
+/** The Test button's answer: the state now, and what the endpoint said (R113). */
+export const TestOut = Type.Object(
+  { state: State, outcome: OutcomeOut },
+  { examples: [{ state: 'active', outcome: { ok: true, status: 200, durationMs: 12, error: null } }] },
+);
+export type TestOut = Static<typeof TestOut>;
+
+/** A recorded change of state. */
+export const WebhookChangeOut = Type.Object(
+  { at: Instant, state: State, intent: Intent, health: Health, reason: Type.String() },
+  {
+    examples: [
+      { at: '2026-11-22T09:30:00.000Z', state: 'pending', intent: 'enabled', health: 'pending', reason: 'registered' },
+    ],
+  },
+);
+export type WebhookChangeOut = Static<typeof WebhookChangeOut>;
+
+/** The last changes of a webhook, the newest first. */
+export const WebhookChangesOut = pageOf(WebhookChangeOut);
+export type WebhookChangesOut = Static<typeof WebhookChangesOut>;
+
+export const WebhooksQuery = Type.Object({ ...WorkspaceQuery, ...PageQuery }, { additionalProperties: false });
+export const WebhookParams = Type.Object({ webhook: idOf('wh') });
+export const WebhookDeleteQuery = Type.Object(
+  { ...WorkspaceQuery, force: Type.Optional(Type.Boolean({ description: 'Delete it with its subscriptions.' })) },
+  { additionalProperties: false },
+);

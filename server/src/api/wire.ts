@@ -1,0 +1,103 @@
+// The parts that the wire types of several resources share: instants, spans, ids, pages, problems.
+import { Type, type Static, type TSchema } from 'typebox';
+import type { IdKind } from '../model/ids.ts';
+
+/** An instant on the wire: RFC 3339 in UTC with milliseconds. */
+export const Instant = Type.String({
+  format: 'date-time',
+  pattern: '^\\d{4,6}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$',
+  examples: ['2026-11-22T09:30:00.000Z'],
+});
+
+/** A span of time on the wire: whole milliseconds. */
+export function spanMs(description: string, bounds: { minimum?: number; maximum?: number } = {}) {
+  return Type.Integer({ minimum: 0, maximum: 31_622_400_000, ...bounds, description });
+}
+
+/** A value that may be `null`. */
+export function orNull<S extends TSchema>(schema: S) {
+  return Type.Union([schema, Type.Null()]);
+}
+
+/** A public id of one kind (model/ids.ts). */
+export function idOf(kind: IdKind) {
+  return Type.String({ pattern: `^${kind}_[0-9a-z_]+$`, maxLength: 80, examples: [ID_EXAMPLES[kind]] });
+}
+
+const ID_EXAMPLES: Record<IdKind, string> = {
+  ws: 'ws_k3v9x2m4q7',
+  evt: 'evt_k3v9x2m4q7_2s',
+  wh: 'wh_k3v9x2m4q7_7',
+  sub: 'sub_k3v9x2m4q7_8',
+  dlv: 'dlv_k3v9x2m4q7_2s_7',
+  att: 'att_k3v9x2m4q7_2s_7_1',
+  key: 'key_k3v9x2m4q7_1',
+  op: 'op_k3v9x2m4q7_c',
+};
+
+/** One page of a list. `next` is the `cursor` that continues it; `null` when the end was reached. */
+export function pageOf<S extends TSchema>(item: S) {
+  return Type.Object({
+    items: Type.Array(item),
+    next: orNull(Type.String({ description: 'The `cursor` of the next page; null at the end.' })),
+  });
+}
+
+/** The query of every list. */
+export const PageQuery = {
+  cursor: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 512, description: 'The `next` of the page before; opaque.' }),
+  ),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: 'Items per page; 100 when left out.' })),
+};
+
+/** The workspace a request acts on, for keys that may act for several. */
+export const WorkspaceQuery = {
+  workspace: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: 'Id or name of the workspace, for keys of several; as the header `Bellwire-Workspace`.',
+    }),
+  ),
+};
+
+/** A refusal (RFC 9457, `application/problem+json`). */
+export const ProblemOut = Type.Object(
+  {
+    type: Type.String({ description: 'URN of the code.' }),
+    title: Type.String({ description: 'The same for every problem of this code.' }),
+    status: Type.Integer({ description: 'The HTTP status.' }),
+    code: Type.String({ description: 'Stable: programs compare it. All are listed in docs/errors.md.' }),
+    detail: Type.String({ description: 'What is wrong with this request, for people.' }),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          index: Type.Optional(Type.Integer({ description: 'Place of the event in its batch, from 0.' })),
+          pointer: Type.Optional(
+            Type.String({ description: 'JSON pointer of the member, or the name of the header or query parameter.' }),
+          ),
+          code: Type.String(),
+          detail: Type.String(),
+        }),
+        { description: 'The faults one by one, where there can be several.' },
+      ),
+    ),
+  },
+  {
+    examples: [
+      {
+        type: 'urn:bellwire:problem:unknown-type',
+        title: 'The event type is not in the catalog.',
+        status: 422,
+        code: 'unknown-type',
+        detail: 'There is no event type "com.example.order.creatd". Did you mean "com.example.order.created"?',
+      },
+    ],
+  },
+);
+/** See {@link ProblemOut}. */
+export type ProblemOut = Static<typeof ProblemOut>;
+
+/** An answer without a body. */
+export const Nothing = Type.Null({ description: 'No body.' });
