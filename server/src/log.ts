@@ -1,0 +1,63 @@
+// The log: one wide line per unit of work, JSON for machines or text for people, and never a secret in it.
+import { pino, stdTimeFunctions, type Logger } from 'pino';
+import type { LogLevel } from './config.ts';
+import { redact, scrub } from './log-redaction.ts';
+import { createPrettyLines } from './log-pretty.ts';
+
+/** What is known about one unit of work: names in camelCase, instants `…At`, spans `…Ms`, an `error` as it was thrown. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Where lines go. Secrets are masked by field name and by form, at any depth. */
+export interface Log {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  /** The same log with fields that stand on every line. */
+  child(fields: LogFields): Log;
+}
+
+/** Takes whole lines, newline included: process.stdout, a file, a list in a test. */
+export interface LogDestination {
+  write(line: string): unknown;
+}
+
+/** How to log. */
+export interface LogOptions {
+  level: LogLevel;
+  /** Lines for people instead of JSON. */
+  pretty: boolean;
+  destination: LogDestination;
+  /** With `pretty`: colour by ANSI sequences. */
+  colour?: boolean;
+}
+
+/** Makes the log. */
+export function createLog({ level, pretty, destination, colour = false }: LogOptions): Log {
+  const lines = pretty ? createPrettyLines(destination, colour) : destination;
+  const logger = pino(
+    {
+      level,
+      base: null,
+      messageKey: 'message',
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: (line: string) => void lines.write(line) },
+  );
+  return wrap(logger);
+}
+
+// The wrapper exists for redaction: pino masks by path, and a secret may stand at any path.
+function wrap(logger: Logger): Log {
+  const at = (level: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, message: string) => {
+    if (logger.isLevelEnabled(level)) logger[level](redact(fields), scrub(message));
+  };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => wrap(logger.child(redact(fields))),
+  };
+}
