@@ -1,8 +1,14 @@
 // Everything the library offers; the adapters have their own entry points.
 export { answerChallenge, verificationOf } from './challenge.ts';
 export type { ChallengeAnswer } from './challenge.ts';
+export { parseCloudEvents } from './cloud-events.ts';
+export type { CloudEvent, Mode, ParsedEvent, ParsedEvents, Unreadable } from './cloud-events.ts';
+export { createReceiver } from './receiver.ts';
+export type { Delivery, Handler, Receiver, ReceiverOptions } from './receiver.ts';
 export { generateSecret, importSecret, keyPairOf, kindOf, publicKeyOf, SecretError } from './secrets.ts';
 export type { KeyPair, SecretKind } from './secrets.ts';
+export { createSeen } from './seen.ts';
+export type { Seen } from './seen.ts';
 export {
   createSigner,
   createSyncSigner,
@@ -12,3 +18,5 @@ export {
   standardWebhooksHead,
 } from './signatures.ts';
 export type { Message, Scheme, SignatureHeaders, SigningKey, SyncCrypto } from './signatures.ts';
+export { createVerifier, verify } from './verifier.ts';
+export type { Refusal, SignedRequest, Verdict, VerifierOptions } from './verifier.ts';
