@@ -1,0 +1,82 @@
+// What one HTTP try came to, as data: the transport makes it, the retry plan and the challenge judge it. Pure.
+
+/** Why there was no complete answer. One word per cause, stable: stored, counted in metrics, shown. */
+export type FailureCode =
+  /** The name did not resolve. */
+  | 'dns'
+  /** The address is one the operator does not allow (wire: addresses never connected to). */
+  | 'refused-address'
+  | 'connection-refused'
+  /** No route to the host or network. */
+  | 'unreachable'
+  /** The connection ended before the answer was complete. */
+  | 'connection-reset'
+  /** The TLS handshake failed, the certificate included. */
+  | 'tls'
+  /** The deadline over connect, headers and body passed. */
+  | 'timeout'
+  /** The answer is not HTTP/1.1, or its head is too large. */
+  | 'protocol'
+  /** The request could not be put on the wire: a header or a path that HTTP cannot carry. */
+  | 'invalid-request'
+  /** Ours: no connection was free in time. Says nothing about the target. */
+  | 'busy'
+  /** Ours: the transport was closed meanwhile. Says nothing about the target. */
+  | 'closed'
+  /** Anything else; the message says what. */
+  | 'other';
+
+/** A complete answer, or one whose rest was not worth reading. */
+export interface Answer {
+  kind: 'response';
+  status: number;
+  /** Lower-case names; bounded in count and bytes; control characters replaced. */
+  headers: [name: string, value: string][];
+  /** The first bytes of the body, exactly as they came: never decoded, never decompressed. */
+  body: Uint8Array;
+  /** How many body bytes were read, kept or not. */
+  bodyBytes: number;
+  /** The body is longer than what is kept. */
+  truncated: boolean;
+  /** The `Retry-After` header as it came. */
+  retryAfter: string | null;
+  /** From the start of the try to its end; waiting for a free connection is not in it. */
+  durationMs: number;
+  /** Of that, resolving, connecting and the TLS handshake; 0 on a reused connection. */
+  connectMs: number;
+}
+
+/** No complete answer. */
+export interface Failure {
+  kind: 'failure';
+  code: FailureCode;
+  /** One plain clause for people, fit to follow "the delivery failed: ". */
+  message: string;
+  /** The status, when the head of an answer had come before things went wrong; otherwise null. */
+  status: number | null;
+  durationMs: number;
+  connectMs: number;
+}
+
+/** What one HTTP try came to. */
+export type Outcome = Answer | Failure;
+
+/** A failure that is our own doing: it must not be held against the target, nor use up a try. */
+export function isOurFault(outcome: Outcome): boolean {
+  return outcome.kind === 'failure' && (outcome.code === 'busy' || outcome.code === 'closed');
+}
+
+/** The outcome in words for people, the same everywhere: `answered 503`, `did not answer within 15 s`. */
+export function describeOutcome(outcome: Outcome): string {
+  if (outcome.kind === 'failure') return outcome.message;
+  const { status } = outcome;
+  if (status >= 300 && status < 400) return `answered ${status}, and redirects are not followed`;
+  if (status === 410) return 'answered 410: it is gone and wants nothing more';
+  return `answered ${status}`;
+}
+
+/** The first value of a header of an answer, by lower-case name; null without one. */
+export function answerHeader(headers: readonly (readonly [string, string])[], name: string): string | null {
+  for (const [key, value] of headers) if (key === name) return value;
+  return null;
+}

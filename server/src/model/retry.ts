@@ -1,0 +1,152 @@
+// The retry plan: what follows an attempt, and when (R124, wire 3). Pure: clock and dice are handed in.
+import { describeOutcome, isOurFault, type Outcome } from './outcome.ts';
+
+/** When to try again: the waits between tries, so `delaysMs.length + 1` tries in all. */
+export interface RetryPlan {
+  delaysMs: readonly number[];
+  /** Each wait is spread evenly over ± this share of it, so that what failed together does not return together. */
+  jitter: number;
+}
+
+const FIRST_DELAY_MS = 5_000;
+const LONGEST_DELAY_MS = 3_600_000;
+const DEFAULT_TRIES = 20;
+const DEFAULT_JITTER = 0.2;
+
+/** R124: at once, then after 5 s doubling to a cap of 1 h; 20 tries in about 10 h. */
+export const DEFAULT_PLAN: RetryPlan = {
+  delaysMs: Array.from({ length: DEFAULT_TRIES - 1 }, (_, n) => Math.min(FIRST_DELAY_MS * 2 ** n, LONGEST_DELAY_MS)),
+  jitter: DEFAULT_JITTER,
+};
+
+const MOST_DELAYS = 100;
+const LONGEST_SETTABLE_MS = 7 * 86_400_000;
+
+/** A webhook's own plan from its list of waits; an empty list means one try. A string says what is wrong with it. */
+export function planFromDelays(delaysMs: readonly number[]): RetryPlan | string {
+  if (delaysMs.length > MOST_DELAYS) return `at most ${MOST_DELAYS} retries can be planned, not ${delaysMs.length}`;
+  const bad = delaysMs.findIndex((delay) => !Number.isSafeInteger(delay) || delay < 0 || delay > LONGEST_SETTABLE_MS);
+  if (bad !== -1) return `retry ${bad + 1} must wait a whole number of milliseconds from 0 to ${LONGEST_SETTABLE_MS}`;
+  return { delaysMs, jitter: DEFAULT_JITTER };
+}
+
+/** A server that asks for more patience than this is asked again after it. */
+export const RETRY_AFTER_CAP_MS = 24 * 3_600_000;
+
+/** How long a send that failed through our own doing waits; it does not count as a try. */
+const OWN_FAULT_DELAY_MS = 1_000;
+
+/** Statuses by which a server says that it is overloaded or down for now. */
+const SLOW_DOWN_STATUSES = new Set([429, 502, 503, 504]);
+
+export interface DecideInput {
+  outcome: Outcome;
+  /** Automatic tries made so far, this one included. */
+  tries: number;
+  plan: RetryPlan;
+  /** Epoch ms. */
+  now: number;
+  /** From 0 inclusive to 1 exclusive. */
+  dice: number;
+}
+
+/** What becomes of the delivery. `reason` is a clause for people: `answered 503`. */
+export type NextStep =
+  | { next: 'delivered' }
+  /** `counted` false: our own fault, the try is not used up. */
+  | { next: 'retry'; at: number; counted: boolean; reason: string }
+  /** All tries are used. */
+  | { next: 'dead'; reason: string }
+  /** 410: the webhook is to be disabled; the delivery waits, held, like the others of that webhook. */
+  | { next: 'disable'; reason: string };
+
+/** The step, and what the outcome asks of everything else that is sent to the same target. */
+export type Decision = NextStep & {
+  /** The target is overloaded or too slow: send it less at a time. */
+  slowDown: boolean;
+  /** Nothing may be sent to the target before (epoch ms), by its own word; null when it said nothing. */
+  quietUntil: number | null;
+};
+
+/** Decides what follows an attempt. 2xx is success, everything else is not; 410 disables the webhook (wire 3). */
+export function decide(input: DecideInput): Decision {
+  const { outcome, tries, plan, now, dice } = input;
+  const reason = describeOutcome(outcome);
+  if (isOurFault(outcome)) {
+    return { next: 'retry', at: now + OWN_FAULT_DELAY_MS, counted: false, reason, slowDown: false, quietUntil: null };
+  }
+  if (isSuccess(outcome)) return { next: 'delivered', slowDown: false, quietUntil: null };
+  const slowDown = asksToSlowDown(outcome);
+  const quietUntil = slowDown ? retryAfterOf(outcome, now) : null;
+  if (outcome.kind === 'response' && outcome.status === 410) return { next: 'disable', reason, slowDown, quietUntil };
+
+  const delayMs = plan.delaysMs[tries - 1];
+  if (delayMs === undefined) return { next: 'dead', reason, slowDown, quietUntil };
+  const at = Math.max(now + spread(delayMs, plan.jitter, dice), quietUntil ?? 0);
+  return { next: 'retry', at, counted: true, reason, slowDown, quietUntil };
+}
+
+/** Any 2xx. */
+export function isSuccess(outcome: Outcome): boolean {
+  return outcome.kind === 'response' && outcome.status >= 200 && outcome.status < 300;
+}
+
+function asksToSlowDown(outcome: Outcome): boolean {
+  return outcome.kind === 'response' ? SLOW_DOWN_STATUSES.has(outcome.status) : outcome.code === 'timeout';
+}
+
+function retryAfterOf(outcome: Outcome, now: number): number | null {
+  return outcome.kind === 'response' ? parseRetryAfter(outcome.retryAfter, now) : null;
+}
+
+function spread(delayMs: number, jitter: number, dice: number): number {
+  return Math.round(delayMs * (1 + jitter * (2 * dice - 1)));
+}
+
+const SECONDS = /^(\d+)(?:\.(\d*))?$/;
+
+/**
+ * The instant (epoch ms) a `Retry-After` names: seconds, decimals rounded up, or an HTTP-date; never before now and
+ * never later than {@link RETRY_AFTER_CAP_MS} from now. Null when absent or neither of the two (RFC 9110 10.2.3, wire 3).
+ */
+export function parseRetryAfter(value: string | null, now: number): number | null {
+  const text = value?.trim() ?? '';
+  const seconds = SECONDS.exec(text);
+  const at = seconds === null ? parseHttpDate(text, now) : now + Math.ceil(Number(text)) * 1_000;
+  return at === null ? null : Math.min(Math.max(at, now), now + RETRY_AFTER_CAP_MS);
+}
+
+const TIME = '(\\d{2}):(\\d{2}):(\\d{2})';
+const IMF_FIXDATE = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\\d{2}) ([A-Z][a-z]{2}) (\\d{4}) ${TIME} GMT$`);
+const RFC_850 = new RegExp(
+  `^(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (\\d{2})-([A-Z][a-z]{2})-(\\d{2}) ${TIME} GMT$`,
+);
+const ASCTIME = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([A-Z][a-z]{2}) ([ \\d]\\d) ${TIME} (\\d{4})$`);
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** The three forms of an HTTP-date (RFC 9110 5.6.7) as epoch ms; null for anything else, impossible dates included. */
+export function parseHttpDate(text: string, now: number): number | null {
+  const imf = IMF_FIXDATE.exec(text);
+  if (imf) return utc([imf[3], imf[2], imf[1]], imf.slice(4));
+  const asctime = ASCTIME.exec(text);
+  if (asctime) return utc([asctime[6], asctime[1], asctime[2]], asctime.slice(3, 6));
+  const rfc850 = RFC_850.exec(text);
+  if (!rfc850) return null;
+  // Two digits of a year that seem more than 50 years ahead belong to the past.
+  const thisYear = new Date(now).getUTCFullYear();
+  const guess = thisYear - (thisYear % 100) + Number(rfc850[3]);
+  return utc([String(guess > thisYear + 50 ? guess - 100 : guess), rfc850[2], rfc850[1]], rfc850.slice(4));
+}
+
+type Day = [year: string | undefined, month: string | undefined, day: string | undefined];
+
+function utc([year, month = '', day]: Day, time: readonly string[]): number | null {
+  const [hours = 0, minutes = 0, seconds = 0] = time.map(Number);
+  const monthIndex = MONTHS.indexOf(month);
+  const midnight = Date.UTC(Number(year), monthIndex, Number(day));
+  // Rolled over: there is no such day or time. A leap second is the first second after it.
+  const isReal = monthIndex >= 0 && new Date(midnight).getUTCDate() === Number(day);
+  return isReal && hours < 24 && minutes < 60 && seconds <= 60
+    ? midnight + ((hours * 60 + minutes) * 60 + seconds) * 1_000
+    : null;
+}
