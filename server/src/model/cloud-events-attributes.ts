@@ -9,7 +9,7 @@ export type AttributeValue = string | number | boolean;
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /** The attributes without which there is no event. */
-export const REQUIRED_ATTRIBUTES = ['specversion', 'id', 'source', 'type'] as const;
+const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
 
 /**
  * The longest `source`, `id` and `type` in bytes of UTF-8. They are keys of the database (an event is known by its
@@ -58,6 +58,17 @@ export function attributeFault(name: string, value: unknown): AttributeFault | u
   if (!Number.isInteger(value)) return invalid(name, 'must be an integer when it is a number');
   if (value < INT32_MIN || value > INT32_MAX) return invalid(name, 'must be an integer of 32 bits when it is a number');
   return undefined;
+}
+
+/** One fault for each required attribute that is absent or null. */
+export function missingAttributes(given: Record<string, unknown>): (AttributeFault & { name: string })[] {
+  const missing = [];
+  for (const name of REQUIRED) {
+    if (given[name] !== undefined && given[name] !== null) continue;
+    const message = `The required attribute ${name} is missing.`;
+    missing.push({ code: 'missing-attribute' as const, message, name });
+  }
+  return missing;
 }
 
 type Rule = (name: string, value: string) => AttributeFault | undefined;

@@ -1,5 +1,6 @@
 // The envelope: an event as one structured-mode JSON object in UTF-8, the form in which it is stored and forwarded.
 import type { AttributeValue, Attributes } from './cloud-events-attributes.ts';
+import { asBuffer } from './cloud-events-json.ts';
 import { encodeHeaderValue } from './cloud-events-headers.ts';
 import { memberSpan } from './json-bytes.ts';
 import type { Span } from './json-bytes.ts';
@@ -79,11 +80,11 @@ export function composeEvent(event: EventToCompose): Uint8Array {
   return Buffer.from(JSON.stringify({ ...event, data: undefined, data_base64: asBuffer(data).toString('base64') }));
 }
 
-/** Composes the envelope of an event that came in binary mode; `json` is the text of the data member, verbatim. */
-export function composeEnvelope(
-  attributes: Attributes,
-  data?: { member: 'data' | 'data_base64'; json: Uint8Array | string },
-): Uint8Array {
+/** The data member of an envelope to be composed; `json` is the text of its value, put in verbatim. */
+export type EnvelopeData = { member: 'data' | 'data_base64'; json: Uint8Array | string };
+
+/** Composes the envelope of an event that came in binary mode. */
+export function composeEnvelope(attributes: Attributes, data?: EnvelopeData): Uint8Array {
   const head = JSON.stringify(attributes);
   if (data === undefined) return Buffer.from(head);
   const opened = Buffer.from(`${head.slice(0, -1)},"${data.member}":`);
@@ -100,7 +101,7 @@ export function encodeBinary(envelope: Uint8Array): { headers: Header[]; body: U
   const members = JSON.parse(asBuffer(envelope).toString()) as Record<string, unknown>;
   const headers: Header[] = [];
   for (const name of Object.keys(members)) {
-    const value = members[name];
+    const value = members[name] as AttributeValue | null;
     if (value === null || name === 'data' || name === 'data_base64' || name === 'datacontenttype') continue;
     headers.push([`ce-${name}`, encodeHeaderValue(String(value))]);
   }
@@ -129,8 +130,4 @@ function binaryBody(envelope: Uint8Array, members: Record<string, unknown>, cont
   if (typeof data === 'string' && contentType !== undefined && !isJsonType(contentType)) return Buffer.from(data);
   const span = dataSpan(envelope) as Span;
   return envelope.subarray(span.start, span.end);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -42,20 +42,31 @@ export function faultStatus(faults: readonly Fault[]): 400 | 413 | 415 {
   return statuses.has(415) ? 415 : statuses.has(413) ? 413 : 400;
 }
 
-/** Collects the faults of one request, up to `MAX_FAULTS`. */
+/** Collects the faults of one request, up to `MAX_FAULTS`; `at` gives the same list with another event's index. */
 export class FaultList {
-  readonly faults: Fault[] = [];
+  readonly all: Fault[];
+  readonly #index: number | null;
 
-  add(index: number | null, code: FaultCode, message: string, pointer?: string): void {
-    if (this.full) return;
-    if (this.faults.length === MAX_FAULTS - 1) {
-      this.faults.push({ index: null, code: 'more-faults', message: 'There are more faults; these are the first.' });
-      return;
-    }
-    this.faults.push(pointer === undefined ? { index, code, message } : { index, code, message, pointer });
+  constructor(index: number | null = null, all: Fault[] = []) {
+    this.#index = index;
+    this.all = all;
   }
 
-  get full(): boolean {
-    return this.faults.length >= MAX_FAULTS;
+  at(index: number): FaultList {
+    return new FaultList(index, this.all);
+  }
+
+  add(code: FaultCode, message: string, pointer?: string): void {
+    if (this.all.length >= MAX_FAULTS) return;
+    if (this.all.length === MAX_FAULTS - 1) {
+      this.all.push({ index: null, code: 'more-faults', message: 'There are more faults than are listed here.' });
+      return;
+    }
+    const index = this.#index;
+    this.all.push(pointer === undefined ? { index, code, message } : { index, code, message, pointer });
+  }
+
+  get isEmpty(): boolean {
+    return this.all.length === 0;
   }
 }

@@ -1,6 +1,6 @@
 // Reads RFC 3339 date-times strictly: the `time` of an event, and the times that filters compare.
 
-const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 /**
  * The instant an RFC 3339 date-time names, in epoch milliseconds (with a fraction where the text has one, exact to
@@ -9,21 +9,34 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]
  * after it, as POSIX time does. `t` and `z` may be lower case; a space instead of `T` is refused.
  */
 export function parseDateTime(text: string): number | undefined {
-  const match = DATE_TIME.exec(text);
-  if (match === null) return undefined;
-  const month = Number(match[2]);
-  const day = Number(match[3]);
-  const hour = Number(match[4]);
-  const minute = Number(match[5]);
-  const second = Number(match[6]);
-  const offsetHour = Number(match[9] ?? 0);
-  const offsetMinute = Number(match[10] ?? 0);
-  if (month < 1 || month > 12 || day < 1 || day > daysIn(Number(match[1]), month)) return undefined;
-  if (hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return undefined;
-  const offset = (offsetHour * 60 + offsetMinute) * (match[8] === '-' ? -60_000 : 60_000);
-  const instant = utc(Number(match[1]), month, day) + (hour * 3_600 + minute * 60 + second) * 1_000 - offset;
+  // Fixed places instead of capture groups: half the time, on a path every event takes.
+  if (!DATE_TIME.test(text)) return undefined;
+  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
+  const month = twoDigits(text, 5);
+  const day = twoDigits(text, 8);
+  const hour = twoDigits(text, 11);
+  const minute = twoDigits(text, 14);
+  const second = twoDigits(text, 17);
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
+  if (hour > 23 || minute > 59 || second > 60) return undefined;
+  const offset = offsetMinutes(text);
+  if (offset === undefined) return undefined;
+  const instant = midnight(year, month, day) + ((hour * 60 + minute - offset) * 60 + second) * 1_000;
   if (second === 60 && !startsMonth(instant)) return undefined;
-  return match[7] === undefined ? instant : instant + Number(match[7]) * 1_000;
+  return text[19] === '.' ? instant + Number.parseFloat(text.slice(19)) * 1_000 : instant;
+}
+
+/** Minutes east of UTC, 0 for Z; undefined when there is no such offset. */
+function offsetMinutes(text: string): number | undefined {
+  if (text.endsWith('Z') || text.endsWith('z')) return 0;
+  const hours = twoDigits(text, text.length - 5);
+  const minutes = twoDigits(text, text.length - 2);
+  if (hours > 23 || minutes > 59) return undefined;
+  return (hours * 60 + minutes) * (text[text.length - 6] === '-' ? -1 : 1);
+}
+
+function twoDigits(text: string, at: number): number {
+  return text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 0x30 * 11;
 }
 
 function daysIn(year: number, month: number): number {
@@ -32,7 +45,7 @@ function daysIn(year: number, month: number): number {
 }
 
 /** Date.UTC, which takes the years 0 to 99 for 1900 to 1999, without that. */
-function utc(year: number, month: number, day: number): number {
+function midnight(year: number, month: number, day: number): number {
   return year > 99 ? Date.UTC(year, month - 1, day) : new Date(0).setUTCFullYear(year, month - 1, day);
 }
 

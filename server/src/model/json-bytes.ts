@@ -47,38 +47,41 @@ export function scanJson(bytes: Uint8Array, start = 0, end = bytes.length): { de
  */
 export function countMembers(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
-  let members = 0;
-  if (Array.isArray(value)) {
-    for (const item of value) members += countMembers(item);
-    return members;
-  }
-  for (const key of Object.keys(value)) {
-    members++;
-    const inner = (value as Record<string, unknown>)[key];
-    if (typeof inner === 'object' && inner !== null) members += countMembers(inner);
+  // Object.values reads own members only, `__proto__` among them, and costs half of keys and look-ups.
+  const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  let members = inner === value ? 0 : inner.length;
+  for (let at = 0; at < inner.length; at++) {
+    const item = inner[at];
+    if (typeof item === 'object' && item !== null) members += countMembers(item);
   }
   return members;
 }
 
-/** The elements of a JSON array, each without the white space around it; empty when the bytes hold no array. */
-export function elementSpans(bytes: Uint8Array): Span[] {
-  const spans: Span[] = [];
-  walkTop(bytes, OPEN_BRACKET, (start, end) => {
+/** An element of an array: where it lies, and what `scanJson` says about it. */
+export type Element = Span & { depth: number; members: number };
+
+/**
+ * The elements of a JSON array, each without the white space around it; the first `most` of them. Empty when the bytes
+ * hold no array. Never throws; on bytes that are not JSON the parts mean nothing.
+ */
+export function arrayElements(bytes: Uint8Array, most = Infinity): Element[] {
+  const elements: Element[] = [];
+  walkParts(bytes, OPEN_BRACKET, ({ start, end, depth, members }) => {
     const span = trimSpan(bytes, start, end);
-    if (span.end > span.start) spans.push(span);
-    return false;
+    if (span.end > span.start) elements.push({ start: span.start, end: span.end, depth, members });
+    return elements.length >= most;
   });
-  return spans;
+  return elements;
 }
 
 /**
  * Where the value of a member of a JSON object lies, without the white space around it; undefined when the object has
- * no such member. The name may be written with escapes (`"\u0064ata"`). Of equal names the first is found.
+ * no such member. The name (ASCII) may be written with escapes (`"\u0064ata"`). Of equal names the first is found.
  */
 export function memberSpan(bytes: Uint8Array, name: string): Span | undefined {
   let found: Span | undefined;
-  walkTop(bytes, OPEN_BRACE, (start, end, colon) => {
-    if (colon < 0 || readKey(bytes, start, colon) !== name) return false;
+  walkParts(bytes, OPEN_BRACE, ({ start, end, colon }) => {
+    if (colon < 0 || !isKey(bytes, trimSpan(bytes, start, colon), name)) return false;
     found = trimSpan(bytes, colon + 1, end);
     return true;
   });
@@ -93,17 +96,16 @@ export function duplicateKey(bytes: Uint8Array, span: Span = { start: 0, end: by
   const part = bytes.subarray(span.start, span.end);
   const seen = new Set<string>();
   let found: string | undefined;
-  walkTop(part, OPEN_BRACE, (start, end, colon) => {
+  walkParts(part, OPEN_BRACE, ({ start, end, colon }) => {
     if (colon < 0) return false;
-    const key = readKey(part, start, colon);
-    const pointer = `/${escapePointer(key)}`;
+    const key = readKey(part, trimSpan(part, start, colon));
     const inner = seen.has(key) ? '' : duplicateKey(part, trimSpan(part, colon + 1, end));
     seen.add(key);
-    if (inner !== undefined) found = pointer + inner;
+    if (inner !== undefined) found = `/${escapePointer(key)}${inner}`;
     return found !== undefined;
   });
   if (found !== undefined) return found;
-  for (const [index, element] of elementSpans(part).entries()) {
+  for (const [index, element] of arrayElements(part).entries()) {
     const inner = duplicateKey(part, element);
     if (inner !== undefined) return `/${index}${inner}`;
   }
@@ -122,31 +124,32 @@ export function trimSpan(bytes: Uint8Array, start = 0, end = bytes.length): Span
   return { start, end };
 }
 
-/** Calls `visit` for each part between the commas of the outermost array or object, until it answers true. */
-function walkTop(
-  bytes: Uint8Array,
-  opener: number,
-  visit: (start: number, end: number, colon: number) => boolean,
-): void {
+/** What lies between two commas: `colon` is the place of the one that ends a member's key, -1 without one. */
+type Part = Element & { colon: number };
+
+/** Calls `visit` for each part of the outermost array or object, until it answers true. */
+function walkParts(bytes: Uint8Array, opener: number, visit: (part: Part) => boolean): void {
   const { start, end } = trimSpan(bytes);
   if (bytes[start] !== opener) return;
+  let part: Part = { start: start + 1, end, colon: -1, depth: 0, members: 0 };
   let open = 0;
-  let partStart = start + 1;
-  let colon = -1;
   for (let at = start + 1; at < end; at++) {
     const byte = bytes[at];
     if (byte === QUOTE) {
       at = endOfString(bytes, at, end);
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      open++;
-    } else if (open > 0) {
-      if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) open--;
     } else if (byte === COLON) {
-      if (colon < 0) colon = at;
-    } else if (byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      if (visit(partStart, at, colon) || byte !== COMMA) return;
-      partStart = at + 1;
-      colon = -1;
+      if (open > 0) part.members++;
+      else if (part.colon < 0) part.colon = at;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++open > part.depth) part.depth = open;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET || byte === COMMA) {
+      if (open > 0) {
+        if (byte !== COMMA) open--;
+        continue;
+      }
+      part.end = at;
+      if (visit(part) || byte !== COMMA) return;
+      part = { start: at + 1, end, colon: -1, depth: 0, members: 0 };
     }
   }
 }
@@ -161,11 +164,21 @@ function endOfString(bytes: Uint8Array, at: number, end: number): number {
   return end;
 }
 
-function readKey(bytes: Uint8Array, start: number, colon: number): string {
-  const span = trimSpan(bytes, start, colon);
-  const escaped = bytes.subarray(span.start, span.end).includes(BACKSLASH);
+function isKey(bytes: Uint8Array, span: Span, name: string): boolean {
+  const length = span.end - span.start - 2;
+  // An escape only makes a key longer: most keys are told apart by their length alone.
+  if (length < name.length || (length > name.length && !hasEscape(bytes, span))) return false;
+  return readKey(bytes, span) === name;
+}
+
+function readKey(bytes: Uint8Array, span: Span): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + span.start, span.end - span.start).toString();
-  return escaped ? (JSON.parse(text) as string) : text.slice(1, -1);
+  return hasEscape(bytes, span) ? (JSON.parse(text) as string) : text.slice(1, -1);
+}
+
+function hasEscape(bytes: Uint8Array, span: Span): boolean {
+  for (let at = span.start; at < span.end; at++) if (bytes[at] === BACKSLASH) return true;
+  return false;
 }
 
 function isSpace(byte: number | undefined): boolean {
