@@ -153,9 +153,8 @@ export interface TargetKey {
   target: number;
 }
 
-/** What is waiting for a target. */
+/** A target with something open. */
 export interface Backlog extends TargetKey {
-  open: number;
   /** When the earliest open delivery is due. */
   dueAt: number;
 }
@@ -182,6 +181,8 @@ export interface SettleBatch {
 
 /** New vitals of a webhook, with the change of health or intent to record when there was one. */
 export interface VitalsChange extends TargetKey {
+  /** The revision the evidence was judged against; a webhook changed by hand meanwhile keeps what the hand set. */
+  revision: number;
   vitals: Vitals;
   /** Present when the state changed. */
   change: { intent: Intent; reason: string; at: number } | null;

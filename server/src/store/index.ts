@@ -1,0 +1,114 @@
+// Opens a store: the engine by its address, the schema brought up to date, the keys checked, the verbs put together.
+import { makeAcceptor, type AcceptLimits } from './accept.ts';
+import { Catalogs } from './catalogs.ts';
+import type { Log, Settings, Store } from './contract.ts';
+import type { Keyring } from './keyring.ts';
+import { makeIdempotencyVerbs, makeKeyVerbs } from './keys.ts';
+import { makeLanes } from './lanes.ts';
+import { Listeners } from './listeners.ts';
+import { migrate } from './migrate.ts';
+import { openPostgres } from './postgres.ts';
+import { prune } from './prune.ts';
+import { delivery, deliveries, event, events, headOf, totals } from './reading.ts';
+import { settle } from './settle.ts';
+import type { Sql } from './sql.ts';
+import { openSqlite } from './sqlite.ts';
+import { backlogs, expandFanouts, expedite, pending, refill } from './waiting.ts';
+import { makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
+import { makeCatalogVerbs, makeWorkspaceVerbs } from './workspaces.ts';
+
+export * from './contract.ts';
+
+/** What a store is opened with. */
+export interface StoreOptions {
+  /** `postgres://…`, or the path of the SQLite file. */
+  address: string;
+  keyring: Keyring;
+  /** This process, by a name no other has: the holder of its lanes. */
+  node: string;
+  limits: AcceptLimits;
+  /** Connections to PostgreSQL. */
+  connections: number;
+  /** Is told of errors that belong to no verb: an idle connection that broke, a listener that threw. */
+  onError(error: unknown): void;
+}
+
+/**
+ * Opens the store. Throws, in words, when the file is in use, the database does not answer, the schema is newer than
+ * this program, or the keys do not open what is sealed in it.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { address, keyring, node, connections, onError } = options;
+  const sql = /^postgres(ql)?:\/\//.test(address)
+    ? openPostgres(address, { connections, onError })
+    : openSqlite(address);
+  try {
+    await migrate(sql);
+    await checkKeys(sql, keyring);
+    await sql.holdSession(node);
+  } catch (error) {
+    await sql.close();
+    throw error;
+  }
+  return assemble(sql, options);
+}
+
+function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
+  const listeners = new Listeners(onError);
+  const catalogs = new Catalogs(sql);
+  const acceptor = makeAcceptor(sql, listeners, limits);
+  const parts = { sql, keyring, catalogs, listeners };
+  const log: Log = {
+    accept: async (publish) => {
+      const result = await acceptor.submit(publish);
+      if (result.kind === 'stale' || result.kind === 'gone') catalogs.forget(publish.catalog.workspace);
+      return result;
+    },
+    settle: (batch) => settle(sql, listeners, batch),
+    refill: (query) => refill(sql, query),
+    backlogs: (lanes) => backlogs(sql, lanes),
+    expedite: (target, now) => expedite(sql, target, now),
+    expandFanouts: (limit, now) => expandFanouts(sql, listeners, { limit, now }),
+    events: (query) => events(sql, query),
+    event: (workspace, number) => event(sql, workspace, number),
+    head: (workspace) => headOf(sql, workspace),
+    deliveries: (query) => deliveries(sql, query),
+    delivery: (key) => delivery(sql, key),
+    pending: (key) => pending(sql, key),
+    prune: (retention, now, limit) => prune(sql, { retention, now, limit }),
+    totals: () => totals(sql),
+  };
+  const settings: Settings = {
+    catalog: (workspace) => catalogs.get(workspace),
+    ...makeWorkspaceVerbs(sql, catalogs),
+    ...makeCatalogVerbs(sql, catalogs),
+    ...makeWebhookVerbs(parts),
+    ...makeSubscriptionVerbs(parts),
+    ...makeKeyVerbs(sql),
+    ...makeIdempotencyVerbs(sql),
+  };
+  return {
+    log,
+    settings,
+    lanes: makeLanes(sql),
+    on: (listener) => listeners.add(listener),
+    check: async () => void (await sql.read('SELECT 1 AS one')),
+    close: async () => {
+      await acceptor.drained();
+      await sql.close();
+    },
+  };
+}
+
+// A node whose keys do not open the store would only find out at the first webhook it has to sign for.
+async function checkKeys(sql: Sql, keyring: Keyring): Promise<void> {
+  const canary = await sql.write(async (tx) => {
+    await tx.run(`INSERT INTO installation (name, value) VALUES ('canary', $1) ON CONFLICT DO NOTHING`, [
+      keyring.makeCanary(),
+    ]);
+    const [row] = await tx.all<{ value: string }>(`SELECT value FROM installation WHERE name = 'canary'`);
+    return row!.value;
+  });
+  const complaint = keyring.checkCanary(canary);
+  if (complaint !== null) throw new Error(complaint);
+}

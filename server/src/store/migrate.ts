@@ -1,0 +1,60 @@
+// Brings a store to the newest schema: numbered migrations, forward only, each in one transaction with its record.
+import { createHash } from 'node:crypto';
+import { begin } from './migrations/001-begin.ts';
+import type { Dialect, Sql, Tx } from './sql.ts';
+
+/** Every migration in order; its place is its number. An entry never changes after a release: add another one. */
+const MIGRATIONS: readonly { name: string; statements: (dialect: Dialect) => string }[] = [
+  { name: '001-begin', statements: begin },
+];
+
+/** The number of the newest schema this program knows. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Applies what is missing. Refuses, in words, a store that is newer than this program or whose applied migrations
+ * differ from those it knows.
+ */
+export async function migrate(sql: Sql): Promise<void> {
+  await sql.write(async (tx) => {
+    await tx.run('CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)');
+  });
+  await sql.write(async (tx) => {
+    await lockMigrations(tx, sql.dialect);
+    const applied = await tx.all<{ number: number; name: string; checksum: string }>(
+      'SELECT number, name, checksum FROM migrations ORDER BY number',
+    );
+    refuseStrangers(applied, sql.dialect);
+    for (let i = applied.length; i < MIGRATIONS.length; i++) await apply(tx, i, sql.dialect);
+  });
+}
+
+// Two nodes that start at once: the second waits here and then finds nothing left to do.
+async function lockMigrations(tx: Tx, dialect: Dialect): Promise<void> {
+  if (dialect.name === 'postgres') await tx.run('LOCK TABLE migrations IN EXCLUSIVE MODE');
+}
+
+function refuseStrangers(applied: readonly { number: number; name: string; checksum: string }[], dialect: Dialect): void {
+  if (applied.length > MIGRATIONS.length) {
+    throw new Error(
+      `this store is at schema ${applied.length} and this program knows only ${MIGRATIONS.length}: start a newer bellwire`,
+    );
+  }
+  for (const [i, row] of applied.entries()) {
+    const known = MIGRATIONS[i]!;
+    if (row.name !== known.name || row.checksum !== checksum(known.statements(dialect))) {
+      throw new Error(`migration ${row.number} of this store (${row.name}) is not the one this program knows`);
+    }
+  }
+}
+
+async function apply(tx: Tx, index: number, dialect: Dialect): Promise<void> {
+  const { name, statements } = MIGRATIONS[index]!;
+  const text = statements(dialect);
+  for (const statement of text.split(';')) if (statement.trim() !== '') await tx.run(statement);
+  await tx.run('INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)', [index + 1, name, checksum(text)]);
+}
+
+function checksum(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,189 @@
+// Migration 1: the log, its deliveries, lanes, catalog, webhooks, keys.
+import type { Dialect } from '../sql.ts';
+
+/** The statements of this migration in the engine's dialect. */
+export function begin(dialect: Dialect): string {
+  const { bytes, clustered, updated } = dialect;
+  return `
+CREATE TABLE installation (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+INSERT INTO installation (name, value) VALUES ('catalog', '1');
+
+CREATE TABLE workspaces (
+  workspace BIGINT PRIMARY KEY,
+  token TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL UNIQUE,
+  head BIGINT NOT NULL,
+  catalog BIGINT NOT NULL,
+  events_per_day BIGINT,
+  bytes_per_day BIGINT,
+  max_webhooks BIGINT,
+  max_subscriptions BIGINT,
+  day BIGINT NOT NULL,
+  day_events BIGINT NOT NULL,
+  day_bytes BIGINT NOT NULL,
+  deleted_at BIGINT,
+  created_at BIGINT NOT NULL
+)${updated};
+
+CREATE TABLE services (
+  service TEXT PRIMARY KEY,
+  description TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE event_types (
+  workspace BIGINT NOT NULL,
+  type TEXT NOT NULL,
+  service TEXT,
+  description TEXT NOT NULL,
+  schema TEXT,
+  schema_hash TEXT,
+  schema_check TEXT NOT NULL,
+  example TEXT,
+  deprecation TEXT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (workspace, type)
+);
+
+CREATE TABLE webhooks (
+  workspace BIGINT NOT NULL,
+  webhook BIGINT NOT NULL,
+  bucket BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  url TEXT NOT NULL,
+  verification TEXT NOT NULL,
+  signing TEXT NOT NULL,
+  format TEXT NOT NULL,
+  headers TEXT NOT NULL,
+  retry_delays_ms TEXT,
+  timeout_ms BIGINT,
+  allowed_rate BIGINT,
+  intent TEXT NOT NULL,
+  health TEXT NOT NULL,
+  streak BIGINT NOT NULL,
+  last_success_at BIGINT,
+  reason TEXT NOT NULL,
+  public_key TEXT,
+  secrets TEXT NOT NULL,
+  secondary_until BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  revision BIGINT NOT NULL,
+  PRIMARY KEY (workspace, webhook),
+  UNIQUE (workspace, name)
+)${updated};
+
+CREATE TABLE webhook_changes (
+  workspace BIGINT NOT NULL,
+  webhook BIGINT NOT NULL,
+  change BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  intent TEXT NOT NULL,
+  health TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (workspace, webhook, change)
+);
+
+CREATE TABLE subscriptions (
+  workspace BIGINT NOT NULL,
+  subscription BIGINT NOT NULL,
+  webhook BIGINT NOT NULL,
+  type TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (workspace, subscription),
+  UNIQUE (workspace, webhook, type, filter)
+);
+
+CREATE TABLE api_keys (
+  key TEXT PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  workspaces TEXT,
+  service TEXT,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE idempotency_keys (
+  workspace BIGINT NOT NULL,
+  owner TEXT NOT NULL,
+  key TEXT NOT NULL,
+  body_hash TEXT NOT NULL,
+  status BIGINT,
+  answer TEXT,
+  claimed_at BIGINT NOT NULL,
+  PRIMARY KEY (workspace, owner, key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys (workspace, claimed_at);
+
+CREATE TABLE lanes (
+  lane BIGINT PRIMARY KEY,
+  node TEXT,
+  epoch BIGINT NOT NULL,
+  leased_until BIGINT NOT NULL
+);
+
+CREATE TABLE events (
+  workspace BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  accepted_at BIGINT NOT NULL,
+  source TEXT NOT NULL,
+  id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  note TEXT,
+  trace TEXT,
+  envelope ${bytes} NOT NULL,
+  PRIMARY KEY (workspace, event),
+  UNIQUE (workspace, source, id)
+);
+
+CREATE TABLE deliveries (
+  workspace BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  target BIGINT NOT NULL,
+  copy BIGINT NOT NULL,
+  state BIGINT NOT NULL,
+  tries BIGINT NOT NULL,
+  attempts BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  due_at BIGINT NOT NULL,
+  first_try_at BIGINT,
+  ended_at BIGINT,
+  reason TEXT,
+  PRIMARY KEY (workspace, event, target, copy)
+)${clustered}${updated};
+CREATE INDEX deliveries_open ON deliveries (workspace, target, due_at, event, copy) WHERE state = 0;
+CREATE INDEX deliveries_dead ON deliveries (workspace, event) WHERE state = 2;
+CREATE INDEX deliveries_of_target ON deliveries (workspace, target, event);
+
+CREATE TABLE attempts (
+  workspace BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  target BIGINT NOT NULL,
+  copy BIGINT NOT NULL,
+  attempt BIGINT NOT NULL,
+  manual BIGINT NOT NULL,
+  started_at BIGINT NOT NULL,
+  duration_ms BIGINT NOT NULL,
+  status BIGINT,
+  error TEXT,
+  request_headers TEXT NOT NULL,
+  response_headers TEXT,
+  response ${bytes},
+  PRIMARY KEY (workspace, event, target, copy, attempt)
+)${clustered};
+
+CREATE TABLE fanouts (
+  workspace BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  targets TEXT NOT NULL,
+  PRIMARY KEY (workspace, event)
+);
+`;
+}

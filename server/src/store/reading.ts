@@ -1,0 +1,174 @@
+// Reading the log: pages of events and deliveries, single ones with all their detail. Nothing here writes.
+import { isPattern } from '../model/catalog.ts';
+import { shownDeliveryState, type Attempt, type StoredState } from '../model/delivery.ts';
+import type { DeliveryKey } from '../model/ids.ts';
+import { isSendable, type Health, type Intent } from '../model/webhook.ts';
+import type { DeliveriesQuery, EventsPage, EventsQuery, Page, StoredDelivery, StoredEvent } from './contract.ts';
+import { STATE, type Sql, type Value } from './sql.ts';
+
+/** Numbers that one filtered page looks through at most: a rare type in a long log costs pages, not seconds. */
+const WINDOW = 50_000;
+
+const EVENT = `SELECT workspace, event, accepted_at AS "acceptedAt", source, id, type, note, trace, envelope FROM events`;
+
+/** Collects conditions and their values. */
+class Where {
+  readonly values: Value[] = [];
+  readonly #parts: string[] = [];
+
+  /** Adds a condition; `?` stands for its value. */
+  and(part: string, value: Value | undefined): this {
+    if (value === undefined) return this;
+    this.values.push(value);
+    this.#parts.push(part.replace('?', `$${this.values.length}`));
+    return this;
+  }
+
+  toString(): string {
+    return this.#parts.join(' AND ');
+  }
+}
+
+/**
+ * The `events` verb. Positions are in commit order, and everything up to the head read first is committed: a reader
+ * that continues after `cursor` skips nothing.
+ */
+export async function events(sql: Sql, query: EventsQuery): Promise<EventsPage> {
+  const head = await headOf(sql, query.workspace);
+  const forward = query.order === 'oldest-first';
+  const from = query.cursor ?? (forward ? 0 : head + 1);
+  const bound = forward ? Math.min(head, from + WINDOW) : Math.max(0, from - 1 - WINDOW);
+  const where = new Where()
+    .and('workspace = ?', query.workspace)
+    .and(forward ? 'event > ?' : 'event < ?', from)
+    .and(forward ? 'event <= ?' : 'event > ?', bound)
+    .and('source = ?', query.source)
+    .and('accepted_at >= ?', query.since)
+    .and('accepted_at < ?', query.until);
+  if (query.type !== undefined && isPattern(query.type)) {
+    const prefix = query.type.slice(0, -1);
+    where.and(`substr(type, 1, ${[...prefix].length}) = ?`, prefix);
+  } else where.and('type = ?', query.type);
+  const rows = await sql.read<StoredEvent>(
+    `${EVENT} WHERE ${where} ORDER BY event ${forward ? 'ASC' : 'DESC'} LIMIT ${query.limit}`,
+    where.values,
+  );
+  if (rows.length === query.limit && query.limit > 0) return { rows, cursor: rows.at(-1)!.event, more: true };
+  if (forward) return { rows, cursor: Math.max(bound, from), more: bound < head };
+  return { rows, cursor: bound + 1, more: bound > 0 };
+}
+
+/** The `event` verb. */
+export async function event(sql: Sql, workspace: number, number: number): Promise<StoredEvent | null> {
+  const [row] = await sql.read<StoredEvent>(`${EVENT} WHERE workspace = $1 AND event = $2`, [workspace, number]);
+  return row ?? null;
+}
+
+/** The `head` verb. */
+export async function headOf(sql: Sql, workspace: number): Promise<number> {
+  const [row] = await sql.read<{ head: number }>('SELECT head FROM workspaces WHERE workspace = $1', [workspace]);
+  return row?.head ?? 0;
+}
+
+/* ── Deliveries ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+interface DeliveryRow extends DeliveryKey {
+  state: number;
+  tries: number;
+  attempts: number;
+  createdAt: number;
+  dueAt: number;
+  firstTryAt: number | null;
+  endedAt: number | null;
+  reason: string | null;
+  type: string;
+  source: string;
+  eventId: string;
+  intent: Intent | null;
+  health: Health | null;
+}
+
+// The join is to the left: a deleted webhook's deliveries can still be seen.
+const DELIVERY = `
+  SELECT d.workspace, d.event, d.target, d.copy, d.state, d.tries, d.attempts, d.created_at AS "createdAt",
+         d.due_at AS "dueAt", d.first_try_at AS "firstTryAt", d.ended_at AS "endedAt", d.reason,
+         e.type, e.source, e.id AS "eventId", w.intent, w.health
+  FROM deliveries d
+  JOIN events e ON e.workspace = d.workspace AND e.event = d.event
+  LEFT JOIN webhooks w ON w.workspace = d.workspace AND w.webhook = d.target`;
+
+/** The `deliveries` verb. */
+export async function deliveries(sql: Sql, query: DeliveriesQuery): Promise<Page<StoredDelivery>> {
+  const where = new Where()
+    .and('d.workspace = ?', query.workspace)
+    .and('d.target = ?', query.webhook)
+    .and('d.event = ?', query.event);
+  const clauses = [where.toString()];
+  if (query.state !== undefined) clauses.push(await stateClause(sql, query.workspace, query.state));
+  const after = query.cursor === null ? null : readPosition(query.cursor);
+  if (after) clauses.push(`(d.event, d.target, d.copy) < (${after.join(', ')})`);
+  const rows = await sql.read<DeliveryRow>(
+    `${DELIVERY} WHERE ${clauses.join(' AND ')}
+     ORDER BY d.event DESC, d.target DESC, d.copy DESC LIMIT ${query.limit + 1}`,
+    where.values,
+  );
+  const page = rows.slice(0, query.limit);
+  const last = rows.length > query.limit ? page.at(-1) : undefined;
+  return { rows: page.map(deliveryOf), next: last ? `${last.event}.${last.target}.${last.copy}` : null };
+}
+
+function readPosition(cursor: string): number[] | null {
+  const position = cursor.split('.').map(Number);
+  return position.length === 3 && position.every((n) => Number.isSafeInteger(n) && n >= 0) ? position : null;
+}
+
+// Held and scheduled are one stored state; which of the two it is depends on the webhook.
+async function stateClause(sql: Sql, workspace: number, state: DeliveriesQuery['state']): Promise<string> {
+  if (state === 'delivered' || state === 'dead') return `d.state = ${STATE[state]}`;
+  const rows = await sql.read<{ webhook: number; intent: Intent; health: Health }>(
+    'SELECT webhook, intent, health FROM webhooks WHERE workspace = $1',
+    [workspace],
+  );
+  const wanted = rows.filter(({ intent, health }) => isSendable(intent, health) === (state === 'scheduled'));
+  return `d.state = ${STATE.open} AND d.target IN (${wanted.map(({ webhook }) => webhook).join(', ') || 'NULL'})`;
+}
+
+const STATES: readonly StoredState[] = ['open', 'delivered', 'dead'];
+
+function deliveryOf({ intent, health, ...row }: DeliveryRow): StoredDelivery {
+  const state = STATES[row.state]!;
+  return { ...row, state, shown: shownDeliveryState(state, intent ?? 'disabled', health ?? 'critical') };
+}
+
+/** The `delivery` verb. */
+export async function delivery(
+  sql: Sql,
+  { workspace, event, target, copy }: DeliveryKey,
+): Promise<{ delivery: StoredDelivery; attempts: Attempt[] } | null> {
+  const key = [workspace, event, target, copy];
+  const [row] = await sql.read<DeliveryRow>(
+    `${DELIVERY} WHERE d.workspace = $1 AND d.event = $2 AND d.target = $3 AND d.copy = $4`,
+    key,
+  );
+  if (!row) return null;
+  const attempts = await sql.read<Omit<Attempt, 'manual'> & { manual: number }>(
+    `SELECT attempt, manual, started_at AS "startedAt", duration_ms AS "durationMs", status, error,
+            request_headers AS "requestHeaders", response_headers AS "responseHeaders", response
+     FROM attempts WHERE workspace = $1 AND event = $2 AND target = $3 AND copy = $4 ORDER BY attempt`,
+    key,
+  );
+  return { delivery: deliveryOf(row), attempts: attempts.map((a) => ({ ...a, manual: a.manual === 1 })) };
+}
+
+/** The `totals` verb. */
+export async function totals(
+  sql: Sql,
+): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]> {
+  return sql.read(
+    `SELECT w.workspace,
+            (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS open,
+            (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 2) AS dead,
+            (SELECT MIN(due_at) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS "oldestDueAt"
+     FROM workspaces w WHERE w.deleted_at IS NULL`,
+  );
+}

@@ -1,0 +1,132 @@
+// The seam between the store's SQL and its two engines: a transaction, a few ways to run a statement, nothing else.
+//
+// Statements are written once, with `$1…$n` in order of their values. What differs between the engines stands in
+// `Dialect` and at the bottom (sqlite.ts, postgres.ts), each difference with its reason beside it.
+
+/** What a column may hold. Booleans are 0 and 1, JSON is text, instants are epoch ms. */
+export type Value = string | number | Uint8Array | null;
+
+/** A row as an object of its columns. */
+export type Row = Record<string, Value>;
+
+/** The words in which the dialects differ. */
+export interface Dialect {
+  name: 'sqlite' | 'postgres';
+  /** Ends a SELECT that must hold the rows it read. SQLite has no row locks: a write transaction has the whole file. */
+  forUpdate: string;
+  /** Type of a column of bytes. */
+  bytes: string;
+  /** Ends a CREATE TABLE whose rows live in the primary key's tree. PostgreSQL knows only heaps. */
+  clustered: string;
+  /** Ends a CREATE TABLE whose rows are updated often: room in the page lets PostgreSQL update without new index entries. */
+  updated: string;
+}
+
+/** Inside a transaction. Statements run one after the other. */
+export interface Tx {
+  /** Runs a query, resolves its rows. */
+  all<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
+  /** Runs a statement, resolves the number of rows it changed. */
+  run(text: string, values?: readonly Value[]): Promise<number>;
+  /** Inserts many rows in the table's column order. */
+  insert(table: TableName, rows: readonly (readonly Value[])[]): Promise<void>;
+  /** Inserts those rows whose keys are new; resolves for each whether it was. */
+  insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]>;
+  /** Sets `columns` of many rows; each row of `rows` holds the primary key, then the columns. */
+  update(table: TableName, columns: readonly string[], rows: readonly (readonly Value[])[]): Promise<void>;
+  /** Runs a statement whose values are integers together with the COMMIT: one round trip less on PostgreSQL. */
+  atCommit(text: string, values: readonly number[]): void;
+}
+
+/** How a transaction is to end. */
+export interface WriteOptions {
+  /** Synced to disk when it resolves (the default), or only written: a crash may then undo it. */
+  synced?: boolean;
+}
+
+/** A connected engine. */
+export interface Sql {
+  dialect: Dialect;
+  /** One write transaction: committed when it resolves, rolled back when `work` throws. May run `work` again. */
+  write<T>(work: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>;
+  /** A query outside any transaction, off the hot thread. */
+  read<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
+  /** Is the error the fault of some row (so that others may be stored), rather than of the engine or the way to it? */
+  blamesRow(error: unknown): boolean;
+  /** Resolves true when the session named so (see `holdSession`) is certainly gone. */
+  sessionGone(session: string): Promise<boolean>;
+  /** Holds a session by this name for as long as the process lives: its end is seen by the others at once. */
+  holdSession(session: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A column's kind: what PostgreSQL must be told about an array of its values. */
+export type ColumnKind = 'int' | 'text' | 'bytes';
+
+/** A table written in bulk: the order of its columns and its primary key. */
+export interface Table {
+  key: readonly string[];
+  columns: Readonly<Record<string, ColumnKind>>;
+}
+
+/** The tables of the hot path. All others are written by plain statements. */
+export const TABLES = {
+  events: {
+    key: ['workspace', 'event'],
+    columns: {
+      workspace: 'int',
+      event: 'int',
+      accepted_at: 'int',
+      source: 'text',
+      id: 'text',
+      type: 'text',
+      note: 'text',
+      trace: 'text',
+      envelope: 'bytes',
+    },
+  },
+  deliveries: {
+    key: ['workspace', 'event', 'target', 'copy'],
+    columns: {
+      workspace: 'int',
+      event: 'int',
+      target: 'int',
+      copy: 'int',
+      state: 'int',
+      tries: 'int',
+      attempts: 'int',
+      created_at: 'int',
+      due_at: 'int',
+      first_try_at: 'int',
+      ended_at: 'int',
+      reason: 'text',
+    },
+  },
+  attempts: {
+    key: ['workspace', 'event', 'target', 'copy', 'attempt'],
+    columns: {
+      workspace: 'int',
+      event: 'int',
+      target: 'int',
+      copy: 'int',
+      attempt: 'int',
+      manual: 'int',
+      started_at: 'int',
+      duration_ms: 'int',
+      status: 'int',
+      error: 'text',
+      request_headers: 'text',
+      response_headers: 'text',
+      response: 'bytes',
+    },
+  },
+} as const satisfies Record<string, Table>;
+
+/** A table that can be written in bulk. */
+export type TableName = keyof typeof TABLES;
+
+/** The stored form of a delivery's state. */
+export const STATE = { open: 0, delivered: 1, dead: 2 } as const;
+
+/** `SELECT`ed integers of the hot tables come back as numbers on both engines. */
+export type Int = number;

@@ -1,0 +1,120 @@
+// What is still to be delivered: due deliveries of a target, targets with a backlog, fan-outs to be expanded.
+import type { PendingDelivery } from '../model/delivery.ts';
+import type { DeliveryKey } from '../model/ids.ts';
+import { deliveryRow, newDelivery } from './accept.ts';
+import { LANES, type Backlog, type Refill, type RefillQuery, type TargetKey } from './contract.ts';
+import type { Listeners } from './listeners.ts';
+import type { Sql } from './sql.ts';
+
+interface PendingRow extends DeliveryKey {
+  tries: number;
+  attempts: number;
+  firstTryAt: number | null;
+  dueAt: number;
+  createdAt: number;
+  type: string;
+  trace: string | null;
+  envelope: Uint8Array;
+}
+
+const PENDING = `
+  SELECT d.workspace, d.event, d.target, d.copy, d.tries, d.attempts, d.first_try_at AS "firstTryAt",
+         d.due_at AS "dueAt", d.created_at AS "createdAt", e.type, e.trace, e.envelope
+  FROM deliveries d JOIN events e ON e.workspace = d.workspace AND e.event = d.event`;
+
+/** The `refill` verb: one keyset page over the index of open deliveries. */
+export async function refill(sql: Sql, { workspace, target, now, after, limit }: RefillQuery): Promise<Refill> {
+  const { dueAt, event, copy } = after ?? { dueAt: -1, event: -1, copy: -1 };
+  const rows = await sql.read<PendingRow>(
+    `${PENDING} WHERE d.workspace = $1 AND d.target = $2 AND d.state = 0 AND d.due_at <= $3
+       AND (d.due_at, d.event, d.copy) > ($4, $5, $6)
+     ORDER BY d.due_at, d.event, d.copy LIMIT $7`,
+    [workspace, target, now, dueAt, event, copy, limit],
+  );
+  const [next] = await sql.read<{ dueAt: number | null }>(
+    'SELECT MIN(due_at) AS "dueAt" FROM deliveries WHERE workspace = $1 AND target = $2 AND state = 0 AND due_at > $3',
+    [workspace, target, now],
+  );
+  return { deliveries: rows.map(pendingOf), more: rows.length === limit, nextDueAt: next?.dueAt ?? null };
+}
+
+/** The `pending` verb. */
+export async function pending(sql: Sql, { workspace, event, target, copy }: DeliveryKey): Promise<PendingDelivery | null> {
+  const [row] = await sql.read<PendingRow>(
+    `${PENDING} WHERE d.workspace = $1 AND d.event = $2 AND d.target = $3 AND d.copy = $4`,
+    [workspace, event, target, copy],
+  );
+  return row ? pendingOf(row) : null;
+}
+
+function pendingOf({ type, trace, envelope, ...row }: PendingRow): PendingDelivery {
+  return { ...row, carried: { event: row.event, type, trace, envelope } };
+}
+
+/** The `backlogs` verb: one look into the index of open deliveries per webhook. */
+export async function backlogs(sql: Sql, lanes: readonly number[]): Promise<Backlog[]> {
+  const owned = new Set(lanes);
+  const rows = await sql.read<{ workspace: number; target: number; bucket: number; dueAt: number | null }>(
+    `SELECT w.workspace, w.webhook AS target, w.bucket,
+            (SELECT MIN(d.due_at) FROM deliveries d
+             WHERE d.workspace = w.workspace AND d.target = w.webhook AND d.state = 0) AS "dueAt"
+     FROM webhooks w`,
+  );
+  return rows.flatMap(({ workspace, target, bucket, dueAt }) =>
+    dueAt !== null && owned.has(bucket % LANES) ? [{ workspace, target, dueAt }] : [],
+  );
+}
+
+const CHUNK = 1000;
+
+/** The `expedite` verb: a webhook that works again need not wait for the end of its back-off. */
+export async function expedite(sql: Sql, { workspace, target }: TargetKey, now: number): Promise<number> {
+  for (let moved = 0; ; ) {
+    const changed = await sql.write((tx) =>
+      tx.run(
+        `UPDATE deliveries SET due_at = $1 WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $1
+           AND (event, copy) IN (SELECT event, copy FROM deliveries
+             WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $1 LIMIT ${CHUNK})`,
+        [now, workspace, target],
+      ),
+    );
+    moved += changed;
+    if (changed < CHUNK) return moved;
+  }
+}
+
+/** The `expandFanouts` verb: the next targets of the oldest fan-out that its accept could not expand whole. */
+export async function expandFanouts(
+  sql: Sql,
+  listeners: Listeners,
+  { limit, now }: { limit: number; now: number },
+): Promise<boolean> {
+  const made = await sql.write(async (tx) => {
+    const [fanout] = await tx.all<{ workspace: number; event: number; targets: string }>(
+      `SELECT workspace, event, targets FROM fanouts ORDER BY workspace, event LIMIT 1${sql.dialect.forUpdate}`,
+    );
+    if (!fanout) return null;
+    const { workspace, event } = fanout;
+    const targets = JSON.parse(fanout.targets) as number[];
+    const [carried] = await tx.all<{ type: string; trace: string | null; envelope: Uint8Array }>(
+      'SELECT type, trace, envelope FROM events WHERE workspace = $1 AND event = $2',
+      [workspace, event],
+    );
+    const batch = targets.splice(0, limit);
+    const deliveries = carried
+      ? batch.map((target) => newDelivery({ workspace, target, carried: { event, ...carried }, at: now }))
+      : [];
+    await tx.insertNew('deliveries', deliveries.map(deliveryRow));
+    if (targets.length === 0) await tx.run('DELETE FROM fanouts WHERE workspace = $1 AND event = $2', [workspace, event]);
+    else {
+      await tx.run('UPDATE fanouts SET targets = $3 WHERE workspace = $1 AND event = $2', [
+        workspace,
+        event,
+        JSON.stringify(targets),
+      ]);
+    }
+    return deliveries;
+  });
+  if (made && made.length > 0) listeners.tell('deliveries', made);
+  return made !== null;
+}

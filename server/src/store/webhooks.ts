@@ -1,0 +1,352 @@
+// Webhooks and subscriptions: the verbs of the settings that say who hears what.
+import { createHash } from 'node:crypto';
+import type { Format, Health, Intent, Signing, Verification } from '../model/webhook.ts';
+import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
+import {
+  BUCKETS,
+  StoreRefusal,
+  type NewSubscription,
+  type NewWebhook,
+  type Settings,
+  type Subscription,
+  type TargetKey,
+  type Webhook,
+  type WebhookChange,
+  type WebhookPatch,
+  type WebhookSecrets,
+  type WebhookUpdate,
+} from './contract.ts';
+import type { Keyring } from './keyring.ts';
+import type { Listeners } from './listeners.ts';
+import { recordChange } from './settle.ts';
+import { STATE, type Sql, type Tx, type Value } from './sql.ts';
+
+type WebhookVerbs = Pick<
+  Settings,
+  'createWebhook' | 'webhooks' | 'webhook' | 'target' | 'updateWebhook' | 'deleteWebhook' | 'webhookChanges'
+>;
+type SubscriptionVerbs = Pick<Settings, 'createSubscription' | 'subscriptions' | 'deleteSubscription'>;
+
+/** What these verbs stand on. */
+export interface WebhookParts {
+  sql: Sql;
+  keyring: Keyring;
+  catalogs: Catalogs;
+  listeners: Listeners;
+}
+
+/** The verbs about webhooks. */
+export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookParts): WebhookVerbs {
+  return {
+    createWebhook: async (fresh) => {
+      const webhook = await sql.write((tx) => createWebhook(sql, tx, { fresh, keyring }));
+      listeners.tell('webhook', webhook.workspace, webhook.webhook);
+      return webhook;
+    },
+    webhooks: async (workspace) =>
+      (await sql.read<WebhookRow>(`${WEBHOOK} WHERE w.workspace = $1 ORDER BY w.webhook`, [workspace])).map(webhookOf),
+    webhook: async (workspace, webhook) => {
+      const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, webhook]);
+      return row ? webhookOf(row) : null;
+    },
+    target: async ({ workspace, target }) => {
+      const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, target]);
+      return row ? { webhook: webhookOf(row), secrets: openSecrets(keyring, row) } : null;
+    },
+    updateWebhook: async (update) => {
+      const webhook = await sql.write((tx) => updateWebhook(tx, update, keyring));
+      listeners.tell('webhook', webhook.workspace, webhook.webhook);
+      return webhook;
+    },
+    deleteWebhook: async (key, force, now) => {
+      await sql.write((tx) => deleteWebhook(sql, tx, { key, force }));
+      catalogs.forget(key.workspace);
+      await buryDeliveries(sql, key, now);
+      listeners.tell('webhook', key.workspace, key.target);
+    },
+    webhookChanges: (workspace, webhook, limit) =>
+      sql.read<WebhookChange>(
+        `SELECT at, intent, health, reason FROM webhook_changes WHERE workspace = $1 AND webhook = $2
+         ORDER BY change DESC LIMIT ${limit}`,
+        [workspace, webhook],
+      ),
+  };
+}
+
+/* ── Rows ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+interface WebhookRow {
+  workspace: number;
+  webhook: number;
+  token: string;
+  bucket: number;
+  name: string;
+  description: string;
+  url: string;
+  verification: Verification;
+  signing: string;
+  format: Format;
+  headers: string;
+  retryDelaysMs: string | null;
+  timeoutMs: number | null;
+  allowedRate: number | null;
+  intent: Intent;
+  health: Health;
+  streak: number;
+  lastSuccessAt: number | null;
+  reason: string;
+  publicKey: string | null;
+  secrets: string;
+  secondaryUntil: number | null;
+  createdAt: number;
+  updatedAt: number;
+  revision: number;
+}
+
+const WEBHOOK = `
+  SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.url, w.verification, w.signing, w.format,
+         w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.allowed_rate AS "allowedRate",
+         w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason, w.public_key AS "publicKey",
+         w.secrets, w.secondary_until AS "secondaryUntil", w.created_at AS "createdAt", w.updated_at AS "updatedAt",
+         w.revision
+  FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
+const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
+
+function webhookOf({ secrets: _sealed, signing, headers, retryDelaysMs, ...row }: WebhookRow): Webhook {
+  return {
+    ...row,
+    signing: JSON.parse(signing) as Signing[],
+    headers: JSON.parse(headers) as Record<string, string>,
+    retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
+  };
+}
+
+// Bound to its webhook: a ciphertext copied to another row does not open.
+function contextOf({ workspace, webhook }: { workspace: number; webhook: number }): string {
+  return `webhook ${workspace} ${webhook}`;
+}
+
+function sealSecrets(keyring: Keyring, of: { workspace: number; webhook: number }, secrets: WebhookSecrets): string {
+  return keyring.seal(JSON.stringify(secrets), contextOf(of));
+}
+
+function openSecrets(keyring: Keyring, row: WebhookRow): WebhookSecrets {
+  return JSON.parse(keyring.open(row.secrets, contextOf(row))) as WebhookSecrets;
+}
+
+/** The bucket a target hashes to, for ever: its lane is the bucket modulo the number of lanes. */
+export function bucketOf(workspace: number, target: number): number {
+  return createHash('sha256').update(`${workspace}/${target}`).digest().readUInt16BE(0) % BUCKETS;
+}
+
+/* ── Writing webhooks ───────────────────────────────────────────────────────────────────────────────────────── */
+
+interface Limits {
+  head: number;
+  webhooks: number | null;
+  subscriptions: number | null;
+}
+
+// Gives the workspace's next number; the row is held until the commit.
+async function nextNumber(sql: Sql, tx: Tx, workspace: number): Promise<Limits> {
+  const [row] = await tx.all<Limits>(
+    `SELECT head + 1 AS head, max_webhooks AS webhooks, max_subscriptions AS subscriptions
+     FROM workspaces WHERE workspace = $1 AND deleted_at IS NULL${sql.dialect.forUpdate}`,
+    [workspace],
+  );
+  if (!row) throw new StoreRefusal('not-found', 'there is no such workspace');
+  await tx.run('UPDATE workspaces SET head = $1 WHERE workspace = $2', [row.head, workspace]);
+  return row;
+}
+
+async function refuseOverLimit(
+  tx: Tx,
+  { table, workspace, limit }: { table: 'webhooks' | 'subscriptions'; workspace: number; limit: number | null },
+): Promise<void> {
+  if (limit === null) return;
+  const [row] = await tx.all<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table} WHERE workspace = $1`, [workspace]);
+  if (row!.n >= limit) throw new StoreRefusal('limit-reached', `this workspace may have ${limit} ${table}`);
+}
+
+async function refuseTakenName(tx: Tx, workspace: number, name: string, except = -1): Promise<void> {
+  const taken = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND name = $2 AND webhook <> $3', [
+    workspace,
+    name,
+    except,
+  ]);
+  if (taken.length > 0) throw new StoreRefusal('name-taken', `there is already a webhook named ${name}`);
+}
+
+async function createWebhook(sql: Sql, tx: Tx, { fresh, keyring }: { fresh: NewWebhook; keyring: Keyring }): Promise<Webhook> {
+  const { workspace, name, now } = fresh;
+  const { head: webhook, webhooks } = await nextNumber(sql, tx, workspace);
+  await refuseOverLimit(tx, { table: 'webhooks', workspace, limit: webhooks });
+  await refuseTakenName(tx, workspace, name);
+  const key = { workspace, webhook };
+  const columns: Record<string, Value> = {
+    workspace,
+    webhook,
+    bucket: bucketOf(workspace, webhook),
+    ...columnsOf(fresh),
+    intent: 'enabled',
+    health: fresh.health,
+    streak: 0,
+    reason: fresh.reason,
+    secrets: sealSecrets(keyring, key, fresh.secrets),
+    created_at: now,
+    updated_at: now,
+    revision: 1,
+  };
+  const names = Object.keys(columns);
+  const marks = names.map((_, i) => `$${i + 1}`).join(', ');
+  await tx.run(`INSERT INTO webhooks (${names.join(', ')}) VALUES (${marks})`, Object.values(columns));
+  const { health, reason } = fresh;
+  await recordChange(tx, { ...key, change: 1, at: now, intent: 'enabled', health, reason });
+  return readOne(tx, key);
+}
+
+async function readOne(tx: Tx, { workspace, webhook }: { workspace: number; webhook: number }): Promise<Webhook> {
+  const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, webhook]);
+  if (!row) throw new StoreRefusal('not-found', 'there is no such webhook');
+  return webhookOf(row);
+}
+
+const COLUMNS = {
+  name: 'name',
+  description: 'description',
+  url: 'url',
+  verification: 'verification',
+  signing: 'signing',
+  format: 'format',
+  headers: 'headers',
+  retryDelaysMs: 'retry_delays_ms',
+  timeoutMs: 'timeout_ms',
+  allowedRate: 'allowed_rate',
+  intent: 'intent',
+  health: 'health',
+  streak: 'streak',
+  lastSuccessAt: 'last_success_at',
+  publicKey: 'public_key',
+  secondaryUntil: 'secondary_until',
+} as const satisfies Record<keyof Omit<WebhookPatch, 'secrets'>, string>;
+
+function columnsOf(fields: WebhookPatch): Record<string, Value> {
+  const columns: Record<string, Value> = {};
+  for (const [field, column] of Object.entries(COLUMNS)) {
+    const value = fields[field as keyof typeof COLUMNS];
+    if (value === undefined) continue;
+    columns[column] = value !== null && typeof value === 'object' ? JSON.stringify(value) : value;
+  }
+  return columns;
+}
+
+async function updateWebhook(tx: Tx, update: WebhookUpdate, keyring: Keyring): Promise<Webhook> {
+  const { workspace, target: webhook, revision, patch, reason, now } = update;
+  const key = { workspace, webhook };
+  const before = await readOne(tx, key);
+  if (before.revision !== revision) {
+    throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');
+  }
+  if (patch.name !== undefined) await refuseTakenName(tx, workspace, patch.name, webhook);
+  const columns: Record<string, Value> = { ...columnsOf(patch), updated_at: now, revision: revision + 1 };
+  if (patch.secrets) columns['secrets'] = sealSecrets(keyring, key, patch.secrets);
+  const { intent = before.intent, health = before.health } = patch;
+  const moved = intent !== before.intent || health !== before.health;
+  if (reason !== null) columns['reason'] = reason;
+  const set = Object.keys(columns).map((column, i) => `${column} = $${i + 4}`);
+  const changed = await tx.run(
+    `UPDATE webhooks SET ${set.join(', ')} WHERE workspace = $1 AND webhook = $2 AND revision = $3`,
+    [workspace, webhook, revision, ...Object.values(columns)],
+  );
+  if (changed === 0) throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');
+  if (moved) await recordChange(tx, { ...key, change: revision + 1, at: now, intent, health, reason: reason ?? '' });
+  return readOne(tx, key);
+}
+
+async function deleteWebhook(sql: Sql, tx: Tx, { key, force }: { key: TargetKey; force: boolean }): Promise<void> {
+  const ids = [key.workspace, key.target];
+  await nextNumber(sql, tx, key.workspace);
+  const subscriptions = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND webhook = $2', ids);
+  if (subscriptions > 0 && !force) {
+    throw new StoreRefusal('in-use', `the webhook has ${subscriptions} subscription(s): delete them first, or force it`);
+  }
+  const deleted = await tx.run('DELETE FROM webhooks WHERE workspace = $1 AND webhook = $2', ids);
+  if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
+  await tx.run('DELETE FROM webhook_changes WHERE workspace = $1 AND webhook = $2', ids);
+  await moveWorkspaceCatalog(tx, key.workspace);
+}
+
+const CHUNK = 1000;
+
+// What was still open for it can be seen as dead letters. A crash in between leaves open rows that no webhook owns:
+// retention takes them away with their event.
+async function buryDeliveries(sql: Sql, { workspace, target }: TargetKey, now: number): Promise<void> {
+  for (;;) {
+    const buried = await sql.write((tx) =>
+      tx.run(
+        `UPDATE deliveries SET state = ${STATE.dead}, ended_at = $1, reason = 'the webhook was deleted'
+         WHERE workspace = $2 AND target = $3 AND state = 0 AND (event, copy) IN (SELECT event, copy FROM deliveries
+           WHERE workspace = $2 AND target = $3 AND state = 0 LIMIT ${CHUNK})`,
+        [now, workspace, target],
+      ),
+    );
+    if (buried < CHUNK) return;
+  }
+}
+
+/* ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────── */
+
+const SUBSCRIPTION = `SELECT workspace, subscription, webhook, type, NULLIF(filter, '') AS filter,
+                             created_at AS "createdAt" FROM subscriptions`;
+
+/** The verbs about subscriptions. */
+export function makeSubscriptionVerbs({ sql, catalogs }: WebhookParts): SubscriptionVerbs {
+  return {
+    createSubscription: async (fresh) => {
+      const result = await sql.write((tx) => createSubscription(sql, tx, fresh));
+      catalogs.forget(fresh.workspace);
+      return result;
+    },
+    subscriptions: (workspace, webhook) =>
+      webhook === undefined
+        ? sql.read<Subscription>(`${SUBSCRIPTION} WHERE workspace = $1 ORDER BY subscription`, [workspace])
+        : sql.read<Subscription>(`${SUBSCRIPTION} WHERE workspace = $1 AND webhook = $2 ORDER BY subscription`, [
+            workspace,
+            webhook,
+          ]),
+    deleteSubscription: async (workspace, subscription) => {
+      await sql.write(async (tx) => {
+        await nextNumber(sql, tx, workspace);
+        const deleted = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND subscription = $2', [
+          workspace,
+          subscription,
+        ]);
+        if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such subscription');
+        await moveWorkspaceCatalog(tx, workspace);
+      });
+      catalogs.forget(workspace);
+    },
+  };
+}
+
+async function createSubscription(
+  sql: Sql,
+  tx: Tx,
+  { workspace, webhook, type, filter, now }: NewSubscription,
+): Promise<{ subscription: Subscription; created: boolean }> {
+  const { head: subscription, subscriptions } = await nextNumber(sql, tx, workspace);
+  const known = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND webhook = $2', [workspace, webhook]);
+  if (known.length === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
+  const [same] = await tx.all<Subscription>(
+    `${SUBSCRIPTION} WHERE workspace = $1 AND webhook = $2 AND type = $3 AND filter = $4`,
+    [workspace, webhook, type, filter ?? ''],
+  );
+  if (same) return { subscription: same, created: false };
+  await refuseOverLimit(tx, { table: 'subscriptions', workspace, limit: subscriptions });
+  await tx.run(
+    'INSERT INTO subscriptions (workspace, subscription, webhook, type, filter, created_at) VALUES ($1, $2, $3, $4, $5, $6)',
+    [workspace, subscription, webhook, type, filter ?? '', now],
+  );
+  await moveWorkspaceCatalog(tx, workspace);
+  return { subscription: { workspace, subscription, webhook, type, filter, createdAt: now }, created: true };
+}

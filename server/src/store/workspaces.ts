@@ -1,0 +1,174 @@
+// Workspaces, services and event types: the verbs of the settings that say who there is and what may be published.
+import { createHash, randomBytes } from 'node:crypto';
+import type { EventType } from '../model/catalog.ts';
+import { makeToken } from '../model/ids.ts';
+import { EVENT_TYPE, moveInstallationCatalog, moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
+import { StoreRefusal, type EventTypeSetting, type Service, type Settings, type Workspace, type WorkspaceLimits } from './contract.ts';
+import type { Sql, Tx } from './sql.ts';
+
+type WorkspaceVerbs = Pick<
+  Settings,
+  'workspaces' | 'workspace' | 'createWorkspace' | 'limitWorkspace' | 'deleteWorkspace'
+>;
+type CatalogVerbs = Pick<Settings, 'services' | 'putService' | 'deleteService' | 'putType' | 'deleteType'>;
+
+interface WorkspaceRow extends WorkspaceLimits {
+  workspace: number;
+  token: string;
+  name: string;
+  createdAt: number;
+}
+
+const WORKSPACE = `
+  SELECT workspace, token, name, events_per_day AS "eventsPerDay", bytes_per_day AS "bytesPerDay",
+         max_webhooks AS webhooks, max_subscriptions AS subscriptions, created_at AS "createdAt"
+  FROM workspaces WHERE deleted_at IS NULL`;
+
+function workspaceOf({ workspace, token, name, createdAt, ...limits }: WorkspaceRow): Workspace {
+  return { workspace, token, name, limits, createdAt };
+}
+
+/** The verbs about workspaces. */
+export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs): WorkspaceVerbs {
+  return {
+    workspaces: async () => (await sql.read<WorkspaceRow>(`${WORKSPACE} ORDER BY workspace`)).map(workspaceOf),
+    workspace: async (by) => {
+      const [[column, value]] = Object.entries(by) as [[string, string | number]];
+      const [row] = await sql.read<WorkspaceRow>(`${WORKSPACE} AND ${column} = $1`, [value]);
+      return row ? workspaceOf(row) : null;
+    },
+    createWorkspace: (name, limits, now) => sql.write((tx) => createWorkspace(tx, { name, limits, now })),
+    limitWorkspace: (workspace, limits) => sql.write((tx) => limitWorkspace(tx, workspace, limits)),
+    deleteWorkspace: async (workspace) => {
+      const deleted = await sql.write((tx) => deleteWorkspace(tx, workspace));
+      catalogs.forget(workspace);
+      if (!deleted) throw new StoreRefusal('not-found', 'there is no such workspace');
+    },
+  };
+}
+
+async function createWorkspace(
+  tx: Tx,
+  { name, limits, now }: { name: string; limits: WorkspaceLimits; now: number },
+): Promise<Workspace> {
+  await refuseTakenName(tx, name);
+  const [{ next }] = await tx.all<{ next: number }>('SELECT COALESCE(MAX(workspace), 0) + 1 AS next FROM workspaces') as [{ next: number }];
+  const token = makeToken(randomBytes(10));
+  await tx.run(
+    `INSERT INTO workspaces (workspace, token, name, head, catalog, events_per_day, bytes_per_day, max_webhooks,
+       max_subscriptions, day, day_events, day_bytes, deleted_at, created_at)
+     VALUES ($1, $2, $3, 0, 1, $4, $5, $6, $7, 0, 0, 0, NULL, $8)`,
+    [next, token, name, limits.eventsPerDay, limits.bytesPerDay, limits.webhooks, limits.subscriptions, now],
+  );
+  return { workspace: next, token, name, limits, createdAt: now };
+}
+
+async function refuseTakenName(tx: Tx, name: string): Promise<void> {
+  const taken = await tx.all('SELECT 1 AS one FROM workspaces WHERE name = $1', [name]);
+  if (taken.length > 0) throw new StoreRefusal('name-taken', `there is already a workspace named ${name}`);
+}
+
+async function limitWorkspace(tx: Tx, workspace: number, limits: WorkspaceLimits): Promise<Workspace> {
+  await tx.run(
+    `UPDATE workspaces SET events_per_day = $2, bytes_per_day = $3, max_webhooks = $4, max_subscriptions = $5
+     WHERE workspace = $1`,
+    [workspace, limits.eventsPerDay, limits.bytesPerDay, limits.webhooks, limits.subscriptions],
+  );
+  const [row] = await tx.all<WorkspaceRow>(`${WORKSPACE} AND workspace = $1`, [workspace]);
+  if (!row) throw new StoreRefusal('not-found', 'there is no such workspace');
+  return workspaceOf(row);
+}
+
+// The row stays as a mark until retention has taken the log away; its name is free again at once.
+async function deleteWorkspace(tx: Tx, workspace: number): Promise<boolean> {
+  const changed = await tx.run(
+    `UPDATE workspaces SET deleted_at = created_at, name = name || ' (deleted ' || token || ')', catalog = catalog + 1
+     WHERE workspace = $1 AND deleted_at IS NULL`,
+    [workspace],
+  );
+  if (changed === 0) return false;
+  for (const table of ['subscriptions', 'webhooks', 'webhook_changes', 'event_types', 'idempotency_keys']) {
+    await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
+  }
+  return true;
+}
+
+/** The verbs about services and event types. */
+export function makeCatalogVerbs(sql: Sql, catalogs: Catalogs): CatalogVerbs {
+  const changing = async <T>(work: (tx: Tx) => Promise<T>, workspace = 0): Promise<T> => {
+    const result = await sql.write(work);
+    catalogs.forget(workspace);
+    return result;
+  };
+  return {
+    services: () => sql.read<Service>(`${SERVICE} ORDER BY service`),
+    putService: (service, description, now) => changing((tx) => putService(tx, { service, description, now })),
+    deleteService: (service) => changing((tx) => deleteService(tx, service)),
+    putType: (type, now) => changing((tx) => putType(tx, type, now), type.workspace),
+    deleteType: (workspace, type) => changing((tx) => deleteType(tx, workspace, type), workspace),
+  };
+}
+
+const SERVICE = 'SELECT service, description, created_at AS "createdAt" FROM services';
+
+async function putService(
+  tx: Tx,
+  { service, description, now }: { service: string; description: string; now: number },
+): Promise<Service> {
+  await tx.run(
+    `INSERT INTO services (service, description, created_at) VALUES ($1, $2, $3)
+     ON CONFLICT (service) DO UPDATE SET description = excluded.description`,
+    [service, description, now],
+  );
+  const [row] = await tx.all<Service>(`${SERVICE} WHERE service = $1`, [service]);
+  return row!;
+}
+
+async function deleteService(tx: Tx, service: string): Promise<void> {
+  const types = await tx.all('SELECT type FROM event_types WHERE service = $1 LIMIT 1', [service]);
+  if (types.length > 0) throw new StoreRefusal('in-use', `the service ${service} still has event types`);
+  const deleted = await tx.run('DELETE FROM services WHERE service = $1', [service]);
+  if (deleted === 0) throw new StoreRefusal('not-found', `there is no service ${service}`);
+}
+
+async function putType(tx: Tx, setting: EventTypeSetting, now: number): Promise<EventType> {
+  const { workspace, type, service, description, schema, schemaCheck, example, deprecation } = setting;
+  if (service !== null) {
+    const known = await tx.all('SELECT 1 AS one FROM services WHERE service = $1', [service]);
+    if (known.length === 0) throw new StoreRefusal('not-found', `there is no service ${service}`);
+  }
+  const other = await tx.all(
+    `SELECT 1 AS one FROM event_types WHERE type = $1 AND (workspace = 0) <> ($2 = 0) AND workspace IN (0, $2)`,
+    [type, workspace],
+  );
+  if (other.length > 0) throw new StoreRefusal('exists', `the installation's catalog already has a type ${type}`);
+  const hash = schema === null ? null : createHash('sha256').update(schema).digest('hex');
+  await tx.run(
+    `INSERT INTO event_types (workspace, type, service, description, schema, schema_hash, schema_check, example,
+       deprecation, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+     ON CONFLICT (workspace, type) DO UPDATE SET service = excluded.service, description = excluded.description,
+       schema = excluded.schema, schema_hash = excluded.schema_hash, schema_check = excluded.schema_check,
+       example = excluded.example, deprecation = excluded.deprecation, updated_at = excluded.updated_at`,
+    [workspace, type, service, description, schema, hash, schemaCheck, example, deprecation, now, now],
+  );
+  await moveCatalog(tx, workspace);
+  const [row] = await tx.all<EventType>(`${EVENT_TYPE} WHERE workspace = $1 AND type = $2`, [workspace, type]);
+  return row!;
+}
+
+async function deleteType(tx: Tx, workspace: number, type: string): Promise<void> {
+  const used = await tx.all(
+    'SELECT 1 AS one FROM subscriptions WHERE type = $1 AND ($2 = 0 OR workspace = $2) LIMIT 1',
+    [type, workspace],
+  );
+  if (used.length > 0) throw new StoreRefusal('in-use', `subscriptions still name the type ${type}`);
+  const deleted = await tx.run('DELETE FROM event_types WHERE workspace = $1 AND type = $2', [workspace, type]);
+  if (deleted === 0) throw new StoreRefusal('not-found', `there is no event type ${type}`);
+  await moveCatalog(tx, workspace);
+}
+
+async function moveCatalog(tx: Tx, workspace: number): Promise<void> {
+  if (workspace === 0) await moveInstallationCatalog(tx);
+  else await moveWorkspaceCatalog(tx, workspace);
+}
