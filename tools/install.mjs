@@ -212,7 +212,7 @@ function lastLines(said) {
 }
 
 /** The npm that called us, else the first on PATH, as [command, ...arguments]. */
-function findNpm() {
+export function findNpm() {
   const caller = process.env.npm_execpath;
   if (caller && /^npm(-cli)?\.c?js$/.test(basename(caller)) && existsSync(caller)) return [outsideNode(), caller];
   for (const folder of pathFolders()) {

