@@ -57,7 +57,8 @@ export interface ReceiverOptions extends VerifierOptions {
 /** From Request to Response. Whatever a request contains becomes an answer; only a runtime without Ed25519 rejects. */
 export type Receiver = (request: Request) => Promise<Response>;
 
-const consumed = 'the body was read before the receiver got it: signatures cover raw bytes, so hand over the untouched request';
+const consumed =
+  'the body was read before the receiver got it: signatures cover raw bytes, so hand over the untouched request';
 
 type Outcome = 'handled' | 'failed';
 
