@@ -106,28 +106,27 @@ function refuseUnwritable() {
 }
 
 /**
- * Runs `job` while holding .install.lock, which names the process that is installing: npm itself once it runs, because
- * npm goes on when its starter is killed, and a second `npm ci` in the same folder makes both fail.
+ * Runs `job` while holding .install.lock, which names who is installing: this process, and npm once it runs. npm goes on
+ * when its starter is killed, and a second `npm ci` in the same folder makes both fail.
  */
 async function withInstallLock(job) {
   const giveUpAt = Date.now() + 10 * 60_000;
   let told = false;
   while (!tryLock()) {
-    const holder = Number(readTextOr(lockFile, '0'));
-    if (!isInstaller(holder)) {
-      rmSync(lockFile, { force: true });
+    const holders = readTextOr(lockFile, '');
+    if (!isHeld(holders)) {
+      breakLock(holders);
       continue;
     }
-    if (Date.now() > giveUpAt)
-      throw new Stop(
-        `another install (process ${holder}) has not ended for ten minutes; end it or remove ${lockFile}.`,
-      );
-    if (!told) process.stderr.write(`bellwire: another install is running (process ${holder}), waiting for it ...\n`);
+    if (Date.now() > giveUpAt) {
+      throw new Stop(`another install (${holders}) has not ended for ten minutes; end it or remove ${lockFile}.`);
+    }
+    if (!told) process.stderr.write(`bellwire: another install is running (process ${holders}), waiting for it ...\n`);
     told = true;
     await new Promise((done) => setTimeout(done, 250));
   }
   try {
-    await job((pid) => writeFileSync(lockFile, String(pid)));
+    await job((npm) => writeFileSync(lockFile, `${process.pid} ${npm}`));
   } finally {
     rmSync(lockFile, { force: true });
   }
@@ -143,17 +142,32 @@ function tryLock() {
   }
 }
 
+function isHeld(holders) {
+  // Empty for an instant between being made and being written; an old empty one belongs to nobody.
+  if (holders === '') return Date.now() - (statSync(lockFile, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < 2_000;
+  return holders.split(' ').map(Number).some(isInstaller);
+}
+
 /** Alive, and by its command line a Node program: after a reboot the number may belong to anything. */
 function isInstaller(pid) {
-  // Empty for a moment between creation and first write; a fresh lock of no one is left alone.
-  if (!pid) return Date.now() - (lstatSync(lockFile, { throwIfNoEntry: false })?.mtimeMs ?? 0) < 2_000;
   try {
     process.kill(pid, 0);
   } catch (error) {
     if (error.code !== 'EPERM') return false;
   }
-  const command = readTextOr(`/proc/${pid}/cmdline`, undefined);
-  return command === undefined || /node|npm/.test(command);
+  return /node|npm/.test(readTextOr(`/proc/${pid}/cmdline`, 'node'));
+}
+
+/** Removes the lock of a dead holder, and only that: somebody else may have broken it and locked anew meanwhile. */
+function breakLock(holders) {
+  const aside = `${lockFile}.${process.pid}`;
+  try {
+    renameSync(lockFile, aside);
+    if (readTextOr(aside, '') !== holders) linkSync(aside, lockFile);
+  } catch {
+    // Gone, or taken again: the next look tells.
+  }
+  rmSync(aside, { force: true });
 }
 
 function readTextOr(file, otherwise) {

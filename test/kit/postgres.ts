@@ -13,7 +13,6 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -198,8 +197,8 @@ function isReachable(home: string, user: { uid: number; gid: number }): boolean 
 
 function copyOut(found: Binaries, base: string): Binaries {
   if (!found.portable) throw new Error(`${found.home} cannot be read by the user that has to run PostgreSQL`);
-  const { mtimeMs, size } = statSync(join(found.home, 'bin', 'postgres'));
-  const home = join(base, `binaries-${size}-${Math.floor(mtimeMs / 1000)}`);
+  const { version } = JSON.parse(readFileSync(join(found.home, '..', 'package.json'), 'utf8')) as { version: string };
+  const home = join(base, `binaries-${version}`);
   if (existsSync(home)) return { home, portable: true };
   const half = `${home}.${randomUUID()}`;
   cpSync(found.home, half, { recursive: true, verbatimSymlinks: true, filter: (file) => !file.endsWith('.a') });
