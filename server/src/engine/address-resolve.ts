@@ -12,6 +12,8 @@ export type Resolve = (hostname: string) => Promise<ResolvedAddress[]>;
 export interface ResolveOptions {
   /** Name servers as `address:port`; those of the system by default. */
   servers?: readonly string[];
+  /** How long a name server may take to answer once, ms; it is asked twice. Default 2 s. */
+  timeoutMs?: number;
   /** Ask the system (hosts file, search domains) for names that DNS does not know. */
   system?: boolean;
 }
@@ -22,7 +24,7 @@ const SYSTEM_LOOKUPS = 2;
 
 /** Makes a {@link Resolve}: DNS over sockets, then the system for single labels and for names that DNS does not know. */
 export function createResolve(options: ResolveOptions = {}): Resolve {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  const resolver = new Resolver({ timeout: options.timeoutMs ?? 2_000, tries: 2 });
   if (options.servers) resolver.setServers(options.servers);
   const system = options.system === false ? null : limited(SYSTEM_LOOKUPS, lookupAll);
 

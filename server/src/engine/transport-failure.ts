@@ -1,4 +1,5 @@
 // Errors of DNS, TCP, TLS and HTTP put into one code and one clause for people.
+import { errors } from 'undici';
 import type { FailureCode } from '../model/outcome.ts';
 
 /** What is known about the try when the error came. */
@@ -45,8 +46,7 @@ export function diagnose(error: Error, context: FailureContext): Diagnosis {
   if (isTlsError(code)) return { code: 'tls', message: describeTls(code, hostname) };
   if (ENDED.has(code)) return describeEnd(context);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return { code: 'protocol', message: 'answered with too large a head' };
-  if (code.startsWith('HPE_'))
-    return { code: 'protocol', message: `answered something that is not HTTP/1.1 (${code})` };
+  if (error instanceof errors.HTTPParserError) return { code: 'protocol', message: describeNonsense(error.message) };
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {
     return { code: 'invalid-request', message: `cannot be sent this request (${error.message})` };
   }
@@ -97,6 +97,12 @@ function describeEnd({ status, isConnected }: FailureContext): Diagnosis {
   if (!isConnected) return { code: 'connection-reset', message: 'closed the connection while it was being set up' };
   if (status === null) return { code: 'connection-reset', message: 'closed the connection without answering' };
   return { code: 'connection-reset', message: `answered ${status}, but closed the connection before the end of it` };
+}
+
+// The parser's own reason stands in brackets at the end of its message, when it has one.
+function describeNonsense(message: string): string {
+  const reason = /\(.+\)$/.exec(message)?.[0];
+  return `answered something that is not HTTP/1.1${reason ? ` ${reason}` : ''}`;
 }
 
 /** The failure of a try whose deadline has passed. */

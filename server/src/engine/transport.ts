@@ -105,7 +105,7 @@ class ConnectionPool implements ExchangeOwner {
   #busy = 0;
   #isSweeping = false;
   #isClosed = false;
-  #onDrained: (() => void) | null = null;
+  readonly #drained = Promise.withResolvers<void>();
 
   constructor({ guard, ca, ...rest }: TransportOptions) {
     this.#options = { maxSocketsPerOrigin: 128, maxSockets: 1_024, keepAliveMs: 15_000, waitMs: 5_000, ...rest };
@@ -142,7 +142,8 @@ class ConnectionPool implements ExchangeOwner {
         exchange.fail({ code: 'closed', message: 'was cut off: the platform is stopping' });
       }
     }
-    if (this.#pending.size > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+    if (this.#pending.size === 0) this.#drained.resolve();
+    await this.#drained.promise;
   }
 
   #admit(exchange: Exchange): void {
@@ -229,7 +230,7 @@ class ConnectionPool implements ExchangeOwner {
 
   forget(exchange: Exchange): void {
     this.#pending.delete(exchange);
-    if (this.#pending.size === 0 && this.#onDrained !== null) this.#onDrained();
+    if (this.#isClosed && this.#pending.size === 0) this.#drained.resolve();
   }
 
   #freed(origin: Origin): void {

@@ -132,10 +132,10 @@ export function parseHttpDate(text: string, now: number): number | null {
   if (asctime) return utc([asctime[6], asctime[1], asctime[2]], asctime.slice(3, 6));
   const rfc850 = RFC_850.exec(text);
   if (!rfc850) return null;
-  // Two digits of a year that seem more than 50 years ahead belong to the past.
+  // Two digits stand for the year nearest to this one.
   const thisYear = new Date(now).getUTCFullYear();
-  const guess = thisYear - (thisYear % 100) + Number(rfc850[3]);
-  return utc([String(guess > thisYear + 50 ? guess - 100 : guess), rfc850[2], rfc850[1]], rfc850.slice(4));
+  const year = thisYear + ((Number(rfc850[3]) - (thisYear % 100) + 150) % 100) - 50;
+  return utc([String(year), rfc850[2], rfc850[1]], rfc850.slice(4));
 }
 
 type Day = [year: string | undefined, month: string | undefined, day: string | undefined];

@@ -1,0 +1,185 @@
+// The retry plan by tables.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import type { FailureCode, Outcome } from './outcome.ts';
+import { DEFAULT_PLAN, RETRY_AFTER_CAP_MS, decide, parseRetryAfter, planFromDelays, type Decision } from './retry.ts';
+
+const NOW = Date.UTC(2026, 10, 22, 20, 0, 0);
+const EVEN = 0.5;
+
+function answer(status: number, retryAfter: string | null = null): Outcome {
+  const body = new Uint8Array(0);
+  const timings = { durationMs: 1, connectMs: 0 };
+  return { kind: 'response', status, headers: [], body, bodyBytes: 0, truncated: false, retryAfter, ...timings };
+}
+
+function failure(code: FailureCode, message = 'did not answer within 15 s'): Outcome {
+  return { kind: 'failure', code, message, status: null, durationMs: 1, connectMs: 0 };
+}
+
+function after(outcome: Outcome, input: { tries?: number; dice?: number; plan?: typeof DEFAULT_PLAN } = {}): Decision {
+  return decide({ outcome, tries: 1, plan: DEFAULT_PLAN, now: NOW, dice: EVEN, ...input });
+}
+
+test('R124 the default plan: 20 tries, 5 s doubling to a cap of 1 h, about 10 h in all', () => {
+  const { delaysMs } = DEFAULT_PLAN;
+  assert.equal(delaysMs.length, 19);
+  assert.deepEqual(
+    delaysMs.slice(0, 11).map((ms) => ms / 1_000),
+    [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600],
+  );
+  assert.ok(delaysMs.slice(10).every((ms) => ms === 3_600_000));
+  const hours = delaysMs.reduce((sum, ms) => sum + ms, 0) / 3_600_000;
+  assert.ok(hours > 10 && hours < 11, `${hours}`);
+});
+
+test('R124 the chain of a target that is down: 19 retries at the planned instants, then dead', () => {
+  for (let tries = 1; tries <= 19; tries += 1) {
+    const step = after(answer(500), { tries });
+    assert.ok(step.next === 'retry');
+    assert.deepEqual(
+      [step.at, step.counted, step.reason],
+      [NOW + DEFAULT_PLAN.delaysMs[tries - 1]!, true, 'answered 500'],
+    );
+  }
+  const last = after(answer(500), { tries: 20 });
+  assert.deepEqual(last, { next: 'dead', reason: 'answered 500', slowDown: false, quietUntil: null });
+});
+
+test('R124 waits are spread over ± 20 % by the dice', () => {
+  const at = (dice: number): number => {
+    const step = after(answer(500), { dice });
+    assert.ok(step.next === 'retry');
+    return step.at - NOW;
+  };
+  assert.deepEqual([at(0), at(0.5), at(0.75), at(1 - Number.EPSILON)], [4_000, 5_000, 5_500, 6_000]);
+});
+
+test('R124 a webhook may bring its own list of waits', () => {
+  const plan = planFromDelays([1_000, 2_000]);
+  assert.ok(typeof plan === 'object');
+  const steps = [1, 2, 3].map((tries) => after(answer(500), { tries, plan }));
+  assert.deepEqual(
+    steps.map((step) => (step.next === 'retry' ? step.at - NOW : step.next)),
+    [1_000, 2_000, 'dead'],
+  );
+  const once = planFromDelays([]);
+  assert.ok(typeof once === 'object');
+  assert.equal(after(answer(500), { plan: once }).next, 'dead');
+  assert.match(planFromDelays([1, -1]) as string, /^retry 2 must wait/);
+  assert.match(planFromDelays([1.5]) as string, /^retry 1 must wait/);
+  assert.match(planFromDelays([Number.NaN]) as string, /^retry 1 must wait/);
+  assert.match(planFromDelays([8 * 86_400_000]) as string, /^retry 1 must wait/);
+  assert.match(planFromDelays(Array.from({ length: 101 }, () => 1)) as string, /^at most 100 retries/);
+});
+
+test('wire 3: 2xx succeeds, 3xx fails, 410 disables, the rest is tried again', () => {
+  const nexts = [200, 201, 202, 204, 299, 300, 302, 308, 400, 401, 404, 409, 410, 413, 415, 429, 500, 503, 599];
+  assert.deepEqual(
+    nexts.map((status) => after(answer(status)).next),
+    [
+      ...Array.from({ length: 5 }, () => 'delivered'),
+      ...Array.from({ length: 7 }, () => 'retry'),
+      'disable',
+      ...Array.from({ length: 6 }, () => 'retry'),
+    ],
+  );
+  assert.equal((after(answer(301)) as { reason: string }).reason, 'answered 301, and redirects are not followed');
+  assert.deepEqual(after(answer(410), { tries: 20 }), {
+    next: 'disable',
+    reason: 'answered 410: it is gone and wants nothing more',
+    slowDown: false,
+    quietUntil: null,
+  });
+});
+
+test('wire 3: 429, 502, 503, 504 and time-outs slow the target down, nothing else does', () => {
+  const slow = [429, 502, 503, 504].map((status) => after(answer(status)));
+  assert.ok(slow.every((step) => step.slowDown));
+  assert.ok(after(failure('timeout')).slowDown);
+  const others = [
+    answer(200),
+    answer(400),
+    answer(404),
+    answer(500),
+    answer(410),
+    failure('connection-refused'),
+    failure('tls'),
+  ];
+  assert.ok(others.every((outcome) => !after(outcome).slowDown));
+});
+
+test('wire 3: Retry-After is obeyed by this delivery and by all others to the target', () => {
+  const asked = after(answer(503, '120'));
+  assert.ok(asked.next === 'retry');
+  assert.deepEqual([asked.at, asked.quietUntil], [NOW + 120_000, NOW + 120_000]);
+  // The plan wins where it is the more patient.
+  const patient = after(answer(429, '1'), { tries: 10 });
+  assert.ok(patient.next === 'retry');
+  assert.deepEqual([patient.at, patient.quietUntil], [NOW + 2_560_000, NOW + 1_000]);
+  assert.equal(after(answer(503, '120'), { tries: 20 }).quietUntil, NOW + 120_000);
+  assert.equal(after(answer(500, '120')).quietUntil, null);
+  assert.equal(after(answer(503, 'soon')).quietUntil, null);
+});
+
+test('what failed through our own doing uses up no try and blames nobody', () => {
+  for (const code of ['busy', 'closed'] as const) {
+    const step = after(failure(code, 'was not sent to'), { tries: 20 });
+    assert.deepEqual(step, {
+      next: 'retry',
+      at: NOW + 1_000,
+      counted: false,
+      reason: 'was not sent to',
+      slowDown: false,
+      quietUntil: null,
+    });
+  }
+});
+
+test('wire 3: Retry-After: seconds, decimals rounded up, HTTP-dates; garbage ignored, capped', () => {
+  const table: [string | null, number | null][] = [
+    ['0', 0],
+    ['1', 1_000],
+    [' 7 ', 7_000],
+    ['1.1', 2_000],
+    ['0.001', 1_000],
+    ['3.', 3_000],
+    ['0007', 7_000],
+    ['Sun, 22 Nov 2026 20:00:30 GMT', 30_000],
+    ['Sunday, 22-Nov-26 20:00:30 GMT', 30_000],
+    ['Sun Nov 22 20:00:30 2026', 30_000],
+    ['Tue Dec  1 20:00:00 2026', RETRY_AFTER_CAP_MS],
+    ['Sun, 22 Nov 2026 19:00:00 GMT', 0],
+    ['Sunday, 06-Nov-94 08:49:37 GMT', 0],
+    ['99999999999999999999', RETRY_AFTER_CAP_MS],
+    ['604800', RETRY_AFTER_CAP_MS],
+    [null, null],
+    ['', null],
+    ['-1', null],
+    ['+1', null],
+    ['1e3', null],
+    ['0x10', null],
+    ['.5', null],
+    ['1,000', null],
+    ['soon', null],
+    ['120 seconds', null],
+    ['NaN', null],
+    ['Infinity', null],
+    ['2026-11-22T20:00:30Z', null],
+    ['Sun, 22 Nov 2026 20:00:30 +0100', null],
+    ['Sun, 31 Nov 2026 20:00:30 GMT', null],
+    ['Sun, 22 Foo 2026 20:00:30 GMT', null],
+    ['Sun, 22 Nov 2026 24:00:30 GMT', null],
+    ['Sun, 22 Nov 2026 20:61:30 GMT', null],
+    ['22 Nov 2026', null],
+  ];
+  for (const [value, wanted] of table) {
+    const at = parseRetryAfter(value, NOW);
+    assert.equal(at === null ? null : at - NOW, wanted, JSON.stringify(value));
+  }
+});
+
+test('an HTTP-date of two digits means the nearest century', () => {
+  const in1999 = Date.UTC(1999, 11, 31, 23, 59, 30);
+  assert.equal(parseRetryAfter('Saturday, 01-Jan-00 00:00:00 GMT', in1999), in1999 + 30_000);
+});
