@@ -1,0 +1,55 @@
+// One attempt: what is sent, and what is kept of it. Pure but for the signature's key.
+import { encodeBinary } from '../model/cloud-events.ts';
+import type { Attempt, PendingDelivery } from '../model/delivery.ts';
+import { deliveryId } from '../model/ids.ts';
+import { describeOutcome, type Outcome } from '../model/outcome.ts';
+import { isSuccess } from '../model/retry.ts';
+import type { Route } from './route.ts';
+import type { OutgoingRequest } from './transport.ts';
+
+/** A request ready to go, and its headers as they are kept: a JSON object, secrets masked. */
+export interface Composed {
+  request: OutgoingRequest;
+  shownHeaders: string;
+}
+
+/**
+ * Composes a try of a delivery. The id is the same over all tries, timestamp and signatures are of this one (Standard
+ * Webhooks 1.0); the body is the publisher's bytes.
+ */
+export function compose(route: Route, delivery: PendingDelivery, sentAt: number): Composed {
+  const id = deliveryId(route.token, delivery);
+  const { envelope, trace } = delivery.carried;
+  const encoded = route.format === 'binary' ? encodeBinary(envelope) : null;
+  const body = encoded ? encoded.body : envelope;
+  const own: Record<string, string> = route.sign({ id, sentAt, body });
+  own['webhook-id'] ??= id;
+  own['webhook-timestamp'] ??= String(Math.floor(sentAt / 1000));
+  if (trace !== null) own['traceparent'] = trace;
+  if (encoded) for (const [name, value] of encoded.headers) own[name] = value;
+  const headers = route.headers.slice();
+  for (const name in own) headers.push(name, own[name]!);
+  return {
+    request: { target: route.target, method: 'POST', headers, body, deadlineMs: route.timeoutMs },
+    shownHeaders: `${JSON.stringify(own).slice(0, -1)},${route.shownHeaders.slice(1)}`,
+  };
+}
+
+/** The row of an attempt. */
+export function attemptOf(
+  outcome: Outcome,
+  of: { attempt: number; manual: boolean; startedAt: number; shownHeaders: string },
+): Attempt {
+  const answered = outcome.kind === 'response';
+  return {
+    attempt: of.attempt,
+    manual: of.manual,
+    startedAt: of.startedAt,
+    durationMs: Math.round(outcome.durationMs),
+    status: outcome.status,
+    error: isSuccess(outcome) ? null : describeOutcome(outcome),
+    requestHeaders: of.shownHeaders,
+    responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
+    response: answered && outcome.body.length > 0 ? outcome.body : null,
+  };
+}

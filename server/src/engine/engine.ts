@@ -1,0 +1,405 @@
+// The delivery engine. The main path, top to bottom:
+//
+//   offer ─ deliveries of owned lanes, straight from the commit, join their target's queue
+//   pump  ─ while there is a free place: whose turn is it? take one delivery, compose, sign, send
+//   end   ─ the outcome decides (model/retry.ts), the webhook's vitals are judged (model/webhook.ts), both are settled
+//
+// The store is read only for what memory does not have: a target's route, a queue's next page, what is due later.
+// Wake-ups are hints; the sweep looks for forgotten work in the store from time to time.
+import type { Clock } from '../model/clock.ts';
+import type { PendingDelivery, Settlement } from '../model/delivery.ts';
+import type { DeliveryKey } from '../model/ids.ts';
+import { describeOutcome, isOurFault, type Outcome } from '../model/outcome.ts';
+import { decide, isSuccess, type Decision } from '../model/retry.ts';
+import { isSendable, judge, type Evidence } from '../model/webhook.ts';
+import type { OwnedLane, Store, TargetKey } from '../store/contract.ts';
+import { attemptOf, compose } from './attempt.ts';
+import type { LaneKeeper } from './lane-keeper.ts';
+import { makeRoute, type Route, type RouteDefaults } from './route.ts';
+import { Settler } from './settler.ts';
+import { TargetQueue, type QueueLimits } from './target-queue.ts';
+import type { Transport } from './transport.ts';
+import { Turns } from './turns.ts';
+
+/** What the engine stands on. Spans in ms. */
+export interface EngineParts {
+  store: Store;
+  transport: Transport;
+  lanes: LaneKeeper;
+  clock: Clock;
+  /** From 0 inclusive to 1 exclusive: the jitter of retries. */
+  dice: () => number;
+  defaults: RouteDefaults;
+  queues: QueueLimits;
+  /** Sends under way in all. */
+  concurrency: number;
+  settleDelayMs: number;
+  onError(error: unknown): void;
+  /** Is told of every attempt that ended: metrics, live views. */
+  onAttempt?(end: AttemptEnd): void;
+}
+
+/** An attempt that has ended, for those who watch. */
+export interface AttemptEnd {
+  delivery: PendingDelivery;
+  outcome: Outcome;
+  next: Decision['next'];
+  manual: boolean;
+  /** Whole life so far, ms: from the accept to the end of this attempt. */
+  ageMs: number;
+}
+
+/** What became of a try by hand. */
+export type ManualResult =
+  | { kind: 'tried'; outcome: Outcome; delivered: boolean }
+  /** The delivery, its event or its webhook is gone. */
+  | { kind: 'gone' }
+  /** The webhook may not be sent to in its state. */
+  | { kind: 'held' }
+  /** It is being sent at this moment, or this node does not own its lane. */
+  | { kind: 'busy' };
+
+/** While this many attempts wait to be written down, nothing more is sent: the store is not keeping up. */
+const MOST_UNSETTLED = 4096;
+/** Vitals without a change of state are written at most this often per webhook. */
+const VITALS_EVERY_MS = 1000;
+/** Queues that nothing happens in are forgotten when there are more than this. */
+const IDLE_QUEUES = 10_000;
+
+/** Delivers. */
+export class Engine {
+  readonly #parts: EngineParts;
+  readonly #settler: Settler;
+  readonly #turns = new Turns<TargetQueue>();
+  readonly #queues = new Map<string, TargetQueue>();
+  readonly #notedAt = new WeakMap<TargetQueue, number>();
+  #underWay = 0;
+  #running = true;
+  #onQuiet: (() => void) | null = null;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    const { store, clock, settleDelayMs, onError } = parts;
+    this.#settler = new Settler({ log: store.log, clock, delayMs: settleDelayMs, onError });
+  }
+
+  /** Deliveries that were just committed, by whatever door. */
+  offer(deliveries: readonly PendingDelivery[]): void {
+    for (const delivery of deliveries) {
+      const queue = this.#queueOf(delivery);
+      if (queue.route === null) {
+        // Not known yet: the store has the delivery, and the first refill brings it.
+        queue.behind = true;
+        void this.reload(queue);
+      } else if (queue.route.sendable && this.#parts.lanes.owned(queue.route.lane)) {
+        if (queue.offer(delivery)) this.#turns.join(queue);
+      }
+    }
+    this.#pump();
+  }
+
+  /** Looks for what is due in these lanes: after taking them over, and from time to time. */
+  async sweep(lanes: readonly number[]): Promise<void> {
+    const { store, clock } = this.#parts;
+    for (const backlog of await store.log.backlogs(lanes)) {
+      const queue = this.#queueOf(backlog);
+      if (backlog.dueAt > clock.now()) this.#dueLater(queue, backlog.dueAt);
+      else if (queue.waiting === 0 && queue.underWay === 0) queue.behind = true;
+      if (queue.route === null) void this.reload(queue);
+      else void this.#refill(queue);
+    }
+    this.#forgetIdle();
+  }
+
+  /** Drops what memory has of lanes that are no longer this node's. */
+  drop(lanes: readonly number[]): void {
+    const lost = new Set(lanes);
+    for (const [key, queue] of this.#queues) {
+      if (queue.route === null || !lost.has(queue.route.lane)) continue;
+      queue.drop();
+      this.#queues.delete(key);
+    }
+  }
+
+  /** Reads a target's webhook again: it was changed, or is needed for the first time. */
+  async reload(key: TargetKey): Promise<void> {
+    const { store, clock, defaults, onError } = this.#parts;
+    const queue = this.#queueOf(key);
+    try {
+      const target = await store.settings.target(key);
+      const before = queue.route;
+      queue.route = target && makeRoute(target, defaults, clock.now());
+      // Evidence that is judged but not yet written is newer than what was read.
+      if (queue.route && before && before.revision >= queue.route.revision) this.#keepVitals(queue.route, before);
+      if (queue.route?.expiresAt) clock.after(queue.route.expiresAt - clock.now(), () => void this.reload(queue));
+      await this.#adopt(queue, before);
+    } catch (error) {
+      onError(error);
+      clock.after(1000, () => void this.reload(queue));
+    }
+  }
+
+  #keepVitals(route: Route, before: Route): void {
+    const { vitals, revision, intent } = before;
+    Object.assign(route, { vitals, revision, intent, sendable: isSendable(intent, vitals.health) });
+  }
+
+  async #adopt(queue: TargetQueue, before: Route | null): Promise<void> {
+    const { store, clock } = this.#parts;
+    if (!queue.route?.sendable) queue.drop();
+    else if (!before) queue.behind = true;
+    else if (!before.sendable) {
+      queue.release();
+      // A webhook that works again need not wait for the end of its back-off.
+      await store.log.expedite(queue, clock.now());
+    }
+    if (queue.waiting > 0) this.#turns.join(queue);
+    await this.#refill(queue);
+    this.#pump();
+  }
+
+  /* ── The main path ────────────────────────────────────────────────────────────────────────────────────────── */
+
+  #pump(): void {
+    const { concurrency } = this.#parts;
+    while (this.#running && this.#underWay < concurrency && this.#settler.backlog < MOST_UNSETTLED) {
+      const queue = this.#turns.next();
+      if (!queue) return;
+      this.#start(queue);
+      if (queue.isReady()) this.#turns.join(queue);
+    }
+  }
+
+  #start(queue: TargetQueue): void {
+    const route = queue.route!;
+    const lane = this.#parts.lanes.owned(route.lane);
+    if (!lane) {
+      queue.drop();
+      return;
+    }
+    const delivery = queue.take();
+    this.#underWay++;
+    void this.#send(delivery, route, false).then((sent) => this.#end(queue, { ...sent, delivery, lane }));
+    if (queue.behind) void this.#refill(queue);
+  }
+
+  async #send(delivery: PendingDelivery, route: Route, manual: boolean): Promise<Sent> {
+    const startedAt = this.#parts.clock.now();
+    const { request, shownHeaders } = compose(route, delivery, startedAt);
+    const outcome = await this.#parts.transport.send(request);
+    const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual, startedAt, shownHeaders });
+    return { outcome, attempt };
+  }
+
+  #end(queue: TargetQueue, { delivery, lane, outcome, attempt }: Sent & { delivery: PendingDelivery; lane: OwnedLane }): void {
+    const { clock, dice, onAttempt } = this.#parts;
+    const now = clock.now();
+    const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
+    const plan = queue.route?.plan ?? this.#parts.defaults.plan;
+    const decision = decide({ outcome, tries, plan, now, dice: dice() });
+    const next = nextOf(decision, { tries, now });
+    const firstTryAt = delivery.firstTryAt ?? attempt.startedAt;
+    const { workspace, event, target, copy } = delivery;
+    queue.underWay--;
+    this.#underWay--;
+    this.#pace(queue, { outcome, decision, sentAt: attempt.startedAt });
+    const changed = this.#judge(queue, { decision, outcome, firstTryAt, now });
+    this.#settler.add({
+      settlement: { workspace, event, target, copy, next, firstTryAt, attempt },
+      lane,
+      synced: changed || next.state === 'dead',
+      done: () => {
+        queue.forget(delivery);
+        if (next.state === 'open') this.#dueLater(queue, next.dueAt);
+        if (this.#settler.backlog === MOST_UNSETTLED - 1) this.#pump();
+      },
+    });
+    onAttempt?.({ delivery, outcome, next: decision.next, manual: false, ageMs: now - delivery.createdAt });
+    if (queue.isReady()) this.#turns.join(queue);
+    this.#pump();
+    if (this.#underWay === 0) this.#onQuiet?.();
+  }
+
+  #pace(queue: TargetQueue, of: { outcome: Outcome; decision: Decision; sentAt: number }): void {
+    const { clock } = this.#parts;
+    if (isSuccess(of.outcome)) queue.succeeded();
+    else if (of.decision.slowDown) queue.overwhelmed(of.sentAt);
+    const { quietUntil } = of.decision;
+    if (quietUntil === null || quietUntil <= queue.quietUntil) return;
+    queue.quietUntil = quietUntil;
+    clock.after(quietUntil - clock.now(), () => {
+      if (queue.isReady()) this.#turns.join(queue);
+      this.#pump();
+    });
+  }
+
+  /* ── The webhook's health ─────────────────────────────────────────────────────────────────────────────────── */
+
+  // Judges what an outcome says about the webhook; true when its state changed.
+  #judge(queue: TargetQueue, of: { decision: Decision; outcome: Outcome; firstTryAt: number; now: number }): boolean {
+    const { route } = queue;
+    const evidence = evidenceOf(of);
+    if (!route || !evidence) return false;
+    const { vitals, changed, reason } = judge(route.vitals, evidence);
+    route.vitals = vitals;
+    const { workspace, target } = queue;
+    const disables = of.decision.next === 'disable' && route.intent === 'enabled';
+    if (!changed && !disables) {
+      this.#noteVitals(queue, of.now);
+      return false;
+    }
+    if (disables) route.intent = 'disabled';
+    const { revision, intent } = route;
+    const words = disables ? describeOutcome(of.outcome) : reason;
+    this.#settler.note({ workspace, target, revision, vitals, change: { intent, reason: words, at: of.now } });
+    route.revision++;
+    route.sendable = isSendable(intent, vitals.health);
+    if (!route.sendable) queue.drop();
+    return true;
+  }
+
+  #noteVitals(queue: TargetQueue, now: number): void {
+    if (now - (this.#notedAt.get(queue) ?? 0) < VITALS_EVERY_MS) return;
+    this.#notedAt.set(queue, now);
+    const { workspace, target } = queue;
+    const { revision, vitals } = queue.route!;
+    this.#settler.note({ workspace, target, revision, vitals, change: null });
+  }
+
+  /* ── What memory does not have ────────────────────────────────────────────────────────────────────────────── */
+
+  #queueOf({ workspace, target }: TargetKey): TargetQueue {
+    const key = `${workspace}/${target}`;
+    let queue = this.#queues.get(key);
+    if (!queue) {
+      queue = new TargetQueue({ workspace, target }, this.#parts.queues, () => this.#parts.clock.now());
+      this.#queues.set(key, queue);
+    }
+    return queue;
+  }
+
+  async #refill(queue: TargetQueue): Promise<void> {
+    if (!this.#running || !queue.route?.sendable || !this.#parts.lanes.owned(queue.route.lane)) return;
+    const query = queue.beginRefill();
+    if (!query) return;
+    try {
+      const page = await this.#parts.store.log.refill(query);
+      queue.endRefill(page);
+      if (page.nextDueAt !== null) this.#dueLater(queue, page.nextDueAt);
+    } catch (error) {
+      queue.endRefill(null);
+      this.#parts.onError(error);
+      this.#parts.clock.after(1000, () => void this.#refill(queue));
+      return;
+    }
+    if (queue.isReady()) this.#turns.join(queue);
+    this.#pump();
+    if (queue.behind) await this.#refill(queue);
+  }
+
+  // One timer per queue, for the earliest instant; a later one is found by the refill that this one causes.
+  #dueLater(queue: TargetQueue, at: number): void {
+    const { clock } = this.#parts;
+    if (at >= queue.nextDueAt) return;
+    queue.nextDueAt = at;
+    clock.after(at - clock.now(), () => {
+      if (queue.nextDueAt !== at) return;
+      queue.nextDueAt = Infinity;
+      queue.behind = true;
+      void this.#refill(queue);
+    });
+  }
+
+  #forgetIdle(): void {
+    if (this.#queues.size <= IDLE_QUEUES) return;
+    for (const [key, queue] of this.#queues) if (queue.isIdle) this.#queues.delete(key);
+  }
+
+  /* ── By hand ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /**
+   * Tries a delivery now, whatever its state, under the same `webhook-id`. The automatic chain is left alone: only a
+   * success ends it.
+   */
+  async retry(key: DeliveryKey): Promise<ManualResult> {
+    const queue = this.#queueOf(key);
+    if (queue.route === null) await this.reload(queue);
+    const { route } = queue;
+    if (!route) return { kind: 'gone' };
+    const lane = this.#parts.lanes.owned(route.lane);
+    if (!lane || queue.knows(key)) return { kind: 'busy' };
+    if (!route.sendable) return { kind: 'held' };
+    queue.reserve(key);
+    const delivery = await this.#parts.store.log.pending(key);
+    if (!delivery) {
+      queue.forget(key);
+      return { kind: 'gone' };
+    }
+    const { outcome, attempt } = await this.#send(delivery, route, true);
+    const delivered = isSuccess(outcome);
+    const now = this.#parts.clock.now();
+    const { workspace, event, target, copy, tries, firstTryAt } = delivery;
+    const next = delivered ? { state: 'delivered' as const, tries, dueAt: delivery.dueAt, endedAt: now, reason: null } : null;
+    await new Promise<void>((done) => {
+      const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt: firstTryAt ?? attempt.startedAt, attempt };
+      this.#settler.add({ settlement, lane, synced: true, done });
+    });
+    queue.forget(key);
+    if (!delivered) queue.behind = true;
+    void this.#refill(queue);
+    return { kind: 'tried', outcome, delivered };
+  }
+
+  /* ── Whole ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /** Gauges: sends under way, deliveries ready in memory, targets known, attempts not yet written. */
+  stats(): { underWay: number; ready: number; targets: number; unsettled: number } {
+    let ready = 0;
+    for (const queue of this.#queues.values()) ready += queue.waiting;
+    return { underWay: this.#underWay, ready, targets: this.#queues.size, unsettled: this.#settler.backlog };
+  }
+
+  /** Starts nothing more, waits up to `graceMs` for what is under way, and writes down what came of it. */
+  async stop(graceMs: number): Promise<void> {
+    this.#running = false;
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+        this.#parts.clock.after(graceMs, resolve);
+      });
+    }
+    await this.#settler.drained();
+  }
+}
+
+interface Sent {
+  outcome: Outcome;
+  attempt: Settlement['attempt'];
+}
+
+function nextOf(decision: Decision, { tries, now }: { tries: number; now: number }): NonNullable<Settlement['next']> {
+  switch (decision.next) {
+    case 'delivered':
+      return { state: 'delivered', tries, dueAt: now, endedAt: now, reason: null };
+    case 'retry':
+      return { state: 'open', tries, dueAt: decision.at, endedAt: null, reason: decision.reason };
+    case 'dead':
+      return { state: 'dead', tries, dueAt: now, endedAt: now, reason: decision.reason };
+    case 'disable':
+      return { state: 'open', tries, dueAt: now, endedAt: null, reason: decision.reason };
+  }
+}
+
+function evidenceOf(of: { decision: Decision; outcome: Outcome; firstTryAt: number; now: number }): Evidence | null {
+  if (isOurFault(of.outcome)) return null;
+  const words = describeOutcome(of.outcome);
+  switch (of.decision.next) {
+    case 'delivered':
+      return { kind: 'success', at: of.now };
+    case 'dead':
+      return { kind: 'dead-letter', firstTryAt: of.firstTryAt, words };
+    case 'retry':
+    case 'disable':
+      return { kind: 'failed-try', words };
+  }
+}

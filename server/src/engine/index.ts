@@ -1,0 +1,144 @@
+// The delivering half, put together: lanes, transport, engine, challenger, upkeep.
+import type { Clock } from '../model/clock.ts';
+import type { DeliveryKey } from '../model/ids.ts';
+import type { RetryPlan } from '../model/retry.ts';
+import type { Retention, Store, TargetKey } from '../store/contract.ts';
+import { createAddressGuard } from './address-guard.ts';
+import { Challenger, type ChallengeResult } from './challenger.ts';
+import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
+import { LaneKeeper } from './lane-keeper.ts';
+import { createTransport, type TransportStats } from './transport.ts';
+import { Upkeep } from './upkeep.ts';
+import type { WindowLimits } from '../model/window.ts';
+
+export type { AttemptEnd, ChallengeResult, ManualResult };
+
+/** Everything that can be set about delivering. Spans in ms. */
+export interface DeliveringOptions {
+  store: Store;
+  clock: Clock;
+  node: string;
+  dice: () => number;
+  uuid: () => string;
+  userAgent: string;
+  allowAddresses: readonly string[];
+  plan: RetryPlan;
+  timeoutMs: number;
+  window: WindowLimits;
+  queuePerWebhook: number;
+  concurrency: number;
+  settleDelayMs: number;
+  challenge: {
+    source: string;
+    attempts: number;
+    intervalMs: number;
+    timeoutMs: number;
+    success: 'exactly-200' | '2xx';
+    origin: string;
+  };
+  lease: { leaseMs: number; heartbeatMs: number };
+  fanout: number;
+  retention: Retention;
+  onError(error: unknown): void;
+  onAttempt?(end: AttemptEnd): void;
+}
+
+const SWEEP_EVERY_MS = 30_000;
+const FANOUT_EVERY_MS = 1_000;
+const PRUNE_EVERY_MS = 60_000;
+const PRUNE_CHUNK = 500;
+
+/** The delivering half of the platform. */
+export interface Delivering {
+  /** Takes lanes and begins to deliver; resolves when it does. */
+  start(): Promise<void>;
+  /** A challenge now (the Test button); null when the webhook is gone. */
+  test(key: TargetKey): Promise<ChallengeResult | null>;
+  /** Begins a run of challenges. */
+  challenge(key: TargetKey): void;
+  /** Tries a delivery by hand. */
+  retry(key: DeliveryKey): Promise<ManualResult>;
+  stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
+  /** Ends: nothing new, what is under way gets `graceMs`, everything is written down. Twice is harmless. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Puts the delivering half together; nothing runs before `start`. */
+export function createDelivering(options: DeliveringOptions): Delivering {
+  const { store, clock, node, onError, userAgent, concurrency } = options;
+  const guard = createAddressGuard({ allow: [...options.allowAddresses] });
+  const transport = createTransport({ guard, userAgent, maxSockets: concurrency, maxSocketsPerOrigin: options.window.max });
+  const upkeep = new Upkeep(clock, onError);
+  const challenger = new Challenger({ settings: store.settings, transport, clock, uuid: options.uuid, userAgent, onError, ...options.challenge });
+  const lanes: LaneKeeper = new LaneKeeper({
+    lanes: store.lanes,
+    clock,
+    node,
+    ...options.lease,
+    onTaken: (taken) => void engine.sweep(taken).catch(onError),
+    onLost: (lost) => engine.drop(lost),
+    onError,
+  });
+  const engine = new Engine({
+    store,
+    transport,
+    lanes,
+    clock,
+    dice: options.dice,
+    defaults: { plan: options.plan, timeoutMs: options.timeoutMs, userAgent },
+    queues: { limit: options.queuePerWebhook, window: options.window },
+    concurrency,
+    settleDelayMs: options.settleDelayMs,
+    onError,
+    ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
+  });
+  const challengeIfPending = async (key: TargetKey): Promise<void> => {
+    const webhook = await store.settings.webhook(key.workspace, key.target);
+    if (webhook?.intent === 'enabled' && webhook.health === 'pending') challenger.begin(key);
+  };
+  store.on({
+    deliveries: (deliveries) => engine.offer(deliveries),
+    webhook: (workspace, target) => {
+      void engine.reload({ workspace, target });
+      void challengeIfPending({ workspace, target }).catch(onError);
+    },
+  });
+  let stopped: Promise<void> | null = null;
+  return {
+    start: async () => {
+      await lanes.start();
+      await challengeAllPending(store, challengeIfPending);
+      upkeep.start({ name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) });
+      upkeep.start({ name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: () => expandAll(store, options.fanout, clock) });
+      upkeep.start({ name: 'retention', everyMs: PRUNE_EVERY_MS, run: () => pruneAll(store, options.retention, clock) });
+    },
+    test: (key) => challenger.test(key),
+    challenge: (key) => challenger.begin(key),
+    retry: (key) => engine.retry(key),
+    stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
+    stop: (graceMs) =>
+      (stopped ??= (async () => {
+        await upkeep.stop();
+        await Promise.all([engine.stop(graceMs), challenger.stop()]);
+        await transport.close({ force: true });
+        await lanes.stop();
+      })()),
+  };
+}
+
+// A run of challenges that a crash interrupted begins again.
+async function challengeAllPending(store: Store, challenge: (key: TargetKey) => Promise<void>): Promise<void> {
+  for (const { workspace } of await store.settings.workspaces()) {
+    for (const { webhook, health } of await store.settings.webhooks(workspace)) {
+      if (health === 'pending') await challenge({ workspace, target: webhook });
+    }
+  }
+}
+
+async function expandAll(store: Store, limit: number, clock: Clock): Promise<void> {
+  while (await store.log.expandFanouts(limit, clock.now()));
+}
+
+async function pruneAll(store: Store, retention: Retention, clock: Clock): Promise<void> {
+  while ((await store.log.prune(retention, clock.now(), PRUNE_CHUNK)) > 0);
+}

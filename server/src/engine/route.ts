@@ -1,0 +1,101 @@
+// A route: everything a delivery needs to know about its webhook, prepared once per change of the webhook.
+import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
+import { nodeCrypto } from '@bellwire/receiver/node-crypto';
+import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
+import { planFromDelays, type RetryPlan } from '../model/retry.ts';
+import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
+import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
+import { parseTarget, type Target } from './transport.ts';
+
+/** A webhook, ready to be delivered to. */
+export interface Route {
+  token: string;
+  lane: OwnedLane['lane'];
+  target: Target;
+  format: Format;
+  /** Static request headers, flat: name, value, … */
+  headers: readonly string[];
+  /** The same as a JSON object with secrets masked, as they are kept with each attempt. */
+  shownHeaders: string;
+  sign(message: Message): SignatureHeaders;
+  plan: RetryPlan;
+  timeoutMs: number;
+  intent: Intent;
+  vitals: Vitals;
+  revision: number;
+  sendable: boolean;
+  /** When a former secret ends and the route has to be made again, or null. */
+  expiresAt: number | null;
+}
+
+/** Defaults of the installation for what a webhook leaves open. */
+export interface RouteDefaults {
+  plan: RetryPlan;
+  timeoutMs: number;
+  userAgent: string;
+}
+
+/** What stands in the place of a secret. */
+export const MASK = '•••';
+
+/** Makes the route of a webhook as it is at this instant (epoch ms). */
+export function makeRoute(
+  { webhook, secrets }: { webhook: Webhook; secrets: WebhookSecrets },
+  defaults: RouteDefaults,
+  now: number,
+): Route {
+  const own = webhook.retryDelaysMs === null ? defaults.plan : planFromDelays(webhook.retryDelaysMs);
+  const { intent, health, streak, lastSuccessAt, secondaryUntil } = webhook;
+  const rotating = secondaryUntil !== null && secondaryUntil > now;
+  const headers = staticHeaders(webhook, defaults.userAgent);
+  const { authorization } = secrets;
+  const secretHeaders = (value: string): string[] => (authorization === null ? [] : ['authorization', value]);
+  return {
+    token: webhook.token,
+    lane: webhook.bucket % LANES,
+    target: parseTarget(webhook.url),
+    format: webhook.format,
+    headers: [...headers, ...secretHeaders(authorization ?? '')],
+    shownHeaders: asObject([...headers, ...secretHeaders(MASK)]),
+    sign: createSyncSigner(signingKeys(webhook, secrets, rotating), nodeCrypto),
+    plan: typeof own === 'string' ? defaults.plan : own,
+    timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
+    intent,
+    vitals: { health, streak, lastSuccessAt },
+    revision: webhook.revision,
+    sendable: isSendable(intent, health),
+    expiresAt: rotating ? secondaryUntil : null,
+  };
+}
+
+function staticHeaders({ headers, format }: Webhook, userAgent: string): string[] {
+  const own = Object.entries(headers).flat();
+  const named = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  if (!named.has('user-agent')) own.push('user-agent', userAgent);
+  if (format === 'structured') own.push('content-type', STRUCTURED_CONTENT_TYPE);
+  return own;
+}
+
+function asObject(flat: readonly string[]): string {
+  const object: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) object[flat[i]!] = flat[i + 1]!;
+  return JSON.stringify(object);
+}
+
+// The HPE signature carries one value only, so it is made with the secret the endpoint proved last. Standard Webhooks
+// carries as many as there are: during a rotation the former key signs beside the present one.
+function signingKeys({ signing }: Webhook, secrets: WebhookSecrets, rotating: boolean): SigningKey[] {
+  const keys: SigningKey[] = [];
+  if (signing.includes('standard-v1')) {
+    const [present, ...former] = secrets.standardKeys;
+    for (const secret of rotating ? [present, ...former] : [present]) if (secret) keys.push({ scheme: 'v1', secret });
+  }
+  if (signing.includes('standard-v1a') && secrets.signingKey !== null) {
+    keys.push({ scheme: 'v1a', secret: secrets.signingKey });
+  }
+  if (signing.includes('hpe')) {
+    const old = rotating && secrets.proved === 'secondarySecret' ? secrets.secondarySecret : null;
+    keys.push({ scheme: 'hpe', secret: old ?? secrets.secret });
+  }
+  return keys;
+}

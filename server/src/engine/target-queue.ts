@@ -1,0 +1,178 @@
+// One target's queue: what of its deliveries is in memory, how many are under way, what memory does not have.
+//
+// The store has every open delivery; memory has at most `limit` of them ready to go.
+//
+//   offer ──▶ ready ──take──▶ under way ──settled──▶ gone
+//     └ no room, or the store is ahead: `behind`; a refill reads the next page once there is room again
+//
+// `known` holds what is ready or under way, until its settlement is committed: a refill that reads an open row again
+// finds it there. What is settled while a refill reads is remembered until that reading ends, for the same reason.
+import type { PendingDelivery } from '../model/delivery.ts';
+import { narrow, openWindow, widen, type Window, type WindowLimits } from '../model/window.ts';
+import type { Refill, RefillQuery, TargetKey } from '../store/contract.ts';
+import type { Route } from './route.ts';
+import type { Taker } from './turns.ts';
+
+/** Bounds of a queue. */
+export interface QueueLimits {
+  /** Deliveries ready in memory. */
+  limit: number;
+  window: WindowLimits;
+}
+
+/** Names a delivery within its target. */
+type Name = number | string;
+
+/** The deliveries of one target that memory knows. */
+export class TargetQueue implements Taker, TargetKey {
+  readonly workspace: number;
+  readonly target: number;
+  readonly #limits: QueueLimits;
+  /** Null until it has been read, and while the webhook does not exist. */
+  route: Route | null = null;
+  window: Window;
+  /** Nothing is sent before this instant (epoch ms): the target's own word (`Retry-After`). */
+  quietUntil = 0;
+  /** When the store's next delivery that is not due yet will be (epoch ms). */
+  nextDueAt = Infinity;
+  /** The store may have due deliveries that memory does not. */
+  behind = false;
+  underWay = 0;
+  readonly #ready: PendingDelivery[] = [];
+  #first = 0;
+  readonly #known = new Set<Name>();
+  #position: RefillQuery['after'] = null;
+  #settledMeanwhile: Set<Name> | null = null;
+  #missed = false;
+  #now: () => number;
+
+  constructor({ workspace, target }: TargetKey, limits: QueueLimits, now: () => number) {
+    this.workspace = workspace;
+    this.target = target;
+    this.#limits = limits;
+    this.#now = now;
+    this.window = openWindow(limits.window);
+  }
+
+  get waiting(): number {
+    return this.#ready.length - this.#first;
+  }
+
+  /** Nothing of it is in memory and nothing is expected: it may be forgotten. */
+  get isIdle(): boolean {
+    return this.#known.size === 0 && !this.behind && !this.isReading && this.nextDueAt === Infinity;
+  }
+
+  get isReading(): boolean {
+    return this.#settledMeanwhile !== null;
+  }
+
+  isReady(): boolean {
+    return (
+      this.waiting > 0 &&
+      this.route !== null &&
+      this.route.sendable &&
+      this.underWay < Math.floor(this.window.size) &&
+      this.quietUntil <= this.#now()
+    );
+  }
+
+  /** Takes a delivery that was just committed, if there is room and the store is not ahead of memory. */
+  offer(delivery: PendingDelivery): boolean {
+    if (this.behind || this.waiting >= this.#limits.limit) {
+      this.behind = true;
+      this.#missed = true;
+      return false;
+    }
+    this.#add(delivery);
+    return true;
+  }
+
+  #add(delivery: PendingDelivery): void {
+    const name = nameOf(delivery);
+    if (this.#known.has(name) || this.#settledMeanwhile?.has(name)) return;
+    this.#known.add(name);
+    this.#ready.push(delivery);
+  }
+
+  /** The next delivery, now under way. */
+  take(): PendingDelivery {
+    const delivery = this.#ready[this.#first]!;
+    this.#first++;
+    if (this.#first > 64 && this.#first * 2 > this.#ready.length) {
+      this.#ready.splice(0, this.#first);
+      this.#first = 0;
+    }
+    this.underWay++;
+    return delivery;
+  }
+
+  /** Is it in memory, ready or under way? */
+  knows(delivery: { event: number; copy: number }): boolean {
+    return this.#known.has(nameOf(delivery));
+  }
+
+  /** Keeps a refill from bringing a delivery in while it is tried by hand. */
+  reserve(delivery: { event: number; copy: number }): void {
+    this.#known.add(nameOf(delivery));
+  }
+
+  /** Forgets a delivery: its settlement is committed, or it was never sent. */
+  forget(delivery: { event: number; copy: number }): void {
+    const name = nameOf(delivery);
+    this.#known.delete(name);
+    this.#settledMeanwhile?.add(name);
+  }
+
+  /** Drops what is ready: it is held, or somebody else's now; the store has it. */
+  drop(): void {
+    for (const delivery of this.#ready.splice(0).slice(this.#first)) this.#known.delete(nameOf(delivery));
+    this.#first = 0;
+    this.#position = null;
+    this.nextDueAt = Infinity;
+  }
+
+  /** The page to read next, when there is room for one; marks the reading as begun. */
+  beginRefill(): RefillQuery | null {
+    if (!this.behind || this.isReading || this.waiting > this.#limits.limit / 4) return null;
+    this.#settledMeanwhile = new Set();
+    this.#missed = false;
+    const { workspace, target } = this;
+    return { workspace, target, now: this.#now(), after: this.#position, limit: this.#limits.limit };
+  }
+
+  /** Takes the page that was read; null when reading failed. */
+  endRefill(page: Refill | null): void {
+    if (page && this.route?.sendable) {
+      for (const delivery of page.deliveries) this.#add(delivery);
+      const last = page.deliveries.at(-1);
+      this.#position = page.more && last ? { dueAt: last.dueAt, event: last.event, copy: last.copy } : null;
+      // What was missed while reading may lie before the position: read from the start again.
+      this.behind = page.more || this.#missed;
+    }
+    this.#settledMeanwhile = null;
+  }
+
+  /** A send came back well. */
+  succeeded(): void {
+    this.window = widen(this.window, this.#limits.window);
+  }
+
+  /** A send said "too much". */
+  overwhelmed(sentAt: number): void {
+    this.window = narrow(this.window, this.#limits.window, { sentAt, now: this.#now() });
+  }
+
+  /** Released after having been held: everything due is in the store, and the pace starts low. */
+  release(): void {
+    this.window = openWindow(this.#limits.window);
+    this.quietUntil = 0;
+    this.#position = null;
+    this.behind = true;
+  }
+}
+
+// The copy is 0 for all but replays: a number is cheaper in a set than a text.
+function nameOf({ event, copy }: { event: number; copy: number }): Name {
+  return copy === 0 ? event : `${event}/${copy}`;
+}
