@@ -135,6 +135,7 @@ function openBench(deadlines: CourtDeadlines, told: { free(): void; lost(startFa
     // Nothing of the process is handed in, and memory is bounded: a schema may be hostile.
     env: {},
     argv: [],
+    execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
   });
   const compiled = new LRUCache<string, true>({ max: COMPILED_IN_WORKER });

@@ -63,7 +63,7 @@ export const KEYWORDS: Readonly<Record<string, Keyword>> = {
   maxProperties: COUNT,
   minProperties: COUNT,
   required: value('a list of different names', isNames),
-  dependentRequired: value('an object of lists of different names', isNameLists),
+  dependentRequired: { ...value('an object of lists of different names', isNameLists), as: 'dependsOn' },
 };
 
 /** Keywords that would silently have no effect although their author expects one, each with what to say. */

@@ -4,7 +4,10 @@ import { RE2JS } from 're2js';
 /** Longest pattern that is taken, in characters. */
 const LONGEST = 1_024;
 /** Largest program one pattern may become, in RE2's instructions: `a{1000}` is 1,000 of them. */
-const LARGEST = 2_000;
+const LARGEST = 10_000;
+
+/** Instructions that every program has besides those of its pattern. */
+const FRAME = 4;
 
 /**
  * An upper bound of the program a pattern compiles to, in instructions, or why it is too large, in words. Counted
@@ -12,7 +15,7 @@ const LARGEST = 2_000;
  */
 export function sizeOfPattern(pattern: string): { size: number } | { refused: string } {
   if (pattern.length > LONGEST) return { refused: `the pattern is longer than ${LONGEST} characters` };
-  const size = count(pattern);
+  const size = count(pattern) + FRAME;
   return size > LARGEST ? { refused: 'the pattern repeats so much that matching it would be slow' } : { size };
 }
 
@@ -43,9 +46,10 @@ function count(pattern: string): number {
       atom = sum + atom + 2;
       sum = groups.pop() ?? 0;
     } else if (char === '{') {
-      const repeat = /^\{(\d+)(?:,(\d*))?\}/.exec(pattern.slice(at, at + 16));
-      const times = repeat ? Math.max(Number(repeat[1]), Number(repeat[2] ?? 0)) + 1 : 1;
-      atom = Math.max(1, atom) * times * (repeat ? 2 : 1);
+      const repeat = /^\{(\d+)(,?)(\d*)\}/.exec(pattern.slice(at, at + 16));
+      // Each copy is the atom and, where it may be left out, one branch; `{3,}` is three copies and a loop.
+      if (repeat)
+        atom = (Math.max(1, atom) + 1) * (Math.max(Number(repeat[1]), Number(repeat[3])) + (repeat[2] ? 1 : 0));
       at += repeat ? repeat[0].length - 1 : 0;
     } else {
       sum += atom;
@@ -58,7 +62,10 @@ function count(pattern: string): number {
 }
 
 function endOfClass(pattern: string, start: number): number {
-  for (let at = start + 2; at < pattern.length; at++) {
+  let at = start + (pattern[start + 1] === '^' ? 2 : 1);
+  // To RE2 a `]` that comes first stands for itself.
+  if (pattern[at] === ']') at++;
+  for (; at < pattern.length; at++) {
     if (pattern[at] === '\\') at++;
     else if (pattern[at] === ']') return at;
   }

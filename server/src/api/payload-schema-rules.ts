@@ -16,7 +16,7 @@ const MAX_NODES = 8_000;
 /** How many rules may be applied to one place of the data, all references followed. */
 const MAX_RULES_AT_ONCE = 5_000;
 /** How large the programs of all patterns may be together. */
-const MAX_PATTERNS = 20_000;
+const MAX_PATTERNS = 40_000;
 
 /** A schema that may be applied. */
 export interface Judged {
@@ -180,7 +180,11 @@ function createJudge(root: unknown) {
     if (keyword === 'required' || keyword === 'dependentRequired' || keyword === 'type') node.rules += countJson(value);
     if (keyword === 'maxLength' || keyword === 'minLength') node.reading++;
     if (keyword === 'format') node.reading += 20;
-    if (keyword === 'enum' || keyword === 'const' || keyword === 'uniqueItems') node.reading += 20;
+    if (keyword === 'enum' || keyword === 'const' || keyword === 'uniqueItems') {
+      // The value is written out as a text first.
+      node.rules += 30;
+      node.reading += 20;
+    }
     core[(KEYWORDS[keyword] as { as?: string }).as ?? keyword] = value;
   }
 

@@ -12,7 +12,7 @@ const SENTENCES: Readonly<Record<string, (params: Params) => string>> = {
   equalsOneOf: () => 'must be one of the values the schema lists',
   distinct: () => 'must not hold the same item twice',
   required: ({ missingProperty }) => `must have the property "${cut(missingProperty)}"`,
-  dependentRequired: ({ property, missingProperty }) =>
+  dependsOn: ({ property, missingProperty }) =>
     `must have the property "${cut(missingProperty)}" since it has "${cut(property)}"`,
   additionalProperties: () => 'is not a property the schema allows',
   unevaluatedProperties: () => 'is not a property the schema allows',

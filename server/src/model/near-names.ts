@@ -22,7 +22,12 @@ export function nearNames(name: string, candidates: Iterable<string>, count = 3)
     if (distance !== null) found.push({ candidate, distance });
   }
   found.sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1));
-  return found.slice(0, count).map(({ candidate }) => candidate);
+  // Beside a very near one, those far away only distract.
+  const furthest = 2 * (found[0]?.distance ?? 0) + 1;
+  return found
+    .filter(({ distance }) => distance <= furthest)
+    .slice(0, count)
+    .map(({ candidate }) => candidate);
 }
 
 /** The end of a sentence that names near matches: `; did you mean a or b?`, or nothing when none is near. */
