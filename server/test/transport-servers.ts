@@ -40,7 +40,7 @@ export async function listen(t: TestContext, answer: (request: RawRequest) => vo
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
     socket.on('error', () => {});
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       pending = Buffer.concat([pending, chunk]);
       const end = pending.indexOf('\r\n\r\n');
       if (end === -1) return;

@@ -144,7 +144,34 @@ test('wire 3: the deadline covers connecting, the TLS handshake included', async
   const port = await start(t, dumb);
   const outcome = failed(await makeTransport(t).send(post(`https://127.0.0.1:${port}/`, { deadlineMs: 120 })));
   assert.deepEqual([outcome.code, outcome.message], ['timeout', 'did not accept a connection within 120 ms']);
-  assert.ok(outcome.connectMs >= 119 && outcome.connectMs <= outcome.durationMs);
+  assert.ok(outcome.connectMs >= 120 && outcome.connectMs <= outcome.durationMs);
+});
+
+test('wire 3: the deadline covers resolving the name', async (t) => {
+  const guard = createAddressGuard({ resolve: () => new Promise(() => {}) });
+  const outcome = failed(
+    await makeTransport(t, { guard }).send(post('https://hooks.example.test/', { deadlineMs: 60 })),
+  );
+  assert.deepEqual([outcome.code, outcome.message], ['timeout', 'did not accept a connection within 60 ms']);
+});
+
+test('of several addresses of a name the first that works is used', async (t) => {
+  const server = await listen(t, ({ socket }) => socket.write(http(200)));
+  const gone = { address: '127.0.0.2', family: 4 };
+  const addresses = [gone, { address: '127.0.0.1', family: 4 }];
+  const guard = createAddressGuard({ allow: ['127.0.0.0/8'], resolve: async () => addresses });
+  const transport = makeTransport(t, { guard });
+  const url = `http://hooks.example.test:${server.port}/`;
+  assert.equal(answered(await transport.send(post(url))).status, 200);
+  addresses[1] = gone;
+  await transport.close();
+  assert.equal(failed(await makeTransport(t, { guard }).send(post(url))).code, 'connection-refused');
+});
+
+test('an answer without a length ends with the connection', async (t) => {
+  const server = await listen(t, ({ socket }) => socket.end('HTTP/1.0 200 OK\r\n\r\nall of it'));
+  const outcome = answered(await makeTransport(t).send(post(server.url)));
+  assert.deepEqual([outcome.status, Buffer.from(outcome.body).toString()], [200, 'all of it']);
 });
 
 test('R26 a connection that is refused, reset, closed or cut half-way is a failure that says so', async (t) => {
@@ -209,8 +236,14 @@ test('R13 what HTTP cannot carry is never sent and never throws', async (t) => {
   }
   const target = { ...parseTarget(server.url), path: '/a b\r\nX: 1' };
   assert.equal(failed(await transport.send(post(server.url, { target }))).code, 'invalid-request');
+  assert.equal(failed(await transport.send(post(server.url, { headers: undefined as never }))).code, 'other');
+  assert.equal(
+    failed(await transport.send(post('http://x/', { target: { origin: 'x:', hostname: 'x', path: '/' } }))).kind,
+    'failure',
+  );
   assert.equal(server.requests.length, 0);
   assert.equal(answered(await transport.send(post(server.url))).status, 200);
+  assert.deepEqual(transport.stats(), { origins: 1, inFlight: 0, waiting: 0, idle: 1 });
 });
 
 test('one endpoint that answers nonsense does not disturb another request in flight', async (t) => {

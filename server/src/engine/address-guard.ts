@@ -61,6 +61,7 @@ export function createAddressGuard(options: AddressGuardOptions = {}): AddressGu
   async function resolve(hostname: string): Promise<ResolvedAddress[]> {
     const family = isIP(hostname);
     const addresses = family === 0 ? await resolveWith(hostname) : [{ address: hostname, family }];
+    if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENODATA', syscall: 'query' });
     for (const { address } of addresses) {
       const reason = judge(address);
       if (reason === null) continue;

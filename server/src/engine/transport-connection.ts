@@ -9,6 +9,9 @@ import type { Dial } from './transport-connect.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
+// A connection that is never idle would otherwise hold on to an address for ever, after its name has moved elsewhere.
+const MAX_AGE_MS = 5 * 60_000;
+
 export interface ConnectionOptions {
   origin: string;
   dial: Dial;
@@ -25,6 +28,7 @@ export class Connection {
   #dialing: Socket | null = null;
   #dialStartedAt = 0;
   #dialedMs = 0;
+  #connectedAt = 0;
   #isConnected = false;
   #served = 0;
   #isDestroyed = false;
@@ -46,7 +50,8 @@ export class Connection {
         this.#dialStartedAt = performance.now();
         this.#dialing = dial(target, (...result) => {
           this.#dialing = null;
-          this.#dialedMs = performance.now() - this.#dialStartedAt;
+          this.#connectedAt = performance.now();
+          this.#dialedMs = this.#connectedAt - this.#dialStartedAt;
           this.#dialStartedAt = 0;
           this.#isConnected = result[0] === null;
           callback(...result);
@@ -73,10 +78,11 @@ export class Connection {
     this.#dialedMs = 0;
   }
 
-  /** The exchange is complete. */
-  put(): void {
+  /** The exchange is complete. False when the connection should not be used again. */
+  put(): boolean {
     this.isBusy = false;
     this.#served += 1;
+    return performance.now() - this.#connectedAt < MAX_AGE_MS;
   }
 
   /** How long the present exchange has spent on dialling, ms. */

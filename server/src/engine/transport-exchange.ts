@@ -14,7 +14,7 @@ const HEADER_COUNT = 64;
 const HEADER_CHARACTERS = 8 * 1024;
 
 const NOTHING = new Uint8Array(0);
-// What a header value may not hold when it is stored and shown; the parser lets the C1 and C0 controls through.
+// What a header value may not hold when it is stored and shown; the parser refuses only NUL, CR and LF.
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 
@@ -175,7 +175,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const connection = this.#connection;
     if (connection === null) return { durationMs: 0, connectMs: 0 };
     const now = performance.now();
-    return { durationMs: now - this.#startedAt, connectMs: connection.dialedMs(now) };
+    // Whole milliseconds, as they are stored; rounded up, so that 0 means "did not happen".
+    return { durationMs: Math.ceil(now - this.#startedAt), connectMs: Math.ceil(connection.dialedMs(now)) };
   }
 }
 
@@ -187,7 +188,7 @@ function listHeaders(headers: Record<string, string | string[] | undefined>): [s
     for (const one of Array.isArray(value) ? value : [value ?? '']) {
       room -= name.length + one.length;
       if (room < 0 || list.length === HEADER_COUNT) return list;
-      list.push([name, CONTROL.test(one) ? one.replace(CONTROL, '\ufffd') : one]);
+      list.push([name, one.replace(CONTROL, '\ufffd')]);
     }
   }
   return list;

@@ -40,7 +40,7 @@ export interface Answer {
   truncated: boolean;
   /** The `Retry-After` header as it came. */
   retryAfter: string | null;
-  /** From the start of the try to its end; waiting for a free connection is not in it. */
+  /** From the start of the try to its end, whole ms; waiting for a free connection is not in it. */
   durationMs: number;
   /** Of that, resolving, connecting and the TLS handshake; 0 on a reused connection. */
   connectMs: number;
