@@ -10,7 +10,7 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   after(ms: number, run: () => void): Timer {
     const dueAt = performance.now() + ms;
-    let timeout = setTimeout(ring, Math.min(ms, longestMs));
+    let timeout = setTimeout(ring, Math.min(Math.max(ms, 0), longestMs));
     function ring(): void {
       const leftMs = dueAt - performance.now();
       // Node may be a fraction of a millisecond early; that is on time.

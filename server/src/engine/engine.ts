@@ -7,7 +7,7 @@
 // The store is read only for what memory does not have: a target's route, a queue's next page, what is due later.
 // Wake-ups are hints; the sweep looks for forgotten work in the store from time to time.
 import type { Clock } from '../model/clock.ts';
-import type { PendingDelivery, Settlement } from '../model/delivery.ts';
+import type { Attempt, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { describeOutcome, isOurFault, type Outcome } from '../model/outcome.ts';
 import { decide, isSuccess, type Decision } from '../model/retry.ts';
@@ -35,18 +35,15 @@ export interface EngineParts {
   concurrency: number;
   settleDelayMs: number;
   onError(error: unknown): void;
-  /** Is told of every attempt that ended: metrics, live views. */
+  /** Is told of every attempt once it is written down: metrics, live views. */
   onAttempt?(end: AttemptEnd): void;
 }
 
 /** An attempt that has ended, for those who watch. */
 export interface AttemptEnd {
   delivery: PendingDelivery;
-  outcome: Outcome;
-  next: Decision['next'];
-  manual: boolean;
-  /** Whole life so far, ms: from the accept to the end of this attempt. */
-  ageMs: number;
+  attempt: Attempt;
+  state: StoredState;
 }
 
 /** What became of a try by hand. */
@@ -211,10 +208,10 @@ export class Engine {
       done: () => {
         queue.forget(delivery);
         if (next.state === 'open') this.#dueLater(queue, next.dueAt);
+        onAttempt?.({ delivery, attempt, state: next.state });
         if (this.#settler.backlog === MOST_UNSETTLED - 1) this.#pump();
       },
     });
-    onAttempt?.({ delivery, outcome, next: decision.next, manual: false, ageMs: now - delivery.createdAt });
     if (queue.isReady()) this.#turns.join(queue);
     this.#pump();
     if (this.#underWay === 0) this.#onQuiet?.();
@@ -344,6 +341,7 @@ export class Engine {
       const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt: firstTryAt ?? attempt.startedAt, attempt };
       this.#settler.add({ settlement, lane, synced: true, done });
     });
+    this.#parts.onAttempt?.({ delivery, attempt, state: delivered ? 'delivered' : 'open' });
     queue.forget(key);
     if (!delivered) queue.behind = true;
     void this.#refill(queue);
@@ -374,7 +372,7 @@ export class Engine {
 
 interface Sent {
   outcome: Outcome;
-  attempt: Settlement['attempt'];
+  attempt: Attempt;
 }
 
 function nextOf(decision: Decision, { tries, now }: { tries: number; now: number }): NonNullable<Settlement['next']> {

@@ -4,8 +4,41 @@ import type { OwnedLane, SettleBatch, VitalsChange } from './contract.ts';
 import type { Listeners } from './listeners.ts';
 import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
 
-/** The `settle` verb: writes nothing when a lane of the batch has a new owner by now. */
+/**
+ * The `settle` verb: writes nothing when a lane of the batch has a new owner by now. A row that cannot be stored is
+ * found by halving and loses its details, not its outcome.
+ */
 export async function settle(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
+  try {
+    return await write(sql, listeners, batch);
+  } catch (error) {
+    const { settlements } = batch;
+    if (!sql.blamesRow(error) || settlements.every(isBare)) throw error;
+    const middle = settlements.length >> 1;
+    const parts = middle === 0 ? [settlements.map(bare)] : [settlements.slice(0, middle), settlements.slice(middle)];
+    let result: 'settled' | 'fenced' = 'settled';
+    for (const [i, part] of parts.entries()) {
+      const vitals = i === 0 ? batch.vitals : [];
+      if ((await settle(sql, listeners, { ...batch, settlements: part, vitals })) === 'fenced') result = 'fenced';
+    }
+    return result;
+  }
+}
+
+const UNSTORABLE = 'the details of this attempt could not be stored';
+
+function isBare({ attempt }: Settlement): boolean {
+  return attempt.requestHeaders === '{}' && attempt.response === null;
+}
+
+function bare(settlement: Settlement): Settlement {
+  const error = settlement.attempt.error === null ? null : UNSTORABLE;
+  const details = { error, requestHeaders: '{}', responseHeaders: null, response: null };
+  const next = settlement.next && { ...settlement.next, reason: settlement.next.reason && UNSTORABLE };
+  return { ...settlement, next, attempt: { ...settlement.attempt, ...details } };
+}
+
+async function write(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
   const moved: VitalsChange[] = [];
   const result = await sql.write(
     async (tx) => {

@@ -1,0 +1,74 @@
+// Joins the API to the engine, which know nothing of one another: what the API asks, in the engine's words.
+import type { EnginePort, SettledAttempt } from './api/parts.ts';
+import type { AttemptEnd, Delivering } from './engine/index.ts';
+import { describeOutcome, type Outcome } from './model/outcome.ts';
+import { refuse } from './model/problem.ts';
+import { isSuccess } from './model/retry.ts';
+import { shownState } from './model/webhook.ts';
+import type { Settings, TargetKey } from './store/contract.ts';
+
+/** The port, and where the engine reports its attempts to. */
+export interface JoinedPort {
+  port: EnginePort;
+  onAttempt(end: AttemptEnd): void;
+}
+
+/** Joins them. The engine is asked for late: it is made after the listener it reports to. */
+export function joinEngine(settings: Settings, engine: () => Delivering): JoinedPort {
+  const watchers = new Set<(settled: SettledAttempt) => void>();
+  return {
+    onAttempt: (end) => {
+      if (watchers.size === 0) return;
+      const settled = settledOf(end);
+      for (const watch of watchers) watch(settled);
+    },
+    port: {
+      test: async (target) => {
+        const result = await engine().test(target);
+        const webhook = await settings.webhook(target.workspace, target.target);
+        if (!result || !webhook) throw refuse('not-found', 'There is no such webhook.');
+        const { verdict, outcome } = result;
+        const error = verdict.ok ? null : verdict.reason;
+        return { state: shownState(webhook.intent, webhook.health), outcome: outcomeOf(outcome, error) };
+      },
+      challenge: (target) => engine().challenge(target),
+      // The store tells the engine of every change itself.
+      changed: () => undefined,
+      retry: async (key) => {
+        const result = await engine().retry(key);
+        if (result.kind === 'gone') return null;
+        if (result.kind === 'held') {
+          const state = await stateOf(settings, key);
+          throw refuse('wrong-state', `The webhook is ${state}: nothing is sent to it until it is active again.`);
+        }
+        if (result.kind === 'busy') throw refuse('wrong-state', 'The delivery is being tried at this moment.');
+        const { outcome } = result;
+        return outcomeOf(outcome, isSuccess(outcome) ? null : describeOutcome(outcome));
+      },
+      watch: (listener) => {
+        watchers.add(listener);
+        return () => void watchers.delete(listener);
+      },
+      stats: () => {
+        const { transport, ...own } = engine().stats();
+        return { ...own, sockets: transport.inFlight + transport.idle, origins: transport.origins };
+      },
+    },
+  };
+}
+
+function outcomeOf({ durationMs, status }: Outcome, error: string | null): Awaited<ReturnType<EnginePort['test']>>['outcome'] {
+  return { ok: error === null, status, durationMs: Math.round(durationMs), error };
+}
+
+async function stateOf(settings: Settings, { workspace, target }: TargetKey): Promise<string> {
+  const webhook = await settings.webhook(workspace, target);
+  return webhook ? shownState(webhook.intent, webhook.health) : 'gone';
+}
+
+function settledOf({ delivery, attempt: made, state }: AttemptEnd): SettledAttempt {
+  const { workspace, event, target, copy } = delivery;
+  const { attempt, manual, startedAt, durationMs, status, error } = made;
+  const shown = state === 'open' ? 'scheduled' : state;
+  return { workspace, event, target, copy, attempt, manual, state: shown, startedAt, durationMs, status, error };
+}

@@ -1,0 +1,134 @@
+// What is there at the first start: a workspace, the catalog's first entries, the admin key beside the data.
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Settings, WorkspaceLimits } from './store/contract.ts';
+
+/** The workspace that an admin key acts for when a request names none. */
+export const DEFAULT_WORKSPACE = 'default';
+
+/** The service of the source document's two event types. */
+const SERVICE = { service: 'hpe-greenlake-platform', description: 'HPE GreenLake platform: audit log, subscriptions.' };
+
+/** The audit-log event's data, as the source document shows it (R73). */
+const AUDIT_LOG_DATA = {
+  id: 'uJoQ5JMB_HAPiq2sSllt',
+  user: { username: 'john.doe@hpedev.io' },
+  workspace: { id: '3009de2825f211ec8a84fedebcb4a754', workspace_name: null, workspace_type: null },
+  application: { id: '00000000-0000-0000-0000-000000000000' },
+  category: 'user_management',
+  description: 'User john.doe@hpedev.io logged out',
+  created_at: 1734698093161,
+  updated_at: 1734698093161,
+  additional_info: { ip_address: '194.9.99.5', account_name: 'HPEDEV -GLCP- Hackshack', ip_address_str: '1.1.1.1' },
+  has_details: false,
+};
+
+const AUDIT_LOG_SCHEMA = {
+  type: 'object',
+  required: ['id', 'category', 'description', 'created_at'],
+  properties: {
+    id: { type: 'string' },
+    user: { type: 'object', properties: { username: { type: 'string' } } },
+    workspace: { type: 'object', properties: { id: { type: 'string' } } },
+    application: { type: 'object', properties: { id: { type: 'string' } } },
+    category: { type: 'string' },
+    description: { type: 'string' },
+    created_at: { type: 'integer', description: 'epoch ms' },
+    updated_at: { type: 'integer', description: 'epoch ms' },
+    additional_info: { type: 'object' },
+    has_details: { type: 'boolean' },
+  },
+};
+
+const EXPIRING_DATA = {
+  id: '6b1f7c0e-3d7e-4c3f-9a39-0f6f1f0d2b11',
+  key: 'ABCDEF123456',
+  tier: 'STANDARD',
+  quantity: 10,
+  expires_at: 1767225600000,
+};
+
+const EXPIRING_SCHEMA = {
+  type: 'object',
+  required: ['id', 'expires_at'],
+  properties: {
+    id: { type: 'string' },
+    key: { type: 'string' },
+    tier: { type: 'string' },
+    quantity: { type: 'integer' },
+    expires_at: { type: 'integer', description: 'epoch ms' },
+  },
+};
+
+/** The catalog's first entries (R117). */
+export const FIRST_TYPES = [
+  {
+    type: 'com.hpe.greenlake.audit-log.v1.logs.created',
+    description: 'An entry was written to the audit log.',
+    schema: AUDIT_LOG_SCHEMA,
+    example: AUDIT_LOG_DATA,
+  },
+  {
+    type: 'com.hpe.greenlake.subscriptions.v1.expiring-subscriptions',
+    description: 'A subscription is about to expire.',
+    schema: EXPIRING_SCHEMA,
+    example: EXPIRING_DATA,
+  },
+] as const;
+
+/** Makes what is missing. What people have changed or deleted since the first start stays as they left it. */
+export async function prepareStore(settings: Settings, limits: WorkspaceLimits, now: number): Promise<void> {
+  const workspaces = await settings.workspaces();
+  if (workspaces.length > 0) return;
+  await settings.createWorkspace(DEFAULT_WORKSPACE, limits, now);
+  await settings.putService(SERVICE.service, SERVICE.description, now);
+  for (const { type, description, schema, example } of FIRST_TYPES) {
+    const texts = { schema: JSON.stringify(schema), example: JSON.stringify(example) };
+    const rest = { workspace: 0, service: SERVICE.service, schemaCheck: 'warn' as const, deprecation: null };
+    await settings.putType({ type, description, ...texts, ...rest }, now);
+  }
+}
+
+/** Where the admin key is kept. */
+export function adminKeyFile(dataFolder: string): string {
+  return join(dataFolder, 'admin-key');
+}
+
+/**
+ * The admin key beside the data, made when there is none (mode 0600). Whoever may read this folder may read the store
+ * itself, so a lost file is simply made anew, with a new key.
+ */
+export async function ensureAdminKey(settings: Settings, dataFolder: string, now: number): Promise<string> {
+  const file = adminKeyFile(dataFolder);
+  const key = readKey(file) ?? writeKey(file);
+  const hash = createHash('sha256').update(key).digest('hex');
+  if ((await settings.findKey(hash)) === null) {
+    const scopes = ['publish', 'read', 'manage'] as const;
+    const id = `key_${randomBytes(8).toString('hex')}`;
+    await settings.createKey({ key: id, name: 'admin', scopes, workspaces: null, service: null, createdAt: now }, hash);
+  }
+  return key;
+}
+
+function readKey(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim() || null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new Error(`cannot read the admin key ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function writeKey(file: string): string {
+  const key = `bw_${randomBytes(24).toString('base64url')}`;
+  try {
+    const handle = openSync(file, 'w', 0o600);
+    writeSync(handle, `${key}\n`);
+    fsyncSync(handle);
+    closeSync(handle);
+  } catch (error) {
+    throw new Error(`cannot write the admin key ${file}: ${(error as Error).message}`, { cause: error });
+  }
+  return key;
+}

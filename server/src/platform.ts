@@ -1,0 +1,201 @@
+// The platform, put together: config → store → engine + API → start() / stop(). The only file that names the parts.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { createApi, type Api } from './api/api.ts';
+import { createPayloadSchemas, type PayloadSchemas } from './api/payload-schema.ts';
+import type { Config } from './config.ts';
+import { systemClock } from './clock.ts';
+import { joinEngine } from './engine-port.ts';
+import { createDelivering, type AttemptEnd, type Delivering } from './engine/index.ts';
+import { ensureAdminKey, prepareStore } from './first-start.ts';
+import type { Log } from './log.ts';
+import { createMetrics, SECONDS, type Metrics } from './metrics.ts';
+import type { Clock } from './model/clock.ts';
+import { openStore, type Store } from './store/index.ts';
+import { openKeyring } from './store/keyring.ts';
+
+/** What a platform is made of. */
+export interface PlatformParts {
+  config: Config;
+  log: Log;
+  version: string;
+  /** The machine's clock unless a test hands in its own. */
+  clock?: Clock;
+}
+
+/** A platform that runs. */
+export interface RunningPlatform {
+  /** Where the API listens. */
+  url: string;
+  /** The admin key, also in the file `admin-key` of the data folder. */
+  adminKey: string;
+  /** For tests and tools in the same process. */
+  store: Store;
+  /** Takes nothing new, finishes what is under way within the grace, writes everything down. Twice is harmless. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything in order; whatever had started is stopped again when a later part fails. Throws in words. */
+export async function startPlatform({ config, log, version, clock = systemClock }: PlatformParts): Promise<RunningPlatform> {
+  const stops: (() => Promise<void> | void)[] = [];
+  const stop = once(async () => {
+    for (const end of stops.splice(0).toReversed()) await end();
+  });
+  try {
+    makeDataFolder(config.dataFolder);
+    const store = await open(config, log);
+    stops.push(() => store.close());
+    const now = clock.now();
+    await prepareStore(store.settings, config.quotas, now);
+    const adminKey = await ensureAdminKey(store.settings, config.dataFolder, now);
+    const metrics = createMetrics();
+    const schemas = createPayloadSchemas(config.schemas);
+    stops.push(() => schemas.close());
+    const { delivering, api } = assemble({ config, log, version, clock, store, metrics, schemas });
+    stops.push(() => delivering.stop(config.shutdown.graceMs));
+    await delivering.start();
+    stops.push(() => api.close(config.shutdown.graceMs));
+    const url = await listen(api, config);
+    stops.push(leaveAddress(config.dataFolder, url));
+    log.info({ url, store: config.store.kind, dev: config.dev, version }, 'the platform is running');
+    return { url, adminKey, store, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function makeDataFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new Error(`cannot make the data folder ${folder}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function open(config: Config, log: Log): Promise<Store> {
+  const { store: setting, limits } = config;
+  return openStore({
+    address: setting.kind === 'sqlite' ? setting.file : setting.url,
+    keyring: openKeyring(config.secrets),
+    node: nodeName,
+    limits: { fanout: limits.fanout, group: GROUP },
+    connections: setting.kind === 'sqlite' ? 1 : setting.connections,
+    onError: (error) => log.error({ error }, 'the store reports an error'),
+  });
+}
+
+/** Events that one commit may hold, about: more make it longer than it is worth. */
+const GROUP = 1000;
+
+/** This process, by a name no other has. */
+const nodeName = `${hostname()}/${process.pid}/${randomBytes(4).toString('hex')}`;
+
+interface Assembled {
+  config: Config;
+  log: Log;
+  version: string;
+  clock: Clock;
+  store: Store;
+  metrics: Metrics;
+  schemas: PayloadSchemas;
+}
+
+function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
+  const { config, log, version, clock, store, metrics, schemas } = parts;
+  const { port, onAttempt } = joinEngine(store.settings, () => delivering);
+  const count = countAttempts(metrics, store, clock);
+  const userAgent = config.userAgent ?? `Bellwire/${version}`;
+  const delivering: Delivering = createDelivering({
+    store,
+    clock,
+    node: nodeName,
+    dice: Math.random,
+    uuid: randomUUID,
+    userAgent,
+    allowAddresses: config.targets.allowAddresses,
+    plan: { delaysMs: config.delivery.retryDelaysMs, jitter: config.delivery.jitter },
+    timeoutMs: config.delivery.timeoutMs,
+    window: config.delivery.window,
+    queuePerWebhook: config.delivery.queuePerWebhook,
+    concurrency: config.delivery.concurrency,
+    settleDelayMs: config.delivery.settleDelayMs,
+    challenge: {
+      source: config.challenge.source,
+      attempts: config.challenge.attempts,
+      intervalMs: config.challenge.intervalMs,
+      timeoutMs: config.challenge.timeoutMs,
+      success: config.challenge.success === '2xx' ? '2xx' : 'exactly-200',
+      origin: hostname(),
+    },
+    lease: config.lanes,
+    fanout: config.limits.fanout,
+    retention: config.retention,
+    onError: (error) => log.error({ error }, 'the engine reports an error'),
+    onAttempt: (end) => {
+      count(end);
+      onAttempt(end);
+    },
+  });
+  const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
+  const api = createApi({ store, config, log, clock, random, schemas, engine: port, metrics, version });
+  return { delivering, api };
+}
+
+function countAttempts(metrics: Metrics, store: Store, clock: Clock): (end: AttemptEnd) => void {
+  const attempts = metrics.counter({
+    name: 'bellwire_attempts_total',
+    help: 'Attempts at deliveries, by what they came to.',
+    labels: ['outcome'],
+  });
+  const latency = metrics.histogram({
+    name: 'bellwire_delivery_seconds',
+    help: 'From the accept of an event to the end of the attempt that delivered it.',
+    buckets: SECONDS,
+  });
+  const open = metrics.gauge({ name: 'bellwire_deliveries_open', help: 'Deliveries still to be made.' });
+  const dead = metrics.gauge({ name: 'bellwire_deliveries_dead', help: 'Dead letters kept.' });
+  const oldest = metrics.gauge({
+    name: 'bellwire_oldest_due_seconds',
+    help: 'How long the oldest due delivery has been waiting; 0 when none is due.',
+  });
+  metrics.onRead(async () => {
+    const totals = await store.log.totals();
+    open.set(totals.reduce((sum, row) => sum + row.open, 0));
+    dead.set(totals.reduce((sum, row) => sum + row.dead, 0));
+    const due = Math.min(...totals.map(({ oldestDueAt }) => oldestDueAt ?? Infinity));
+    oldest.set(Math.max(0, Number.isFinite(due) ? (clock.now() - due) / 1000 : 0));
+  });
+  return ({ delivery, attempt, state }) => {
+    attempts.add(1, state === 'open' ? 'failed' : state);
+    if (state === 'delivered') latency.observe((attempt.startedAt + attempt.durationMs - delivery.createdAt) / 1000);
+  };
+}
+
+async function listen(api: Api, { listen: { host, port } }: Config): Promise<string> {
+  try {
+    const { address, port: taken } = await api.listen(host, port);
+    return `http://${address.includes(':') ? `[${address}]` : address}:${taken}`;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const place = `${host}:${port}`;
+    if (code === 'EADDRINUSE') throw new Error(`${place} is taken: stop what listens there, or use another --port`, { cause: error });
+    if (code === 'EACCES') throw new Error(`not allowed to listen on ${place}: use a --port above 1023`, { cause: error });
+    throw new Error(`cannot listen on ${place}: ${message}`, { cause: error });
+  }
+}
+
+// Tells the CLI where the platform of this data folder listens. Gone when it has stopped; a crash leaves a wrong one,
+// which the next start replaces.
+function leaveAddress(folder: string, url: string): () => void {
+  const file = join(folder, 'address');
+  writeFileSync(file, `${url}\n`, { mode: 0o600 });
+  return () => rmSync(file, { force: true });
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => (running ??= run());
+}
