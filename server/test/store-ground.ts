@@ -1,0 +1,94 @@
+// The ground a test of the store stands on: an empty database of one engine, stores opened on it, a door behind their back.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { TestContext } from 'node:test';
+import pg from 'pg';
+import { testDatabase } from '../../test/kit/postgres.ts';
+import { openStore, type Store, type StoreOptions } from '../src/store/index.ts';
+import { makeKey, openKeyring } from '../src/store/keyring.ts';
+
+/** A value of a statement run behind the store's back. */
+export type Loose = string | number | Uint8Array | null;
+
+/** An empty database for one test, removed after it. */
+export interface Ground {
+  engine: 'sqlite' | 'postgres';
+  /** What `openStore` takes. */
+  address: string;
+  /** Options that `open` starts from: the same keys for all stores on this ground, limits of the default settings. */
+  options: StoreOptions;
+  /** Opens a store, closed after the test. */
+  open(options?: Partial<StoreOptions>): Promise<Store>;
+  /** Runs one statement on a connection of its own. `$n` in order; rows come back as they are. */
+  query<R = Record<string, unknown>>(text: string, values?: readonly Loose[]): Promise<R[]>;
+}
+
+/** Prepares an empty database; everything opened on it is closed after the test. */
+export type Prepare = (t: TestContext) => Promise<Ground>;
+
+/** A folder for one test, removed after it. */
+export function testFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bellwire-store-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A SQLite file. */
+export async function sqliteGround(t: TestContext): Promise<Ground> {
+  const address = join(testFolder(t), 'data', 'bellwire.sqlite');
+  return ground(t, {
+    engine: 'sqlite',
+    address,
+    query: async <R>(text: string, values: readonly Loose[] = []) => {
+      const db = new DatabaseSync(address, { timeout: 10_000 });
+      try {
+        const order = [...text.matchAll(/\$(\d+)/g)].map(([, n]) => values[Number(n) - 1] ?? null);
+        return db.prepare(text.replace(/\$\d+/g, '?')).all(...order) as R[];
+      } finally {
+        db.close();
+      }
+    },
+  });
+}
+
+/** A database of a real PostgreSQL. */
+export async function postgresGround(t: TestContext): Promise<Ground> {
+  const address = await testDatabase(t);
+  return ground(t, {
+    engine: 'postgres',
+    address,
+    query: async <R>(text: string, values: readonly Loose[] = []) => {
+      const client = new pg.Client({ connectionString: address });
+      await client.connect();
+      try {
+        return (await client.query(text, [...values])).rows as R[];
+      } finally {
+        await client.end();
+      }
+    },
+  });
+}
+
+let nodes = 0;
+
+function ground(t: TestContext, bare: Omit<Ground, 'open' | 'options'>): Ground {
+  const options: StoreOptions = {
+    address: bare.address,
+    keyring: openKeyring({ keys: [makeKey()] }),
+    node: '',
+    limits: { fanout: 1000, group: 1000 },
+    connections: 6,
+    onError: () => undefined,
+  };
+  return {
+    ...bare,
+    options,
+    open: async (over = {}) => {
+      const store = await openStore({ ...options, node: `node-${process.pid}-${++nodes}`, ...over });
+      t.after(() => store.close());
+      return store;
+    },
+  };
+}
