@@ -34,6 +34,7 @@ export function joinEngine(settings: Settings, engine: () => Delivering): Joined
       challenge: (target) => engine().challenge(target),
       // The store tells the engine of every change itself.
       changed: () => undefined,
+      judgeHost: (hostname) => engine().judgeHost(hostname),
       retry: async (key) => {
         const result = await engine().retry(key);
         if (result.kind === 'gone') return null;

@@ -3,7 +3,7 @@ import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { RetryPlan } from '../model/retry.ts';
 import type { Retention, Store, TargetKey } from '../store/contract.ts';
-import { createAddressGuard } from './address-guard.ts';
+import { AddressRefused, createAddressGuard, type AddressGuard } from './address-guard.ts';
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
@@ -56,6 +56,8 @@ export interface Delivering {
   test(key: TargetKey): Promise<ChallengeResult | null>;
   /** Begins a run of challenges. */
   challenge(key: TargetKey): void;
+  /** Why nothing may be sent to this host at present, in words, or null; a name that does not resolve is no reason. */
+  judgeHost(hostname: string): Promise<string | null>;
   /** Tries a delivery by hand. */
   retry(key: DeliveryKey): Promise<ManualResult>;
   stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
@@ -114,6 +116,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     },
     test: (key) => challenger.test(key),
     challenge: (key) => challenger.begin(key),
+    judgeHost: (hostname) => judgeHost(guard, hostname),
     retry: (key) => engine.retry(key),
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
     stop: (graceMs) =>
@@ -124,6 +127,15 @@ export function createDelivering(options: DeliveringOptions): Delivering {
         await lanes.stop();
       })()),
   };
+}
+
+async function judgeHost(guard: AddressGuard, hostname: string): Promise<string | null> {
+  try {
+    await guard.resolve(hostname);
+    return null;
+  } catch (error) {
+    return error instanceof AddressRefused ? error.message : null;
+  }
 }
 
 // A run of challenges that a crash interrupted begins again.
