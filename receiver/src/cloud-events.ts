@@ -55,21 +55,25 @@ export function parseCloudEvents(headers: Headers, body: Uint8Array): ParsedEven
   return document.ok ? eventsOf(document) : document;
 }
 
-/** Whether {@link readDocument} could read this content at all, known before the body is. */
+/** Why {@link readDocument} could not read this content at all, known before the body is; `undefined` where it could. */
 export function unsupported(headers: Headers): Unreadable | undefined {
+  const encoding = headers.get('content-encoding') ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') return notUnderstood(`content encoding ${encoding}`);
   if (modeOf(headers) !== undefined) return undefined;
   const type = headers.get('content-type');
-  return {
-    ok: false,
-    status: 415,
-    reason: `${type ? `content type ${type}` : 'a body without a content type'} is not understood: send application/json, application/cloudevents+json or application/cloudevents-batch+json in UTF-8, or binary mode`,
-  };
+  return notUnderstood(type ? `content type ${type}` : 'a body without a content type');
+}
+
+function notUnderstood(what: string): Unreadable {
+  const instead = 'application/json, application/cloudevents+json or application/cloudevents-batch+json in UTF-8';
+  return { ok: false, status: 415, reason: `${what} is not understood: send ${instead}, or binary mode` };
 }
 
 /** The first half of {@link parseCloudEvents}: mode and JSON. */
 export function readDocument(headers: Headers, body: Uint8Array): Document | Unreadable {
+  const unreadable = unsupported(headers);
+  if (unreadable) return unreadable;
   const mode = modeOf(headers);
-  if (mode === undefined) return unsupported(headers)!;
   if (mode === 'binary') return readBinary(headers, body);
   const json = parseJson(body);
   if (!json.ok) return { ok: false, status: 400, reason: json.fault };

@@ -157,6 +157,15 @@ test('R56 node:http says so, too, when the body is gone', async () => {
   await close();
 });
 
+test('a sender that leaves in the middle of its body harms nobody', async () => {
+  await using at = await host(starts['node:http']!);
+  const outgoing = httpRequest(at.url, { method: 'POST', headers: { ...json, 'content-length': 1000 } });
+  const ended = new Promise((resolve) => outgoing.on('error', resolve));
+  outgoing.write('{"half":', () => outgoing.destroy(new Error('gone')));
+  await ended;
+  assert.equal((await fetch(at.url, await signed(auditLogText))).status, 200);
+});
+
 test('Express: a kept rawBody is verified even behind express.json()', async () => {
   const handled: string[] = [];
   const app = express();

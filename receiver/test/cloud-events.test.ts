@@ -173,6 +173,8 @@ test('wire 4: the mode is told by the content type, in any case, with parameters
   ];
   for (const type of refused) assert.equal(status(type, text), 415, type);
   assert.equal(status('application/cloudevents+xml', '<a/>', binaryHeaders), 415);
+  assert.equal(status('application/json', text, { 'content-encoding': 'gzip' }), 415);
+  assert.equal(status('application/json', text, { 'content-encoding': 'identity' }), 200);
 });
 
 test('R36 wire 4: batches, each event on its own, the empty one included', () => {

@@ -1,7 +1,7 @@
 // Express in front of a receiver.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Receiver } from '../receiver.ts';
-import { consumedBody, serve } from './node.ts';
+import { consumedBody, serve } from './exchange.ts';
 
 /** What Express hands to a route, as far as it matters here. */
 export type ExpressRequest = IncomingMessage & {

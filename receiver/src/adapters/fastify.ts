@@ -1,7 +1,7 @@
 // Fastify in front of a receiver.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Receiver } from '../receiver.ts';
-import { serve } from './node.ts';
+import { serve } from './exchange.ts';
 
 interface Route {
   method: string[];
