@@ -1,6 +1,13 @@
 // Deliveries: one event for one webhook, with every attempt that was made.
+import { isUtf8 } from 'node:buffer';
 import { Type, type Static } from 'typebox';
-import { idOf, Instant, orNull, PageQuery, pageOf, WorkspaceQuery } from './wire.ts';
+import type { Attempt } from '../model/delivery.ts';
+import { deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
+import { refuse } from '../model/problem.ts';
+import type { StoredDelivery, Workspace } from '../store/contract.ts';
+import { ok, operation, type Tools } from './kernel.ts';
+import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
+import { idOf, Instant, instant, instantOrNull, numberOf, numbersOf, orNull, PageQuery, pageOf } from './wire.ts';
 
 const State = Type.Enum(['scheduled', 'held', 'delivered', 'dead'], {
   description: '`held`: its webhook may not be sent to at present. `dead`: all tries used up, kept, can be retried.',
@@ -108,7 +115,6 @@ export type RetryOut = Static<typeof RetryOut>;
 
 export const DeliveriesQuery = Type.Object(
   {
-    ...WorkspaceQuery,
     ...PageQuery,
     state: Type.Optional(State),
     webhook: Type.Optional(idOf('wh')),
@@ -117,3 +123,106 @@ export const DeliveriesQuery = Type.Object(
   { additionalProperties: false },
 );
 export const DeliveryParams = Type.Object({ delivery: idOf('dlv') });
+
+export const listDeliveries = operation<null, DeliveriesOut>()({
+  summary: 'List deliveries, those of the newest events first',
+  query: DeliveriesQuery,
+  async handle({ query, workspace }, tools) {
+    return ok(await deliveriesPage(query, workspace, tools));
+  },
+});
+
+/** One page of the deliveries that fit a query. */
+export async function deliveriesPage(
+  query: Static<typeof DeliveriesQuery>,
+  workspace: Workspace,
+  { store }: Tools,
+): Promise<DeliveriesOut> {
+  const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
+  if (typeof cursor === 'number') throw badCursor();
+  const page = await store.log.deliveries({
+    workspace: workspace.workspace,
+    state: query.state,
+    webhook: query.webhook === undefined ? undefined : numberOf('wh', workspace, query.webhook),
+    event: query.event === undefined ? undefined : numberOf('evt', workspace, query.event),
+    cursor,
+    limit: query.limit ?? PAGE,
+  });
+  const next = page.next === null ? null : writeCursor(page.next);
+  return { items: page.rows.map((row) => showDelivery(row, workspace)), next };
+}
+
+export const getDelivery = operation<null, DeliveryDetailOut>()({
+  summary: 'Show a delivery with every attempt that was made',
+  params: DeliveryParams,
+  async handle({ params, workspace }, { store }) {
+    const key = keyOf(params.delivery, workspace);
+    const found = await store.log.delivery(key);
+    if (found === null) throw refuse('not-found', `There is no ${params.delivery} here.`);
+    const attempts = found.attempts.map((attempt) => showAttempt(attempt, key, workspace));
+    return ok({ ...showDelivery(found.delivery, workspace), attempts });
+  },
+});
+
+export const retryDelivery = operation<null, RetryOut>()({
+  summary: 'Send a delivery once more, now, whatever its state',
+  description: 'The automatic tries go on as planned; a success ends them. The webhook-id stays the same.',
+  params: DeliveryParams,
+  async handle({ params, workspace }, { store, engine }) {
+    const key = keyOf(params.delivery, workspace);
+    const outcome = await engine.retry(key);
+    const found = outcome === null ? null : await store.log.delivery(key);
+    if (outcome === null || found === null) throw refuse('not-found', `There is no ${params.delivery} here.`);
+    return ok({ outcome, delivery: showDelivery(found.delivery, workspace) });
+  },
+});
+
+function keyOf(id: string, workspace: Workspace): DeliveryKey {
+  const [event, target, copy = 0] = numbersOf('dlv', workspace, id) as [number, number, number?];
+  return { workspace: workspace.workspace, event, target, copy };
+}
+
+/** What a delivery shows of itself. */
+export function showDelivery(row: StoredDelivery, { token }: Workspace): DeliveryOut {
+  return {
+    id: deliveryId(token, row),
+    event: formatId('evt', token, row.event),
+    webhook: formatId('wh', token, row.target),
+    state: row.shown,
+    type: row.type,
+    source: row.source,
+    eventId: row.eventId,
+    tries: row.tries,
+    attemptCount: row.attempts,
+    createdAt: instant(row.createdAt),
+    dueAt: row.state === 'open' ? instant(row.dueAt) : null,
+    firstTryAt: instantOrNull(row.firstTryAt),
+    endedAt: instantOrNull(row.endedAt),
+    reason: row.reason,
+  };
+}
+
+function showAttempt(attempt: Attempt, { event, target, copy }: DeliveryKey, { token }: Workspace): AttemptOut {
+  const numbers = copy === 0 ? [event, target] : [event, target, copy];
+  return {
+    id: formatId('att', token, ...numbers, attempt.attempt),
+    attempt: attempt.attempt,
+    manual: attempt.manual,
+    startedAt: instant(attempt.startedAt),
+    durationMs: attempt.durationMs,
+    status: attempt.status,
+    error: attempt.error,
+    requestHeaders: JSON.parse(attempt.requestHeaders) as Record<string, unknown>,
+    responseHeaders: attempt.responseHeaders === null ? null : (JSON.parse(attempt.responseHeaders) as string[][]),
+    ...showResponse(attempt.response),
+  };
+}
+
+// Text where it is text: an answer cut at 16 KiB in the middle of a letter counts as bytes, and none is falsified.
+function showResponse(bytes: Uint8Array | null): Pick<AttemptOut, 'response' | 'responseBase64'> {
+  if (bytes === null) return { response: null };
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return isUtf8(buffer)
+    ? { response: buffer.toString() }
+    : { response: null, responseBase64: buffer.toString('base64') };
+}

@@ -1,6 +1,12 @@
 // Events: read by cursor (R48), one by one, and as exact bytes. Publishing them is publish.ts.
 import { Type, type Static } from 'typebox';
-import { idOf, Instant, orNull, PageQuery, WorkspaceQuery } from './wire.ts';
+import { parseDateTime, STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
+import { formatId } from '../model/ids.ts';
+import { refuse } from '../model/problem.ts';
+import type { StoredEvent } from '../store/contract.ts';
+import { operation } from './kernel.ts';
+import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
+import { idOf, Instant, instant, numberOf, orNull, PageQuery } from './wire.ts';
 
 /** A CloudEvent in structured mode, as an example of every place where one appears. */
 export const CLOUD_EVENT = {
@@ -95,7 +101,6 @@ export type EventsOut = Static<typeof EventsOut>;
 
 export const EventsQuery = Type.Object(
   {
-    ...WorkspaceQuery,
     ...PageQuery,
     type: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Exact type, or a `.*` pattern.' })),
     source: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
@@ -106,3 +111,83 @@ export const EventsQuery = Type.Object(
   { additionalProperties: false },
 );
 export const EventParams = Type.Object({ event: idOf('evt') });
+
+/** A page is cut short when its events exceed this many bytes together; the next page goes on from there. */
+const PAGE_BYTES = 8 * 1_024 * 1_024;
+
+export const listEvents = operation<null, EventsOut>()({
+  summary: 'Read the log of events by cursor',
+  description:
+    'Oldest first, the log can be polled for ever with the `next` of the page before: events appear in the order of their commits, so nothing is skipped (R48).',
+  query: EventsQuery,
+  errors: ['invalid-cursor'],
+  async handle({ query, workspace }, { store }) {
+    const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
+    if (typeof cursor === 'string') throw badCursor();
+    const order = query.order ?? 'oldest-first';
+    const page = await store.log.events({
+      workspace: workspace.workspace,
+      order,
+      cursor,
+      limit: query.limit ?? PAGE,
+      type: query.type,
+      source: query.source,
+      since: instantOf(query.since, 'since'),
+      until: instantOf(query.until, 'until'),
+    });
+    const rows = fitting(page.rows);
+    const isCut = rows.length < page.rows.length;
+    const more = page.more || isCut;
+    const position = isCut ? (rows.at(-1) as StoredEvent).event : page.cursor;
+    const next = more || order === 'oldest-first' ? writeCursor(position) : null;
+    const items = rows.map((row) => eventJson(row, workspace.token)).join(',');
+    const tail = `"next":${JSON.stringify(next)},"more":${more}`;
+    return { status: 200, bytes: `{"items":[${items}],${tail}}`, mediaType: 'application/json; charset=utf-8' };
+  },
+});
+
+export const getEvent = operation<null, EventOut>()({
+  summary: 'Show an event; as application/cloudevents+json: its exact bytes',
+  params: EventParams,
+  produces: ['application/cloudevents+json'],
+  async handle({ params, workspace, header }, { store }) {
+    const row = await store.log.event(workspace.workspace, numberOf('evt', workspace, params.event));
+    if (row === null) throw refuse('not-found', `There is no ${params.event} here.`);
+    if (/\bapplication\/cloudevents\+json\b/i.test(header('accept') ?? '')) {
+      return { status: 200, bytes: row.envelope, mediaType: STRUCTURED_CONTENT_TYPE };
+    }
+    return { status: 200, bytes: eventJson(row, workspace.token), mediaType: 'application/json; charset=utf-8' };
+  },
+});
+
+/**
+ * An event as JSON text ({@link EventOut}). The envelope goes in as the very text that was sent: it is one JSON object,
+ * was checked when it came in, and parsing it only to write it again could change a number.
+ */
+export function eventJson(row: StoredEvent, token: string): string {
+  const head = JSON.stringify({
+    event: formatId('evt', token, row.event),
+    acceptedAt: instant(row.acceptedAt),
+    id: row.id,
+    source: row.source,
+    type: row.type,
+    note: row.note,
+    traceparent: row.trace,
+  });
+  const { buffer, byteOffset, byteLength } = row.envelope;
+  return `${head.slice(0, -1)},"envelope":${Buffer.from(buffer, byteOffset, byteLength).toString()}}`;
+}
+
+function fitting(rows: StoredEvent[]): StoredEvent[] {
+  let bytes = 0;
+  const end = rows.findIndex((row) => (bytes += row.envelope.length) > PAGE_BYTES);
+  return end < 0 ? rows : rows.slice(0, Math.max(1, end));
+}
+
+function instantOf(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  const at = parseDateTime(text);
+  if (at === undefined)
+    throw refuse('invalid-request', `${name} must be an RFC 3339 time such as 2026-11-22T09:30:00Z.`);
+  return Math.ceil(at);
+}

@@ -1,6 +1,13 @@
 // API keys: who may do what, where. The key itself is shown once; only its hash is kept.
 import { Type, type Static } from 'typebox';
-import { Instant, orNull, PageQuery, pageOf } from './wire.ts';
+import { formatId, makeToken } from '../model/ids.ts';
+import { didYouMean } from '../model/near-names.ts';
+import { refuse } from '../model/problem.ts';
+import type { ApiKey, Workspace } from '../store/contract.ts';
+import { hashKey, makeKey } from './auth.ts';
+import { created, done, isAdmin, ok, operation, type Tools } from './kernel.ts';
+import { pageThrough } from './paging.ts';
+import { Instant, instant, orNull, PageQuery, pageOf } from './wire.ts';
 
 const Scopes = Type.Array(Type.Enum(['publish', 'read', 'manage']), { minItems: 1, maxItems: 3, uniqueItems: true });
 const KeyId = Type.String({ pattern: '^key_[0-9a-z_]+$', maxLength: 80, examples: ['key_k3v9x2m4q7_1'] });
@@ -71,3 +78,105 @@ export type KeyCreatedOut = Static<typeof KeyCreatedOut>;
 
 export const KeysQuery = Type.Object({ ...PageQuery }, { additionalProperties: false });
 export const KeyParams = Type.Object({ key: KeyId });
+
+export const createKey = operation<KeyIn, KeyCreatedOut>()({
+  summary: 'Make an API key; it is shown this once',
+  description: 'A key makes keys of no more than its own scopes, workspaces and service.',
+  success: { 201: 'It was made. The key itself is in this answer and nowhere else.' },
+  errors: ['unknown-workspace', 'unknown-service', 'missing-scope', 'admin-only'],
+  async handle({ body, key: owner, workspace, now }, tools) {
+    const missing = body.scopes.find((scope) => !owner.scopes.includes(scope));
+    if (missing !== undefined)
+      throw refuse('missing-scope', `The key "${owner.name}" cannot give ${missing}: it has it not.`);
+    const service = body.service ?? null;
+    if (service !== null) await checkService(service, owner, tools);
+    const plain = makeKey(tools.random.bytes(32));
+    const key: ApiKey = {
+      key: formatId('key', makeToken(tools.random.bytes(10)), 1),
+      name: body.name,
+      scopes: body.scopes,
+      workspaces: await granted(body.workspaces, { owner, workspace }, tools),
+      service,
+      createdAt: now,
+    };
+    await tools.store.settings.createKey(key, hashKey(plain));
+    const shown = await show(key, tools);
+    return created<KeyCreatedOut>({ ...shown, key: plain }, shown);
+  },
+});
+
+export const listKeys = operation<null, KeysOut>()({
+  summary: 'List the keys this key may manage: never the keys themselves',
+  query: KeysQuery,
+  reach: 'installation',
+  async handle({ query, key: owner }, tools) {
+    const own = (await tools.store.settings.keys()).filter((key) => isWithin(key, owner));
+    const { items, next } = pageThrough(own, ({ key }) => key, query);
+    const tokens = await tokensOf(tools);
+    return ok({ items: items.map((key) => showWith(tokens, key)), next });
+  },
+});
+
+export const deleteKey = operation<null, null>()({
+  summary: 'Delete a key: it is refused from now on, by other nodes within seconds',
+  params: KeyParams,
+  success: { 204: 'It is gone.' },
+  reach: 'installation',
+  async handle({ params, key: owner }, { store, auth }) {
+    const found = (await store.settings.keys()).find(({ key }) => key === params.key);
+    if (found === undefined || !isWithin(found, owner)) throw refuse('not-found', `There is no ${params.key} here.`);
+    await store.settings.deleteKey(params.key);
+    auth.forget();
+    return done();
+  },
+});
+
+/** The workspaces a new key is for, each one its maker may act for; null is all, for the installation's key only. */
+async function granted(
+  named: KeyIn['workspaces'],
+  { owner, workspace }: { owner: ApiKey; workspace: Workspace },
+  { auth }: Tools,
+): Promise<number[] | null> {
+  if (named === undefined) return [workspace.workspace];
+  if (named !== null) {
+    const all = new Set<number>();
+    for (const name of named) all.add((await auth.locate(owner, name)).workspace);
+    return [...all];
+  }
+  if (!isAdmin(owner))
+    throw refuse('admin-only', 'Only a key of the whole installation makes keys for all workspaces.');
+  return null;
+}
+
+async function checkService(service: string, owner: ApiKey, { store }: Tools): Promise<void> {
+  // A service speaks for the installation: who binds a key to one lets it publish that one's types.
+  if (!isAdmin(owner)) throw refuse('admin-only', 'Only a key of the whole installation binds keys to a service.');
+  const services = (await store.settings.services()).map((known) => known.service);
+  if (services.includes(service)) return;
+  throw refuse('unknown-service', `There is no service "${service}"${didYouMean(service, services) || '.'}`);
+}
+
+/** Does a key reach no further than this one? */
+function isWithin(key: ApiKey, owner: ApiKey): boolean {
+  const { workspaces } = owner;
+  if (workspaces === null) return true;
+  return key.workspaces !== null && key.workspaces.every((workspace) => workspaces.includes(workspace));
+}
+
+async function tokensOf({ store }: Tools): Promise<Map<number, string>> {
+  return new Map((await store.settings.workspaces()).map(({ workspace, token }) => [workspace, token]));
+}
+
+async function show(key: ApiKey, tools: Tools): Promise<KeyOut> {
+  return showWith(await tokensOf(tools), key);
+}
+
+/** Workspaces that were deleted since are left out. */
+function showWith(tokens: ReadonlyMap<number, string>, key: ApiKey): KeyOut {
+  const { key: id, name, scopes, workspaces, service, createdAt } = key;
+  const ids = workspaces?.flatMap((workspace) => {
+    const token = tokens.get(workspace);
+    return token === undefined ? [] : [formatId('ws', token)];
+  });
+  return { id, name, scopes: [...scopes], workspaces: ids ?? null, service, createdAt: instant(createdAt) };
+}

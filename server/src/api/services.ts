@@ -1,6 +1,9 @@
 // Services: the publishers of the installation's catalog.
 import { Type, type Static } from 'typebox';
-import { Instant, PageQuery, pageOf } from './wire.ts';
+import type { Service } from '../store/contract.ts';
+import { created, done, ok, operation } from './kernel.ts';
+import { pageThrough } from './paging.ts';
+import { Instant, instant, PageQuery, pageOf } from './wire.ts';
 
 const ServiceName = Type.String({
   minLength: 1,
@@ -33,3 +36,41 @@ export type ServicesOut = Static<typeof ServicesOut>;
 
 export const ServicesQuery = Type.Object({ ...PageQuery }, { additionalProperties: false });
 export const ServiceParams = Type.Object({ service: ServiceName });
+
+/** See {@link ServiceIn}. 201 for a new one, 200 for one that was there. */
+export const putService = operation<ServiceIn, ServiceOut>()({
+  summary: 'Register a service; the same again is harmless',
+  success: { 201: 'It was made.', 200: 'It was there already; its description is now this one.' },
+  reach: 'installation',
+  async handle({ body, now }, { store }) {
+    const known = (await store.settings.services()).some(({ service }) => service === body.service);
+    const service = await store.settings.putService(body.service, body.description ?? '', now);
+    return known ? ok(show(service)) : created(show(service));
+  },
+});
+
+export const listServices = operation<null, ServicesOut>()({
+  summary: 'List the services',
+  query: ServicesQuery,
+  reach: 'installation',
+  async handle({ query }, { store }) {
+    const { items, next } = pageThrough(await store.settings.services(), ({ service }) => service, query);
+    return ok({ items: items.map(show), next });
+  },
+});
+
+export const deleteService = operation<null, null>()({
+  summary: 'Delete a service that has no event types',
+  params: ServiceParams,
+  success: { 204: 'It is gone.' },
+  reach: 'installation',
+  errors: ['in-use'],
+  async handle({ params }, { store }) {
+    await store.settings.deleteService(params.service);
+    return done();
+  },
+});
+
+function show({ service, description, createdAt }: Service): ServiceOut {
+  return { service, description, createdAt: instant(createdAt) };
+}

@@ -1,6 +1,14 @@
 // Subscriptions: webhook + event type (or pattern) + optional filter.
 import { Type, type Static } from 'typebox';
-import { idOf, Instant, orNull, PageQuery, pageOf, WorkspaceQuery } from './wire.ts';
+import { isPattern, type Catalog } from '../model/catalog.ts';
+import { compileFilter } from '../model/filter.ts';
+import { formatId, parseId } from '../model/ids.ts';
+import { didYouMean } from '../model/near-names.ts';
+import { refuse } from '../model/problem.ts';
+import type { Subscription, Workspace } from '../store/contract.ts';
+import { created, done, ok, operation, type Tools } from './kernel.ts';
+import { pageThrough } from './paging.ts';
+import { idOf, Instant, instant, numberOf, orNull, PageQuery, pageOf } from './wire.ts';
 
 const EXAMPLE = { webhook: 'wh_k3v9x2m4q7_7', type: 'com.hpe.greenlake.audit-log.v1.logs.created' };
 
@@ -44,7 +52,97 @@ export const SubscriptionsOut = pageOf(SubscriptionOut);
 export type SubscriptionsOut = Static<typeof SubscriptionsOut>;
 
 export const SubscriptionsQuery = Type.Object(
-  { ...WorkspaceQuery, ...PageQuery, webhook: Type.Optional(idOf('wh')) },
+  { ...PageQuery, webhook: Type.Optional(idOf('wh')) },
   { additionalProperties: false },
 );
 export const SubscriptionParams = Type.Object({ subscription: idOf('sub') });
+
+export const createSubscription = operation<SubscriptionIn, SubscriptionOut>()({
+  summary: 'Subscribe a webhook to an event type, or to a pattern of types',
+  description: 'It counts for events accepted from now on (R118). The webhook need not be active yet (R114).',
+  success: { 201: 'It was made.', 200: 'The same subscription was there already: this is it.' },
+  errors: ['unknown-webhook', 'unknown-type', 'invalid-type-pattern', 'invalid-filter', 'limit-reached'],
+  async handle({ body, workspace, now }, tools) {
+    const { settings } = tools.store;
+    const webhook = await webhookOf(body.webhook, workspace, tools);
+    const catalog = await settings.catalog(workspace.workspace);
+    if (catalog === null) throw refuse('unknown-workspace', 'The workspace was deleted.');
+    const type = judgeType(body.type.trim(), catalog);
+    const filter = body.filter === undefined || body.filter === null ? null : judgeFilter(body.filter);
+    const made = await settings.createSubscription({ workspace: workspace.workspace, webhook, type, filter, now });
+    const shown = show(made.subscription, workspace);
+    return made.created ? created(shown) : ok(shown);
+  },
+});
+
+export const listSubscriptions = operation<null, SubscriptionsOut>()({
+  summary: 'List the subscriptions, of all webhooks or of one',
+  query: SubscriptionsQuery,
+  async handle({ query, workspace }, { store }) {
+    const webhook = query.webhook === undefined ? undefined : numberOf('wh', workspace, query.webhook);
+    const all = await store.settings.subscriptions(workspace.workspace, webhook);
+    const { items, next } = pageThrough(all, ({ subscription }) => subscription, query);
+    return ok({ items: items.map((one) => show(one, workspace)), next });
+  },
+});
+
+export const getSubscription = operation<null, SubscriptionOut>()({
+  summary: 'Show a subscription',
+  params: SubscriptionParams,
+  async handle({ params, workspace }, { store }) {
+    const number = numberOf('sub', workspace, params.subscription);
+    const all = await store.settings.subscriptions(workspace.workspace);
+    const found = all.find(({ subscription }) => subscription === number);
+    if (found === undefined) throw refuse('not-found', `There is no ${params.subscription} here.`);
+    return ok(show(found, workspace));
+  },
+});
+
+export const deleteSubscription = operation<null, null>()({
+  summary: 'Unsubscribe',
+  description: 'Deliveries of events that were accepted before are still sent.',
+  params: SubscriptionParams,
+  success: { 204: 'It is gone.' },
+  async handle({ params, workspace }, { store }) {
+    await store.settings.deleteSubscription(workspace.workspace, numberOf('sub', workspace, params.subscription));
+    return done();
+  },
+});
+
+/** A webhook named in a body: one that is not there is a fault of the body, not of the path. */
+async function webhookOf(id: string, workspace: Workspace, { store }: Tools): Promise<number> {
+  const parsed = parseId(id);
+  const number = parsed?.kind === 'wh' && parsed.token === workspace.token ? parsed.numbers[0] : undefined;
+  const webhook = number === undefined ? null : await store.settings.webhook(workspace.workspace, number);
+  if (webhook === null) throw refuse('unknown-webhook', `There is no webhook ${id} in this workspace.`);
+  return webhook.webhook;
+}
+
+/** An exact type must be in the catalog (R116); a pattern must have a type, present or future, it could match. */
+function judgeType(type: string, { types }: Catalog): string {
+  if (type.includes('*')) {
+    if (isPattern(type) && /^[^\s*]+\.\*$/.test(type)) return type;
+    throw refuse('invalid-type-pattern', `"${type}" is no pattern: a "*" stands once, at the end, after a dot.`);
+  }
+  if (types.has(type)) return type;
+  throw refuse(
+    'unknown-type',
+    `There is no event type "${type}" in the catalog${didYouMean(type, types.keys()) || '.'}`,
+  );
+}
+
+function judgeFilter(text: string): string {
+  const filter = compileFilter(text);
+  if (filter.ok) return filter.text;
+  throw refuse('invalid-filter', filter.message);
+}
+
+function show(subscription: Subscription, { token }: Workspace): SubscriptionOut {
+  return {
+    id: formatId('sub', token, subscription.subscription),
+    webhook: formatId('wh', token, subscription.webhook),
+    type: subscription.type,
+    filter: subscription.filter,
+    createdAt: instant(subscription.createdAt),
+  };
+}

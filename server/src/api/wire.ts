@@ -1,6 +1,8 @@
 // The parts that the wire types of several resources share: instants, spans, ids, pages, problems.
 import { Type, type Static, type TSchema } from 'typebox';
-import type { IdKind } from '../model/ids.ts';
+import { parseId, type IdKind } from '../model/ids.ts';
+import { refuse } from '../model/problem.ts';
+import type { Workspace } from '../store/contract.ts';
 
 /** An instant on the wire: RFC 3339 in UTC with milliseconds. */
 export const Instant = Type.String({
@@ -8,6 +10,16 @@ export const Instant = Type.String({
   pattern: '^\\d{4,6}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$',
   examples: ['2026-11-22T09:30:00.000Z'],
 });
+
+/** Writes an instant. */
+export function instant(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Writes an instant that may be absent. */
+export function instantOrNull(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
 
 /** A span of time on the wire: whole milliseconds. */
 export function spanMs(description: string, bounds: { minimum?: number; maximum?: number } = {}) {
@@ -35,6 +47,21 @@ const ID_EXAMPLES: Record<IdKind, string> = {
   op: 'op_k3v9x2m4q7_c',
 };
 
+/**
+ * The numbers of an id, if it is of this kind and of this workspace. Anything else is refused `not-found`, an id of
+ * another workspace exactly as one that never was.
+ */
+export function numbersOf(kind: IdKind, workspace: Workspace, text: string): number[] {
+  const id = parseId(text);
+  if (id?.kind === kind && id.token === workspace.token) return id.numbers;
+  throw refuse('not-found', `There is no ${text} here.`);
+}
+
+/** The same for an id of a single number. */
+export function numberOf(kind: IdKind, workspace: Workspace, text: string): number {
+  return numbersOf(kind, workspace, text)[0] as number;
+}
+
 /** One page of a list. `next` is the `cursor` that continues it; `null` when the end was reached. */
 export function pageOf<S extends TSchema>(item: S) {
   return Type.Object({
@@ -51,7 +78,7 @@ export const PageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: 'Items per page; 100 when left out.' })),
 };
 
-/** The workspace a request acts on, for keys that may act for several. */
+/** The workspace a request acts on, for keys that may act for several: part of every query that reaches into one. */
 export const WorkspaceQuery = {
   workspace: Type.Optional(
     Type.String({

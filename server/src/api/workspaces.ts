@@ -1,6 +1,12 @@
 // Workspaces: the tenants. Made, limited and deleted by the installation's key; read by the keys that act for them.
 import { Type, type Static } from 'typebox';
-import { idOf, Instant, orNull, PageQuery, pageOf } from './wire.ts';
+import { formatId } from '../model/ids.ts';
+import { refuse } from '../model/problem.ts';
+import type { ApiKey, Workspace, WorkspaceLimits } from '../store/contract.ts';
+import { selector } from './auth.ts';
+import { created, done, ok, operation, type Tools } from './kernel.ts';
+import { pageThrough } from './paging.ts';
+import { idOf, Instant, instant, orNull, PageQuery, pageOf } from './wire.ts';
 
 const WorkspaceName = Type.String({
   minLength: 1,
@@ -64,3 +70,75 @@ export type WorkspacesOut = Static<typeof WorkspacesOut>;
 
 export const WorkspacesQuery = Type.Object({ ...PageQuery }, { additionalProperties: false });
 export const WorkspaceParams = Type.Object({ workspace: Type.String({ maxLength: 80, description: 'Id or name.' }) });
+
+const UNLIMITED: WorkspaceLimits = { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null };
+
+export const createWorkspace = operation<WorkspaceIn, WorkspaceOut>()({
+  summary: 'Make a workspace',
+  success: { 201: 'It was made.' },
+  reach: 'installation',
+  errors: ['name-taken'],
+  async handle({ body, now }, { store }) {
+    const limits = { ...UNLIMITED, ...body.limits };
+    return created(show(await store.settings.createWorkspace(body.name, limits, now)));
+  },
+});
+
+export const listWorkspaces = operation<null, WorkspacesOut>()({
+  summary: 'List the workspaces the key may act for',
+  query: WorkspacesQuery,
+  reach: 'installation',
+  async handle({ query, key }, { store }) {
+    const own = (await store.settings.workspaces()).filter((workspace) => mayAct(key, workspace));
+    const { items, next } = pageThrough(own, ({ workspace }) => workspace, query);
+    return ok({ items: items.map(show), next });
+  },
+});
+
+export const getWorkspace = operation<null, WorkspaceOut>()({
+  summary: 'Show a workspace the key may act for',
+  params: WorkspaceParams,
+  reach: 'installation',
+  async handle({ params, key }, tools) {
+    return ok(show(await find(params.workspace, key, tools)));
+  },
+});
+
+export const limitWorkspace = operation<WorkspacePatchIn, WorkspaceOut>()({
+  summary: 'Change the limits of a workspace',
+  params: WorkspaceParams,
+  reach: 'installation',
+  async handle({ params, body, key }, tools) {
+    const { workspace, limits } = await find(params.workspace, key, tools);
+    const changed = await tools.store.settings.limitWorkspace(workspace, { ...limits, ...body.limits });
+    tools.auth.forget();
+    return ok(show(changed));
+  },
+});
+
+export const deleteWorkspace = operation<null, null>()({
+  summary: 'Delete a workspace with everything it holds',
+  params: WorkspaceParams,
+  success: { 204: 'It is gone for everybody at once; its rows follow in the background.' },
+  reach: 'installation',
+  async handle({ params, key }, tools) {
+    const { workspace } = await find(params.workspace, key, tools);
+    await tools.store.settings.deleteWorkspace(workspace);
+    tools.auth.forget();
+    return done();
+  },
+});
+
+async function find(named: string, key: ApiKey, { store }: Tools): Promise<Workspace> {
+  const workspace = await store.settings.workspace(selector(named));
+  if (workspace !== null && mayAct(key, workspace)) return workspace;
+  throw refuse('unknown-workspace', `There is no workspace "${named}" this key may act for.`);
+}
+
+function mayAct(key: ApiKey, { workspace }: Workspace): boolean {
+  return key.workspaces === null || key.workspaces.includes(workspace);
+}
+
+function show({ token, name, limits, createdAt }: Workspace): WorkspaceOut {
+  return { id: formatId('ws', token), name, limits, createdAt: instant(createdAt) };
+}

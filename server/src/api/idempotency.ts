@@ -1,0 +1,71 @@
+// Idempotency-Key: a write that is sent twice acts once (draft-ietf-httpapi-idempotency-key-header).
+import { hash } from 'node:crypto';
+import { refuse } from '../model/problem.ts';
+import type { IdempotencyKey, Settings } from '../store/contract.ts';
+
+/** RFC 8941 string, or its content bare: visible ASCII and spaces, 1–255 characters. */
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"$/;
+const BARE = /^[\x21\x23-\x7e]{1,255}$/;
+
+/** The key of a header value, quoted or bare: both name the same request. */
+export function parseIdempotencyKey(value: string): string {
+  const quoted = QUOTED.exec(value)?.[1];
+  if (quoted !== undefined) return quoted.replace(/\\(["\\])/g, '$1');
+  if (BARE.test(value)) return value;
+  throw refuse('invalid-idempotency-key', 'An Idempotency-Key has 1 to 255 visible ASCII characters, quoted or bare.');
+}
+
+/** What makes two requests the same: method, target, workspace named, and the body's bytes. */
+export function requestHash(parts: readonly (string | Uint8Array)[]): string {
+  return hash('sha256', Buffer.concat(parts.flatMap((part) => [Buffer.from(part as string), Buffer.of(0)])), 'hex');
+}
+
+/** What is answered and kept: `kept` is the body for repeats, without secrets. */
+export interface Kept<T> {
+  answer: T;
+  status: number;
+  kept: string;
+}
+
+/** What came of it: acted now, or the first answer again. */
+export type Once<T> = { replayed: false; answer: T } | { replayed: true; status: number; body: string };
+
+/**
+ * Runs `act` once for a key. Only successes are kept: a request that was refused did nothing and may be sent again.
+ * Refuses `idempotency-running` and `idempotency-mismatch`.
+ */
+export async function once<T>(
+  settings: Pick<Settings, 'claim' | 'fulfil'>,
+  { key, now }: { key: IdempotencyKey; now: number },
+  act: () => Promise<Kept<T>>,
+): Promise<Once<T>> {
+  const claim = await settings.claim(key, now);
+  switch (claim.kind) {
+    case 'answered':
+      return { replayed: true, status: claim.status, body: claim.body };
+    case 'running':
+      throw refuse('idempotency-running', 'The first request with this Idempotency-Key is still running; try again.', {
+        'retry-after': '1',
+      });
+    case 'other-body':
+      throw refuse('idempotency-mismatch', 'This Idempotency-Key was used for a request that said something else.');
+    case 'claimed':
+      return { replayed: false, answer: await actAndKeep(settings, key, act) };
+  }
+}
+
+async function actAndKeep<T>(
+  settings: Pick<Settings, 'fulfil'>,
+  key: IdempotencyKey,
+  act: () => Promise<Kept<T>>,
+): Promise<T> {
+  let kept: Kept<T>;
+  try {
+    kept = await act();
+  } catch (error) {
+    await settings.fulfil(key, null);
+    throw error;
+  }
+  await settings.fulfil(key, { status: kept.status, body: kept.kept });
+  return kept.answer;
+}

@@ -1,0 +1,70 @@
+// What the API is handed: it names no concrete store, engine or clock, and imports no other room above the store.
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Clock } from '../model/clock.ts';
+import type { DeliveryKey } from '../model/ids.ts';
+import type { WebhookState } from '../model/webhook.ts';
+import type { Store, TargetKey } from '../store/contract.ts';
+import type { OutcomeOut } from './deliveries.ts';
+import type { PayloadSchemas } from './payload-schema.ts';
+
+/** The settings the API reads. */
+export type ApiConfig = Pick<Config, 'limits' | 'targets'>;
+
+/** Dice, handed in. */
+export interface Random {
+  /** A random UUID. */
+  uuid(): string;
+  /** That many random bytes. */
+  bytes(count: number): Uint8Array;
+}
+
+/** What the API asks of the engine. platform.ts joins the two. */
+export interface EnginePort {
+  /**
+   * Sends one challenge now (R113) and begins a run of attempts when it fails. While a run is on its way already, its
+   * next attempt is made at once instead of a second run. Rejects only on outages.
+   */
+  test(target: TargetKey): Promise<{ state: WebhookState; outcome: OutcomeOut }>;
+  /** Begins a run of challenge attempts, unless the webhook's verification is `none`. Returns at once. */
+  challenge(target: TargetKey): void;
+  /** Intent or settings were changed by hand: hold, release, or read again. Returns at once. */
+  changed(target: TargetKey): void;
+  /**
+   * Why nothing may be sent to this host at present, as a sentence, or null: a literal or a name that resolves to an
+   * address the operator does not allow (R59). A name that does not resolve is no reason.
+   */
+  judgeHost(hostname: string): Promise<string | null>;
+  /** One try by hand, now, that leaves the automatic chain alone; null when the delivery or its event is gone. */
+  retry(key: DeliveryKey): Promise<OutcomeOut | null>;
+  /** Calls back after each attempt is settled, until the returned function is called. */
+  watch(listener: (settled: SettledAttempt) => void): () => void;
+  /** Gauges, read when metrics are asked for. Names in camelCase. */
+  stats(): Readonly<Record<string, number>>;
+}
+
+/** What an attempt came to, as the live stream shows it. Instants epoch ms. */
+export interface SettledAttempt extends DeliveryKey {
+  attempt: number;
+  manual: boolean;
+  state: 'scheduled' | 'delivered' | 'dead';
+  startedAt: number;
+  durationMs: number;
+  status: number | null;
+  error: string | null;
+}
+
+/** Everything {@link createApi} is made of. */
+export interface ApiParts {
+  store: Store;
+  config: ApiConfig;
+  log: Log;
+  clock: Clock;
+  random: Random;
+  schemas: PayloadSchemas;
+  engine: EnginePort;
+  metrics: Metrics;
+  /** Shown in /openapi.json. */
+  version: string;
+}

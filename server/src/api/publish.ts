@@ -1,0 +1,167 @@
+// Publishing: unknown bytes become events, are checked against the catalog, and are accepted in one commit (R53, R125).
+//
+//   bytes ─▶ decode ─▶ each event: type known? may the key? schema? ─▶ store.accept ─▶ 202, said after the commit
+//            400, 413, 415          422         403      422           └ stale: the catalog moved, check again
+import { Type } from 'typebox';
+import type { Catalog, EventType } from '../model/catalog.ts';
+import { decodeRequest, faultStatus, type Fault, type PublishedEvent } from '../model/cloud-events.ts';
+import { formatId } from '../model/ids.ts';
+import { didYouMean } from '../model/near-names.ts';
+import { problem, problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
+import type { Accepted, NewEvent } from '../store/contract.ts';
+import { CLOUD_EVENT, CloudEvent, type PublishOut } from './events.ts';
+import { operation, type Call, type Tools } from './kernel.ts';
+import type { SchemaFault } from './payload-schema.ts';
+
+/** How often events are checked again because the catalog moved meanwhile. */
+const CHECKS = 5;
+
+/** Faults that are listed. */
+const MAX_FAULTS = 1_000;
+
+export const publish = operation<CloudEvent, PublishOut>()({
+  summary: 'Publish one event or a batch (CloudEvents 1.0)',
+  description:
+    'Structured, batched, or binary (`ce-` headers). 202 means: the events and all their deliveries are committed. One bad event refuses the whole batch, every fault is listed by index. An event whose (source, id) was accepted before gets the first answer again.',
+  success: { 202: 'Committed.' },
+  consumes: {
+    'application/cloudevents+json': CloudEvent,
+    'application/cloudevents-batch+json': Type.Array(CloudEvent, { maxItems: 10_000, examples: [[CLOUD_EVENT]] }),
+    '*/*': Type.Unknown({ description: 'Binary mode: the data as it is, the attributes as `ce-` headers.' }),
+  },
+  quiet: true,
+  errors: ['unknown-type', 'foreign-type', 'schema-mismatch', 'over-quota', 'unavailable'],
+  async handle(call, tools) {
+    const decoded = decodeRequest({
+      contentType: call.header('content-type'),
+      rawHeaders: call.rawHeaders,
+      body: call.bytes,
+      limits: tools.config.limits,
+    });
+    if (!decoded.ok) throw refusedBytes(decoded.faults);
+    if (decoded.events.length === 0) return { status: 202, body: { accepted: [] } };
+    return accept(decoded.events, call, tools);
+  },
+});
+
+async function accept(events: readonly PublishedEvent[], call: Call, tools: Tools) {
+  const { settings, log } = tools.store;
+  const { workspace } = call.workspace;
+  const trace = readTraceparent(call.header('traceparent'));
+  for (let checks = 0; checks < CHECKS; checks++) {
+    const catalog = await settings.catalog(workspace);
+    if (catalog === null) break;
+    const checked = await checkEvents(events, { catalog, service: call.key.service }, tools);
+    const result = await log.accept({ catalog, events: checked, acceptedAt: call.now, trace });
+    switch (result.kind) {
+      case 'accepted':
+        return { status: 202, body: { accepted: result.accepted.map((one, at) => show(one, checked[at], catalog)) } };
+      case 'over-quota':
+        throw overQuota(result, call.now);
+      case 'stale':
+        continue;
+      case 'gone':
+        break;
+    }
+    throw refuse('unknown-workspace', 'The workspace was deleted.');
+  }
+  throw refuse('unavailable', 'The catalog is changing too fast; send it again.', { 'retry-after': '1' });
+}
+
+/** What checking an event may find. */
+interface Against {
+  catalog: Catalog;
+  /** The service the key is bound to, or null. */
+  service: string | null;
+}
+
+/** The events as the store takes them. Refuses with every fault of all of them. */
+async function checkEvents(events: readonly PublishedEvent[], against: Against, tools: Tools): Promise<NewEvent[]> {
+  const checked: NewEvent[] = [];
+  const faults: ProblemFault[] = [];
+  for (const [at, event] of events.entries()) {
+    const index = events.length > 1 ? { index: at } : {};
+    const type = against.catalog.types.get(event.type);
+    const fault = type === undefined ? unknownType(event, against.catalog) : foreignType(type, against.service);
+    if (fault !== null || type === undefined) {
+      if (fault !== null && faults.length < MAX_FAULTS) faults.push({ ...index, ...fault });
+      continue;
+    }
+    const found = type.schemaCheck === 'off' ? null : await applySchema(type, event, tools);
+    if (found !== null && type.schemaCheck === 'block') {
+      if (found.code === 'busy') throw refuse('unavailable', 'Too many events wait for their schema; send it again.');
+      if (faults.length < MAX_FAULTS) faults.push({ ...index, ...mismatch(found) });
+      continue;
+    }
+    checked.push({
+      source: event.source,
+      id: event.id,
+      type: event.type,
+      attributes: event.attributes,
+      data: event.data,
+      envelope: event.envelope,
+      note: found === null ? null : noteOf(found),
+    });
+  }
+  if (faults.length > 0) throw new Refused(problemOf(faults));
+  return checked;
+}
+
+async function applySchema(type: EventType, event: PublishedEvent, { schemas }: Tools): Promise<SchemaFault | null> {
+  if (type.schema === null || type.schemaHash === null) return null;
+  return schemas.check({ hash: type.schemaHash, text: type.schema }, event.data);
+}
+
+function unknownType({ type }: PublishedEvent, { types }: Catalog): ProblemFault {
+  const detail = `There is no event type "${type}" in the catalog${didYouMean(type, types.keys()) || '.'}`;
+  return { pointer: '/type', code: 'unknown-type', detail };
+}
+
+function foreignType({ type, service }: EventType, bound: string | null): ProblemFault | null {
+  if (bound === null || bound === service) return null;
+  return { pointer: '/type', code: 'foreign-type', detail: `The key is bound to ${bound}; ${type} is not its type.` };
+}
+
+function mismatch({ pointer, message }: SchemaFault): ProblemFault {
+  return { pointer: `/data${pointer}`, code: 'schema-mismatch', detail: `data${pointer} ${message}.` };
+}
+
+function noteOf({ pointer, message }: SchemaFault): string {
+  return `data${pointer} ${message}`;
+}
+
+function show(accepted: Accepted, event: NewEvent | undefined, { token }: Catalog): PublishOut['accepted'][number] {
+  const { id, source, duplicate } = accepted;
+  const shown = { id, source, event: formatId('evt', token, accepted.event), duplicate };
+  return event === undefined || event.note === null || duplicate ? shown : { ...shown, note: event.note };
+}
+
+/** The codec's faults as a problem: the status is that of the gravest, the words those of the first of that status. */
+function refusedBytes(found: readonly Fault[]): Refused {
+  const faults = found.map(({ index, pointer, code, message }): ProblemFault => {
+    return {
+      ...(index === null ? {} : { index }),
+      ...(pointer === undefined ? {} : { pointer }),
+      code,
+      detail: message,
+    };
+  });
+  const status = faultStatus(found);
+  const telling = faults.find(({ code }) => problemCodes[code].status === status) as ProblemFault;
+  const others = faults.length - 1;
+  const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'fault' : 'faults'})`;
+  return new Refused(problem(telling.code, telling.detail + more, faults));
+}
+
+function overQuota({ what, limit, resetAt }: { what: string; limit: number; resetAt: number }, now: number): Refused {
+  const detail = `The workspace may publish ${limit} ${what} per day; more from ${new Date(resetAt).toISOString()}.`;
+  return refuse('over-quota', detail, { 'retry-after': String(Math.max(1, Math.ceil((resetAt - now) / 1_000))) });
+}
+
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/;
+
+/** A `traceparent` (W3C Trace Context, section 3.2); a malformed one is as if it were not there. */
+export function readTraceparent(value: string | undefined): string | null {
+  if (value === undefined || value.length > 512 || !TRACEPARENT.test(value)) return null;
+  return value.startsWith('00') && value.length !== 55 ? null : value;
+}

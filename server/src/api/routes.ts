@@ -1,0 +1,112 @@
+// The whole API on one screen: method and path, who may call it, what goes in, what comes out, what does it.
+import { Type, type Static, type TObject, type TSchema } from 'typebox';
+import * as deliveries from './deliveries.ts';
+import * as types from './event-types.ts';
+import * as events from './events.ts';
+import type { Access, Operation } from './kernel.ts';
+import * as keys from './keys.ts';
+import { publish } from './publish.ts';
+import * as running from './running.ts';
+import * as services from './services.ts';
+import * as live from './stream.ts';
+import * as subscriptions from './subscriptions.ts';
+import * as actions from './webhook-actions.ts';
+import * as webhooks from './webhooks.ts';
+import { WorkspaceQuery } from './wire.ts';
+import * as workspaces from './workspaces.ts';
+
+// oxfmt-ignore
+export const routes: readonly Route[] = [
+  //    method and path                        access     In                            Out                           operation
+  route('GET /v1/services',                    'read',    null,                         services.ServicesOut,         services.listServices),
+  route('POST /v1/services',                   'admin',   services.ServiceIn,           services.ServiceOut,          services.putService),
+  route('DELETE /v1/services/{service}',       'admin',   null,                         null,                         services.deleteService),
+
+  route('GET /v1/event-types',                 'read',    null,                         types.EventTypesOut,          types.listEventTypes),
+  route('GET /v1/event-types/{type}',          'read',    null,                         types.EventTypeOut,           types.getEventType),
+  route('PUT /v1/event-types/{type}',          'manage',  types.EventTypeIn,            types.EventTypeOut,           types.putEventType),
+  route('DELETE /v1/event-types/{type}',       'manage',  null,                         null,                         types.deleteEventType),
+
+  route('GET /v1/workspaces',                  'read',    null,                         workspaces.WorkspacesOut,     workspaces.listWorkspaces),
+  route('POST /v1/workspaces',                 'admin',   workspaces.WorkspaceIn,       workspaces.WorkspaceOut,      workspaces.createWorkspace),
+  route('GET /v1/workspaces/{workspace}',      'read',    null,                         workspaces.WorkspaceOut,      workspaces.getWorkspace),
+  route('PATCH /v1/workspaces/{workspace}',    'admin',   workspaces.WorkspacePatchIn,  workspaces.WorkspaceOut,      workspaces.limitWorkspace),
+  route('DELETE /v1/workspaces/{workspace}',   'admin',   null,                         null,                         workspaces.deleteWorkspace),
+
+  route('POST /v1/events',                     'publish', events.CloudEvent,            events.PublishOut,            publish),
+  route('GET /v1/events',                      'read',    null,                         events.EventsOut,             events.listEvents),
+  route('GET /v1/events/{event}',              'read',    null,                         events.EventOut,              events.getEvent),
+  route('GET /v1/stream',                      'read',    null,                         live.StreamMessage,           live.stream),
+
+  route('GET /v1/webhooks',                    'read',    null,                         webhooks.WebhooksOut,         webhooks.listWebhooks),
+  route('POST /v1/webhooks',                   'manage',  webhooks.WebhookIn,           webhooks.WebhookSecretOut,    webhooks.createWebhook),
+  route('GET /v1/webhooks/{webhook}',          'read',    null,                         webhooks.WebhookOut,          webhooks.getWebhook),
+  route('PATCH /v1/webhooks/{webhook}',        'manage',  webhooks.WebhookPatchIn,      webhooks.WebhookSecretOut,    webhooks.changeWebhook),
+  route('DELETE /v1/webhooks/{webhook}',       'manage',  null,                         null,                         webhooks.deleteWebhook),
+  route('POST /v1/webhooks/{webhook}/test',    'manage',  null,                         webhooks.TestOut,             actions.testWebhook),
+  route('POST /v1/webhooks/{webhook}/pause',   'manage',  null,                         webhooks.WebhookOut,          actions.pauseWebhook),
+  route('POST /v1/webhooks/{webhook}/resume',  'manage',  null,                         webhooks.WebhookOut,          actions.resumeWebhook),
+  route('POST /v1/webhooks/{webhook}/enable',  'manage',  null,                         webhooks.WebhookOut,          actions.enableWebhook),
+  route('POST /v1/webhooks/{webhook}/disable', 'manage',  null,                         webhooks.WebhookOut,          actions.disableWebhook),
+  route('POST /v1/webhooks/{webhook}/rotate',  'manage',  webhooks.RotateIn,            webhooks.WebhookSecretOut,    actions.rotateWebhook),
+  route('GET /v1/webhooks/{webhook}/changes',  'read',    null,                         webhooks.WebhookChangesOut,   actions.listChanges),
+  route('GET /v1/webhooks/{webhook}/deliveries', 'read',  null,                         deliveries.DeliveriesOut,     actions.listWebhookDeliveries),
+
+  route('GET /v1/subscriptions',               'read',    null,                         subscriptions.SubscriptionsOut, subscriptions.listSubscriptions),
+  route('POST /v1/subscriptions',              'manage',  subscriptions.SubscriptionIn, subscriptions.SubscriptionOut,  subscriptions.createSubscription),
+  route('GET /v1/subscriptions/{subscription}', 'read',   null,                         subscriptions.SubscriptionOut,  subscriptions.getSubscription),
+  route('DELETE /v1/subscriptions/{subscription}', 'manage', null,                      null,                           subscriptions.deleteSubscription),
+
+  route('GET /v1/deliveries',                  'read',    null,                         deliveries.DeliveriesOut,     deliveries.listDeliveries),
+  route('GET /v1/deliveries/{delivery}',       'read',    null,                         deliveries.DeliveryDetailOut, deliveries.getDelivery),
+  route('POST /v1/deliveries/{delivery}/retry', 'manage', null,                         deliveries.RetryOut,          deliveries.retryDelivery),
+
+  route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
+  route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),
+  route('DELETE /v1/keys/{key}',               'manage',  null,                         null,                         keys.deleteKey),
+
+  route('GET /healthz',                        'anybody', null,                         running.HealthOut,            running.health),
+  route('GET /readyz',                         'anybody', null,                         running.HealthOut,            running.readiness),
+  route('GET /metrics',                        'anybody', null,                         running.MetricsOut,           running.readMetrics),
+  route('GET /openapi.json',                   'anybody', null,                         running.DocumentOut,          running.describe),
+];
+
+/** One line of the table. */
+export interface Route {
+  /** Method and path as they stand in the table: also the label of its metrics. */
+  name: string;
+  method: string;
+  path: string;
+  access: Access;
+  in: TSchema | null;
+  out: TSchema | null;
+  /** The operation's query, and the workspace where the operation reaches into one. */
+  query: TObject;
+  operation: Operation<unknown, unknown>;
+}
+
+type StaticOf<S extends TSchema | null> = S extends TSchema ? Static<S> : null;
+
+// oxlint-disable-next-line max-params -- a line of the table is read across
+function route<In extends TSchema | null, Out extends TSchema | null>(
+  name: string,
+  access: Access,
+  input: In,
+  output: Out,
+  operation: Operation<StaticOf<In>, StaticOf<Out>>,
+): Route {
+  const [method, path] = name.split(' ') as [string, string];
+  const own = operation.query?.properties ?? {};
+  const reaches = operation.reach !== 'installation' && access !== 'anybody';
+  const query = Type.Object(reaches ? { ...WorkspaceQuery, ...own } : own, { additionalProperties: false });
+  return {
+    name,
+    method,
+    path,
+    access,
+    in: input,
+    out: output,
+    query,
+    operation: operation as Operation<unknown, unknown>,
+  };
+}

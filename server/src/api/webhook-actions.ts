@@ -1,0 +1,148 @@
+// What is done with a webhook: tested, paused, resumed, enabled, disabled, its secret turned over, its history read.
+import { Type } from 'typebox';
+import { refuse } from '../model/problem.ts';
+import { shownState } from '../model/webhook.ts';
+import type { Webhook } from '../store/contract.ts';
+import { deliveriesPage, DeliveriesQuery, type DeliveriesOut } from './deliveries.ts';
+import { ok, operation, type Tools } from './kernel.ts';
+import { rotateSecret, type Generated } from './webhook-secrets.ts';
+import {
+  showWebhook,
+  updateWebhook,
+  WebhookParams,
+  type Change,
+  type RotateIn,
+  type TestOut,
+  type WebhookChangesOut,
+  type WebhookOut,
+  type WebhookSecretOut,
+} from './webhooks.ts';
+import { instant, numberOf } from './wire.ts';
+
+export const testWebhook = operation<null, TestOut>()({
+  summary: 'Send a new challenge now (the Test button), in every state',
+  description:
+    'A right answer makes it active. After a wrong one the attempts go on by themselves, then it is critical.',
+  params: WebhookParams,
+  errors: ['wrong-state'],
+  async handle({ params, workspace }, { store, engine }) {
+    const target = numberOf('wh', workspace, params.webhook);
+    const webhook = await store.settings.webhook(workspace.workspace, target);
+    if (webhook === null) throw refuse('not-found', `There is no ${params.webhook} here.`);
+    if (webhook.verification === 'none')
+      throw refuse('wrong-state', 'Its verification is "none": there is nothing to test.');
+    return ok(await engine.test({ workspace: workspace.workspace, target }));
+  },
+});
+
+/** What a person's wish makes of a webhook; null when it is so already. Refuses `wrong-state`. */
+type Wish = (before: Webhook) => Change | null;
+
+const pause: Wish = ({ intent }) => {
+  if (intent === 'disabled') throw refuse('wrong-state', 'It is disabled; there is nothing to pause.');
+  return intent === 'paused' ? null : { patch: { intent: 'paused' }, reason: 'paused by hand', again: false };
+};
+
+const resume: Wish = ({ intent }) => {
+  if (intent === 'disabled') throw refuse('wrong-state', 'It is disabled, not paused: enable it.');
+  return intent === 'enabled' ? null : { patch: { intent: 'enabled' }, reason: 'resumed by hand', again: false };
+};
+
+const disable: Wish = ({ intent }) =>
+  intent === 'disabled' ? null : { patch: { intent: 'disabled' }, reason: 'disabled by hand', again: false };
+
+// Enabled again, it has to prove itself again (wire facts, section 1).
+const enable: Wish = ({ intent, verification }) => {
+  if (intent === 'paused') throw refuse('wrong-state', 'It is paused, not disabled: resume it.');
+  if (intent === 'enabled') return null;
+  const isTrusted = verification === 'none';
+  const health = isTrusted ? 'active' : 'pending';
+  return { patch: { intent: 'enabled', health, streak: 0 }, reason: 'enabled by hand', again: !isTrusted };
+};
+
+export const pauseWebhook = wish('Pause a webhook: its deliveries are held', pause);
+export const resumeWebhook = wish('Resume a paused webhook; it does not heal it', resume);
+export const disableWebhook = wish('Disable a webhook: its deliveries are held', disable);
+export const enableWebhook = wish('Enable a disabled webhook; it is pending and challenged again', enable);
+
+function wish(summary: string, decide: Wish) {
+  return operation<null, WebhookOut>()({
+    summary,
+    params: WebhookParams,
+    success: { 200: 'It is so now, or was so already.' },
+    errors: ['wrong-state', 'changed-meanwhile'],
+    async handle({ params, workspace, now }, tools) {
+      const { webhook, again, changed } = await updateWebhook(params.webhook, { workspace, now }, tools, decide);
+      if (changed) tell(webhook, again, tools);
+      return ok(showWebhook(webhook));
+    },
+  });
+}
+
+/** How long a former secret is honoured when a rotation does not say (Standard Webhooks 1.0). */
+const GRACE_MS = 24 * 3_600_000;
+
+export const rotateWebhook = operation<RotateIn, WebhookSecretOut>()({
+  summary: 'Turn the secret over; the former one is honoured for a while',
+  description:
+    'The state stays and a challenge follows. Until the endpoint proves the new secret, the HPE signature is made with the one it proved last; Standard Webhooks signatures are made with both.',
+  params: WebhookParams,
+  optionalBody: true,
+  errors: ['invalid-secret', 'changed-meanwhile'],
+  async handle({ body, params, workspace, now }, tools) {
+    const graceMs = body.graceMs ?? GRACE_MS;
+    let generated: Generated = {};
+    const { webhook } = await updateWebhook(params.webhook, { workspace, now }, tools, (before, secrets) => {
+      const turned = rotateSecret(
+        { secrets, signing: before.signing, publicKey: before.publicKey },
+        { given: body.secret, overlap: graceMs > 0 },
+        tools.random.bytes,
+      );
+      generated = turned.generated;
+      const secondaryUntil = graceMs > 0 ? now + graceMs : null;
+      return { patch: { secrets: turned.secrets, secondaryUntil }, reason: null, again: true };
+    });
+    tell(webhook, webhook.verification !== 'none', tools);
+    const shown = showWebhook(webhook);
+    return { status: 200, body: { ...shown, ...generated }, stored: shown };
+  },
+});
+
+/** Changes that are listed; older ones are kept, but nobody pages through them. */
+const CHANGES = 500;
+
+export const listChanges = operation<null, WebhookChangesOut>()({
+  summary: 'List the last changes of a webhook’s state with their reasons, the newest first',
+  params: WebhookParams,
+  async handle({ params, workspace }, { store }) {
+    const number = numberOf('wh', workspace, params.webhook);
+    if ((await store.settings.webhook(workspace.workspace, number)) === null) {
+      throw refuse('not-found', `There is no ${params.webhook} here.`);
+    }
+    const changes = await store.settings.webhookChanges(workspace.workspace, number, CHANGES);
+    const items = changes.map(({ at, intent, health, reason }) => {
+      return { at: instant(at), state: shownState(intent, health), intent, health, reason };
+    });
+    return ok({ items, next: null });
+  },
+});
+
+const WebhookDeliveriesQuery = Type.Omit(DeliveriesQuery, ['webhook', 'event'], { additionalProperties: false });
+
+export const listWebhookDeliveries = operation<null, DeliveriesOut>()({
+  summary: 'List the deliveries of a webhook, those of the newest events first',
+  params: WebhookParams,
+  query: WebhookDeliveriesQuery,
+  async handle({ params, query, workspace }, tools) {
+    const number = numberOf('wh', workspace, params.webhook);
+    if ((await tools.store.settings.webhook(workspace.workspace, number)) === null) {
+      throw refuse('not-found', `There is no ${params.webhook} here.`);
+    }
+    return ok(await deliveriesPage({ ...query, webhook: params.webhook }, workspace, tools));
+  },
+});
+
+function tell({ workspace, webhook }: Webhook, again: boolean, { engine }: Tools): void {
+  if (again) engine.challenge({ workspace, target: webhook });
+  else engine.changed({ workspace, target: webhook });
+}

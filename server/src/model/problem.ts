@@ -1,0 +1,130 @@
+// Every refusal the API knows: one table of codes, and the document each becomes (RFC 9457). Pure.
+//
+// Codes are stable: programs compare them. docs/errors.md lists them all; a test keeps the two the same.
+import { faultCodes } from './cloud-events.ts';
+
+type Entry = { readonly status: number; readonly title: string };
+
+/** What our own rules refuse; the codec's faults come in beside them. */
+const OWN = {
+  // The request as HTTP.
+  'malformed-http': { status: 400, title: 'The bytes are not an HTTP request.' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time.' },
+  'header-too-large': { status: 431, title: 'The headers of the request are too large or too many.' },
+  'not-found': { status: 404, title: 'There is no such thing here.' },
+  'method-not-allowed': { status: 405, title: 'The path does not take this method; Allow says which it takes.' },
+  'body-required': { status: 400, title: 'The request needs a body.' },
+  'body-not-allowed': { status: 400, title: 'The request takes no body.' },
+  'invalid-request': { status: 400, title: 'The request does not have the form its route asks for.' },
+  'invalid-cursor': { status: 400, title: 'The cursor was not given out by this list.' },
+  // Inside invalid-request, one per fault.
+  'missing-field': { status: 400, title: 'A required field is absent.' },
+  'unknown-field': { status: 400, title: 'There is no field or query parameter of this name.' },
+  'wrong-type': { status: 400, title: 'A value has another JSON type than it must have.' },
+  'invalid-value': { status: 400, title: 'A value breaks a rule of its field.' },
+  // Who asks, and where.
+  unauthenticated: { status: 401, title: 'The request carries no API key that is known here.' },
+  'missing-scope': { status: 403, title: 'The key does not have the scope this needs.' },
+  'admin-only': { status: 403, title: 'Only a key of the whole installation may do this.' },
+  'service-bound': { status: 403, title: 'The key is bound to a service and may not do this.' },
+  'foreign-type': { status: 403, title: 'The event type belongs to a service this key may not speak for.' },
+  'workspace-required': { status: 400, title: 'The key acts for several workspaces; the request must name one.' },
+  'unknown-workspace': { status: 404, title: 'There is no such workspace for this key.' },
+  // What a request names.
+  'unknown-type': { status: 422, title: 'The event type is not in the catalog.' },
+  'unknown-service': { status: 422, title: 'The service is not in the catalog.' },
+  'unknown-webhook': { status: 422, title: 'There is no such webhook in this workspace.' },
+  // What a request says.
+  'schema-mismatch': { status: 422, title: 'The data of the event breaks the schema of its type.' },
+  'invalid-schema': { status: 422, title: 'The schema of the event type cannot be used.' },
+  'invalid-example': { status: 422, title: 'The example breaks the schema it stands beside.' },
+  'invalid-type-pattern': { status: 422, title: 'The type is neither exact nor a pattern that ends in ".*".' },
+  'invalid-filter': { status: 422, title: 'The filter does not parse.' },
+  'refused-url': { status: 422, title: 'The URL may not be a webhook.' },
+  'refused-header': { status: 422, title: 'A header may not be sent with deliveries.' },
+  'invalid-secret': { status: 422, title: 'The secret cannot be used as it stands.' },
+  'verification-required': { status: 422, title: 'The operator does not allow webhooks that prove nothing.' },
+  // What stands in the way.
+  'name-taken': { status: 409, title: 'The name is in use.' },
+  'already-exists': { status: 409, title: 'There is one already.' },
+  'in-use': { status: 409, title: 'Something else still needs it.' },
+  'wrong-state': { status: 409, title: 'It is not in a state in which this can be done.' },
+  'changed-meanwhile': { status: 409, title: 'Somebody else changed it at the same time; read it again.' },
+  'limit-reached': { status: 409, title: 'The workspace has as many of these as it may have.' },
+  'over-quota': { status: 429, title: 'The workspace has used what it may use today.' },
+  'idempotency-running': { status: 409, title: 'The first request with this Idempotency-Key is still running.' },
+  'idempotency-mismatch': { status: 422, title: 'The Idempotency-Key was used for another request.' },
+  'invalid-idempotency-key': { status: 400, title: 'The Idempotency-Key is not of the form it must have.' },
+  // Our own trouble.
+  internal: { status: 500, title: 'Something went wrong here.' },
+  unavailable: { status: 503, title: 'This cannot be answered at the moment; try again.' },
+} as const satisfies Record<string, Entry>;
+
+/** A stable code of a refusal. */
+export type ProblemCode = keyof typeof OWN | keyof typeof faultCodes;
+
+/** Every code with its HTTP status and its title. */
+export const problemCodes: Readonly<Record<ProblemCode, Entry>> = {
+  ...OWN,
+  ...(Object.fromEntries(
+    Object.entries(faultCodes).map(([code, { status, meaning }]) => [code, { status, title: meaning }]),
+  ) as unknown as Record<keyof typeof faultCodes, Entry>),
+};
+
+/** One fault among several. `pointer` is a JSON pointer, or the name of a header or query parameter. */
+export interface ProblemFault {
+  /** Place of the event in its batch, from 0. */
+  index?: number;
+  pointer?: string;
+  code: ProblemCode;
+  detail: string;
+}
+
+/** The document (RFC 9457), media type {@link PROBLEM_TYPE}. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  code: ProblemCode;
+  detail: string;
+  /** URN of the request, on faults of ours: the log names it, too. */
+  instance?: string;
+  errors?: ProblemFault[];
+}
+
+/** The media type of a problem. */
+export const PROBLEM_TYPE = 'application/problem+json';
+
+/** Composes the document. `detail` is one sentence or two for people, about this request. */
+export function problem(code: ProblemCode, detail: string, errors?: ProblemFault[]): Problem {
+  const { status, title } = problemCodes[code];
+  const document: Problem = { type: `urn:bellwire:problem:${code}`, title, status, code, detail };
+  if (errors !== undefined && errors.length > 0) document.errors = errors;
+  return document;
+}
+
+/** The document for a list of faults: it speaks with the first, and says how many more there are. */
+export function problemOf(faults: ProblemFault[], code?: ProblemCode): Problem {
+  const first = faults[0] as ProblemFault;
+  const others = faults.length - 1;
+  const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'fault' : 'faults'})`;
+  return problem(code ?? first.code, first.detail + more, faults);
+}
+
+/** A refusal on its way out: what a request handler throws when it will not do what was asked. */
+export class Refused extends Error {
+  override name = 'Refused';
+  readonly problem: Problem;
+  /** Headers of the answer, such as `Retry-After` or `Allow`. */
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(refusal: Problem, headers: Readonly<Record<string, string>> = {}) {
+    super(refusal.detail);
+    this.problem = refusal;
+    this.headers = headers;
+  }
+}
+
+/** Shorthand: the refusal of a code with its detail. */
+export function refuse(code: ProblemCode, detail: string, headers?: Readonly<Record<string, string>>): Refused {
+  return new Refused(problem(code, detail), headers);
+}
