@@ -76,7 +76,7 @@ function isContentType(name: string): boolean {
 }
 
 function unsupported(contentType: string | undefined): string {
-  const type = contentType === undefined ? '' : essence(contentType);
+  const type = contentType === undefined ? '' : essence(contentType).slice(0, 100);
   if (type.startsWith('application/cloudevents')) {
     const given = isUtf8Charset(contentType as string) ? type : `the charset ${charset(contentType as string)}`;
     return `CloudEvents are read as JSON in UTF-8 (application/cloudevents+json, one or -batch), not as ${given}.`;

@@ -1,13 +1,13 @@
 // Structured and batched mode: events as JSON objects, alone or in an array.
 import { attributeFault, missingAttributes } from './cloud-events-attributes.ts';
-import type { AttributeFault, AttributeValue } from './cloud-events-attributes.ts';
+import type { AttributeValue, Attributes } from './cloud-events-attributes.ts';
 import { dataOf, publishedEvent } from './cloud-events-envelope.ts';
 import type { PublishedEvent } from './cloud-events-envelope.ts';
 import type { FaultList } from './cloud-events-faults.ts';
 import { asBuffer, hasUniqueKeys, parseJson } from './cloud-events-json.ts';
 import { MAX_BATCH_EVENTS, fitsDepth, fitsEvent } from './cloud-events-limits.ts';
 import type { EventLimits } from './cloud-events-limits.ts';
-import { arrayElements, escapePointer, memberSpan, scanJson, trimSpan } from './json-bytes.ts';
+import { arrayElements, escapePointer, memberNames, scanJson, trimSpan } from './json-bytes.ts';
 import type { Span } from './json-bytes.ts';
 
 /** Reads the one event of a body. The envelope is a view of it, without the white space around the object. */
@@ -78,26 +78,35 @@ function attributesFrom(
   faults: FaultList,
 ): Record<string, AttributeValue> {
   const attributes: Record<string, AttributeValue> = {};
+  let numbers = false;
   for (const name of Object.keys(members)) {
     const value = members[name];
     if (value === null || name === 'data' || name === 'data_base64') continue;
-    const fault = attributeFault(name, value) ?? (typeof value === 'number' ? writtenFault(name, bytes) : undefined);
+    const fault = attributeFault(name, value);
     if (fault === undefined) attributes[name] = value as AttributeValue;
     else faults.add(fault.code, fault.message, `/${escapePointer(name)}`);
+    numbers ||= typeof value === 'number';
   }
+  if (numbers) checkWrittenNumbers(attributes, bytes, faults);
   return attributes;
 }
 
 /** JSON.parse gives 1.0 and 1e0 as 1, but an Integer has neither point nor exponent (JSON format section 2.2). */
-function writtenFault(name: string, envelope: Uint8Array): AttributeFault | undefined {
-  const { start, end } = memberSpan(envelope, name) as Span;
-  for (let at = start; at < end; at++) {
-    const byte = envelope[at] as number;
-    if (byte !== 0x2d && (byte < 0x30 || byte > 0x39)) {
-      return { code: 'invalid-attribute', message: `The attribute ${name} must be written as a plain integer.` };
-    }
+function checkWrittenNumbers(attributes: Attributes, bytes: Uint8Array, faults: FaultList): void {
+  for (const name of memberNames(bytes, hasPointOrExponent)) {
+    if (typeof attributes[name] !== 'number') continue;
+    faults.add('invalid-attribute', `The attribute ${name} must be written as a plain integer.`, `/${name}`);
   }
-  return undefined;
+}
+
+function hasPointOrExponent(bytes: Uint8Array, { start, end }: Span): boolean {
+  const first = bytes[start] as number;
+  if (first !== 0x2d && (first < 0x30 || first > 0x39)) return false;
+  for (let at = start + 1; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 0x30 || byte > 0x39) return true;
+  }
+  return false;
 }
 
 // RFC 4648 section 4, with padding.

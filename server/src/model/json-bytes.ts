@@ -88,26 +88,47 @@ export function memberSpan(bytes: Uint8Array, name: string): Span | undefined {
   return found;
 }
 
+/** The names of those members of a JSON object whose value's bytes pass a test; one pass, however many there are. */
+export function memberNames(bytes: Uint8Array, test: (bytes: Uint8Array, value: Span) => boolean): string[] {
+  const names: string[] = [];
+  walkParts(bytes, OPEN_BRACE, ({ start, end, colon }) => {
+    if (colon >= 0 && test(bytes, trimSpan(bytes, colon + 1, end))) {
+      names.push(readKey(bytes, trimSpan(bytes, start, colon)));
+    }
+    return false;
+  });
+  return names;
+}
+
 /**
  * Names the first key that comes twice in one object as a JSON pointer (RFC 6901), or undefined when none does. Meant
  * for the error message only: it is slower than the count that found the fault. The bytes must be JSON.
  */
-export function duplicateKey(bytes: Uint8Array, span: Span = { start: 0, end: bytes.length }): string | undefined {
-  const part = bytes.subarray(span.start, span.end);
-  const seen = new Set<string>();
-  let found: string | undefined;
-  walkParts(part, OPEN_BRACE, ({ start, end, colon }) => {
-    if (colon < 0) return false;
-    const key = readKey(part, trimSpan(part, start, colon));
-    const inner = seen.has(key) ? '' : duplicateKey(part, trimSpan(part, colon + 1, end));
-    seen.add(key);
-    if (inner !== undefined) found = `/${escapePointer(key)}${inner}`;
-    return found !== undefined;
-  });
-  if (found !== undefined) return found;
-  for (const [index, element] of arrayElements(part).entries()) {
-    const inner = duplicateKey(part, element);
-    if (inner !== undefined) return `/${index}${inner}`;
+export function duplicateKey(bytes: Uint8Array): string | undefined {
+  // One level per open object (with the keys seen) or array (without); `step` is the way through it.
+  const levels: { keys: Set<string> | undefined; step: string | number }[] = [];
+  let keyNext = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    const level = levels.at(-1);
+    if (byte === QUOTE) {
+      const start = at;
+      at = endOfString(bytes, at, bytes.length);
+      if (!keyNext || level?.keys === undefined) continue;
+      keyNext = false;
+      level.step = readKey(bytes, { start, end: at + 1 });
+      if (level.keys.has(level.step)) return levels.map(({ step }) => `/${escapePointer(String(step))}`).join('');
+      level.keys.add(level.step);
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      keyNext = byte === OPEN_BRACE;
+      levels.push({ keys: keyNext ? new Set() : undefined, step: 0 });
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      keyNext = false;
+      levels.pop();
+    } else if (byte === COMMA && level !== undefined) {
+      if (typeof level.step === 'number') level.step++;
+      keyNext = level.keys !== undefined;
+    }
   }
   return undefined;
 }
