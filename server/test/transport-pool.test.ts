@@ -119,6 +119,21 @@ test('connections in all are bounded: idle ones give way, waiting origins take t
   assert.deepEqual(order, ['a1 201', 'a2 202', 'a3 busy', 'b1 203']);
 });
 
+test('thousands of waiting requests that cannot be sent fail one by one, not through the stack', async (t) => {
+  const held: RawRequest[] = [];
+  const server = await listen(t, (request) => held.push(request));
+  const transport = makeTransport(t, { maxSocketsPerOrigin: 1, maxSockets: undefined });
+  const first = transport.send(post(server.url));
+  const bad = Array.from({ length: 5_000 }, () => transport.send(post(server.url, { headers: ['a', '\n'] })));
+  const last = transport.send(post(server.url));
+  for (const status of [200, 201]) {
+    while (held.length === 0) await new Promise(setImmediate);
+    held.shift()!.socket.write(http(status));
+  }
+  assert.deepEqual([answered(await first).status, answered(await last).status], [200, 201]);
+  assert.ok((await Promise.all(bad)).every((outcome) => failed(outcome).code === 'invalid-request'));
+});
+
 test('close lets what is in flight end, refuses what comes later, and is harmless twice', async (t) => {
   const held: RawRequest[] = [];
   const server = await listen(t, (request) => held.push(request));

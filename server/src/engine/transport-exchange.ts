@@ -145,7 +145,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       body: this.#more === null ? this.#first : Buffer.concat(this.#more),
       bodyBytes: this.#bytes,
       truncated: this.#bytes > this.#kept,
-      retryAfter: retryAfter === undefined ? null : String(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter),
+      retryAfter: (Array.isArray(retryAfter) ? retryAfter[0] : retryAfter) ?? null,
       durationMs,
       connectMs,
     };

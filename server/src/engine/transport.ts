@@ -106,10 +106,12 @@ class ConnectionPool implements ExchangeOwner {
   #busy = 0;
   #isSweeping = false;
   #isClosed = false;
+  #isStarting = false;
   readonly #drained = Promise.withResolvers<void>();
 
-  constructor({ guard, ca, ...rest }: TransportOptions) {
-    this.#options = { maxSocketsPerOrigin: 128, maxSockets: 4_096, keepAliveMs: 15_000, waitMs: 5_000, ...rest };
+  constructor({ guard, ca, userAgent, ...bounds }: TransportOptions) {
+    const { maxSocketsPerOrigin = 128, maxSockets = 4_096, keepAliveMs = 15_000, waitMs = 5_000 } = bounds;
+    this.#options = { userAgent, maxSocketsPerOrigin, maxSockets, keepAliveMs, waitMs };
     this.#dial = createDialer({ guard, ca });
   }
 
@@ -136,6 +138,7 @@ class ConnectionPool implements ExchangeOwner {
       for (const exchange of origin.waiting.splice(0)) {
         exchange.fail({ code: 'closed', message: 'was not sent to: the platform is stopping' });
       }
+      this.#dropOriginIfUnused(origin);
     }
     for (const connection of this.#idle) this.#dropIdle(connection);
     if (force) {
@@ -248,7 +251,15 @@ class ConnectionPool implements ExchangeOwner {
   }
 
   // One request of each origin in turn, so that an origin with a long queue does not take every place that frees up.
+  // A request that fails as it is started frees its place at once and comes back here: the loop under way sees it.
   #startWaiting(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    this.#startInTurn();
+    this.#isStarting = false;
+  }
+
+  #startInTurn(): void {
     for (const origin of this.#ready) {
       if (this.#busy >= this.#options.maxSockets) return;
       this.#ready.delete(origin);
