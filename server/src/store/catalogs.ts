@@ -61,7 +61,9 @@ async function load(sql: Sql, workspace: number): Promise<Catalog | null> {
   for (;;) {
     const version = await readVersion(sql, workspace);
     if (!version) return null;
-    const types = await sql.read<EventType>(`${EVENT_TYPE} WHERE workspace IN (0, $1) ORDER BY workspace, type`, [workspace]);
+    const types = await sql.read<EventType>(`${EVENT_TYPE} WHERE workspace IN (0, $1) ORDER BY workspace, type`, [
+      workspace,
+    ]);
     const subscriptions = await sql.read<{ webhook: number; type: string; filter: string }>(
       'SELECT webhook, type, filter FROM subscriptions WHERE workspace = $1',
       [workspace],

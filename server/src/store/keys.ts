@@ -1,5 +1,12 @@
 // API keys (only their hashes) and the first answers to requests that carry an `Idempotency-Key`.
-import { StoreRefusal, type ApiKey, type IdempotencyClaim, type IdempotencyKey, type KeyScope, type Settings } from './contract.ts';
+import {
+  StoreRefusal,
+  type ApiKey,
+  type IdempotencyClaim,
+  type IdempotencyKey,
+  type KeyScope,
+  type Settings,
+} from './contract.ts';
 import type { Sql } from './sql.ts';
 
 type KeyVerbs = Pick<Settings, 'createKey' | 'keys' | 'deleteKey' | 'findKey'>;

@@ -17,7 +17,9 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  */
 export async function migrate(sql: Sql): Promise<void> {
   await sql.write(async (tx) => {
-    await tx.run('CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)');
+    await tx.run(
+      'CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)',
+    );
   });
   await sql.write(async (tx) => {
     await lockMigrations(tx, sql.dialect);
@@ -34,7 +36,10 @@ async function lockMigrations(tx: Tx, dialect: Dialect): Promise<void> {
   if (dialect.name === 'postgres') await tx.run('LOCK TABLE migrations IN EXCLUSIVE MODE');
 }
 
-function refuseStrangers(applied: readonly { number: number; name: string; checksum: string }[], dialect: Dialect): void {
+function refuseStrangers(
+  applied: readonly { number: number; name: string; checksum: string }[],
+  dialect: Dialect,
+): void {
   if (applied.length > MIGRATIONS.length) {
     throw new Error(
       `this store is at schema ${applied.length} and this program knows only ${MIGRATIONS.length}: start a newer bellwire`,
@@ -52,7 +57,11 @@ async function apply(tx: Tx, index: number, dialect: Dialect): Promise<void> {
   const { name, statements } = MIGRATIONS[index]!;
   const text = statements(dialect);
   for (const statement of text.split(';')) if (statement.trim() !== '') await tx.run(statement);
-  await tx.run('INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)', [index + 1, name, checksum(text)]);
+  await tx.run('INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)', [
+    index + 1,
+    name,
+    checksum(text),
+  ]);
 }
 
 function checksum(text: string): string {

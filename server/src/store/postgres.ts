@@ -4,7 +4,16 @@
 // buffers travel binary); `UPDATE … FROM unnest()` the cheapest way to change many rows.
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { TABLES, type ColumnKind, type Dialect, type Row, type Sql, type TableName, type Tx, type Value } from './sql.ts';
+import {
+  TABLES,
+  type ColumnKind,
+  type Dialect,
+  type Row,
+  type Sql,
+  type TableName,
+  type Tx,
+  type Value,
+} from './sql.ts';
 
 const dialect: Dialect = {
   name: 'postgres',
@@ -142,7 +151,7 @@ class PostgresTx implements Tx {
 
   async #insert(table: TableName, rows: readonly (readonly Value[])[], suffix: string): Promise<Row[]> {
     const returned: Row[] = [];
-    for (let from = 0; from < rows.length; ) {
+    for (let from = 0; from < rows.length;) {
       const size = Math.min(LARGEST_INSERT, 2 ** Math.floor(Math.log2(rows.length - from)));
       const values = rows.slice(from, from + size).flat();
       const result = await this.#query(insertText(table, size, suffix), values);

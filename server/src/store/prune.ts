@@ -6,7 +6,10 @@ import type { Retention } from './contract.ts';
 import { STATE, type Sql, type Tx } from './sql.ts';
 
 /** The `prune` verb: up to `limit` rows of each table; resolves how many rows went or were buried. */
-export async function prune(sql: Sql, { retention, now, limit }: { retention: Retention; now: number; limit: number }): Promise<number> {
+export async function prune(
+  sql: Sql,
+  { retention, now, limit }: { retention: Retention; now: number; limit: number },
+): Promise<number> {
   const workspaces = await sql.read<{ workspace: number; deleted: number }>(
     'SELECT workspace, CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END AS deleted FROM workspaces',
   );

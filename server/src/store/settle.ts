@@ -85,7 +85,17 @@ async function settleDeliveries(tx: Tx, settlements: readonly Settlement[]): Pro
 
 function attemptRow({ workspace, event, target, copy, attempt: a }: Settlement): Value[] {
   const key = [workspace, event, target, copy, a.attempt];
-  return [...key, a.manual ? 1 : 0, a.startedAt, a.durationMs, a.status, a.error, a.requestHeaders, a.responseHeaders, a.response];
+  return [
+    ...key,
+    a.manual ? 1 : 0,
+    a.startedAt,
+    a.durationMs,
+    a.status,
+    a.error,
+    a.requestHeaders,
+    a.responseHeaders,
+    a.response,
+  ];
 }
 
 async function setVitals(tx: Tx, { workspace, target, revision, vitals, change }: VitalsChange): Promise<boolean> {
@@ -110,7 +120,15 @@ async function setVitals(tx: Tx, { workspace, target, revision, vitals, change }
 /** Writes one entry of a webhook's history; its number is the revision it made. */
 export async function recordChange(
   tx: Tx,
-  entry: { workspace: number; webhook: number; change: number; at: number; intent: string; health: string; reason: string },
+  entry: {
+    workspace: number;
+    webhook: number;
+    change: number;
+    at: number;
+    intent: string;
+    health: string;
+    reason: string;
+  },
 ): Promise<void> {
   const { workspace, webhook, change, at, intent, health, reason } = entry;
   await tx.run(

@@ -39,7 +39,10 @@ export async function refill(sql: Sql, { workspace, target, now, after, limit }:
 }
 
 /** The `pending` verb. */
-export async function pending(sql: Sql, { workspace, event, target, copy }: DeliveryKey): Promise<PendingDelivery | null> {
+export async function pending(
+  sql: Sql,
+  { workspace, event, target, copy }: DeliveryKey,
+): Promise<PendingDelivery | null> {
   const [row] = await sql.read<PendingRow>(
     `${PENDING} WHERE d.workspace = $1 AND d.event = $2 AND d.target = $3 AND d.copy = $4`,
     [workspace, event, target, copy],
@@ -69,7 +72,7 @@ const CHUNK = 1000;
 
 /** The `expedite` verb: a webhook that works again need not wait for the end of its back-off. */
 export async function expedite(sql: Sql, { workspace, target }: TargetKey, now: number): Promise<number> {
-  for (let moved = 0; ; ) {
+  for (let moved = 0; ;) {
     const changed = await sql.write((tx) =>
       tx.run(
         `UPDATE deliveries SET due_at = $1 WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $1
@@ -105,7 +108,8 @@ export async function expandFanouts(
       ? batch.map((target) => newDelivery({ workspace, target, carried: { event, ...carried }, at: now }))
       : [];
     await tx.insertNew('deliveries', deliveries.map(deliveryRow));
-    if (targets.length === 0) await tx.run('DELETE FROM fanouts WHERE workspace = $1 AND event = $2', [workspace, event]);
+    if (targets.length === 0)
+      await tx.run('DELETE FROM fanouts WHERE workspace = $1 AND event = $2', [workspace, event]);
     else {
       await tx.run('UPDATE fanouts SET targets = $3 WHERE workspace = $1 AND event = $2', [
         workspace,

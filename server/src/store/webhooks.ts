@@ -177,7 +177,11 @@ async function refuseTakenName(tx: Tx, workspace: number, name: string, except =
   if (taken.length > 0) throw new StoreRefusal('name-taken', `there is already a webhook named ${name}`);
 }
 
-async function createWebhook(sql: Sql, tx: Tx, { fresh, keyring }: { fresh: NewWebhook; keyring: Keyring }): Promise<Webhook> {
+async function createWebhook(
+  sql: Sql,
+  tx: Tx,
+  { fresh, keyring }: { fresh: NewWebhook; keyring: Keyring },
+): Promise<Webhook> {
   const { workspace, name, now } = fresh;
   const { head: webhook, webhooks } = await nextNumber(sql, tx, workspace);
   await refuseOverLimit(tx, { table: 'webhooks', workspace, limit: webhooks });
@@ -268,7 +272,10 @@ async function deleteWebhook(sql: Sql, tx: Tx, { key, force }: { key: TargetKey;
   await nextNumber(sql, tx, key.workspace);
   const subscriptions = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND webhook = $2', ids);
   if (subscriptions > 0 && !force) {
-    throw new StoreRefusal('in-use', `the webhook has ${subscriptions} subscription(s): delete them first, or force it`);
+    throw new StoreRefusal(
+      'in-use',
+      `the webhook has ${subscriptions} subscription(s): delete them first, or force it`,
+    );
   }
   const deleted = await tx.run('DELETE FROM webhooks WHERE workspace = $1 AND webhook = $2', ids);
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
@@ -335,7 +342,10 @@ async function createSubscription(
   { workspace, webhook, type, filter, now }: NewSubscription,
 ): Promise<{ subscription: Subscription; created: boolean }> {
   const { head: subscription, subscriptions } = await nextNumber(sql, tx, workspace);
-  const known = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND webhook = $2', [workspace, webhook]);
+  const known = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND webhook = $2', [
+    workspace,
+    webhook,
+  ]);
   if (known.length === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
   const [same] = await tx.all<Subscription>(
     `${SUBSCRIPTION} WHERE workspace = $1 AND webhook = $2 AND type = $3 AND filter = $4`,

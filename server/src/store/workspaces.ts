@@ -3,7 +3,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { EventType } from '../model/catalog.ts';
 import { makeToken } from '../model/ids.ts';
 import { EVENT_TYPE, moveInstallationCatalog, moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
-import { StoreRefusal, type EventTypeSetting, type Service, type Settings, type Workspace, type WorkspaceLimits } from './contract.ts';
+import {
+  StoreRefusal,
+  type EventTypeSetting,
+  type Service,
+  type Settings,
+  type Workspace,
+  type WorkspaceLimits,
+} from './contract.ts';
 import type { Sql, Tx } from './sql.ts';
 
 type WorkspaceVerbs = Pick<
@@ -52,7 +59,9 @@ async function createWorkspace(
   { name, limits, now }: { name: string; limits: WorkspaceLimits; now: number },
 ): Promise<Workspace> {
   await refuseTakenName(tx, name);
-  const [{ next }] = await tx.all<{ next: number }>('SELECT COALESCE(MAX(workspace), 0) + 1 AS next FROM workspaces') as [{ next: number }];
+  const [{ next }] = (await tx.all<{ next: number }>(
+    'SELECT COALESCE(MAX(workspace), 0) + 1 AS next FROM workspaces',
+  )) as [{ next: number }];
   const token = makeToken(randomBytes(10));
   await tx.run(
     `INSERT INTO workspaces (workspace, token, name, head, catalog, events_per_day, bytes_per_day, max_webhooks,
