@@ -7,7 +7,18 @@ import { refuse } from '../model/problem.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
 import { ok, operation, type Tools } from './kernel.ts';
 import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
-import { idOf, Instant, instant, instantOrNull, numberOf, numbersOf, orNull, PageQuery, pageOf } from './wire.ts';
+import {
+  idOf,
+  Instant,
+  instant,
+  instantOrNull,
+  numberOf,
+  numbersOf,
+  orNull,
+  OutcomeOut,
+  PageQuery,
+  pageOf,
+} from './wire.ts';
 
 const State = Type.Enum(['scheduled', 'held', 'delivered', 'dead'], {
   description: '`held`: its webhook may not be sent to at present. `dead`: all tries used up, kept, can be retried.',
@@ -96,15 +107,6 @@ export const DeliveryDetailOut = Type.Object(
   },
 );
 export type DeliveryDetailOut = Static<typeof DeliveryDetailOut>;
-
-/** What one request to an endpoint came to: a challenge, or a try by hand. */
-export const OutcomeOut = Type.Object({
-  ok: Type.Boolean(),
-  status: orNull(Type.Integer({ description: 'HTTP status; null without an answer.' })),
-  durationMs: Type.Number(),
-  error: orNull(Type.String({ description: 'What went wrong, in words.' })),
-});
-export type OutcomeOut = Static<typeof OutcomeOut>;
 
 /** A retry by hand: what it came to, and the delivery afterwards. */
 export const RetryOut = Type.Object(

@@ -306,7 +306,7 @@ function createReport({ log, metrics, clock, random }: Tools) {
     status: reply?.status ?? null,
     code: reply !== null && 'code' in reply ? reply.code : undefined,
     durationMs: Math.round((clock.monotonic() - facts.startedAt) * 1_000) / 1_000,
-    key: facts.key?.key,
+    caller: facts.key?.key,
     workspace: facts.workspace?.name,
   });
   return {
@@ -315,7 +315,8 @@ function createReport({ log, metrics, clock, random }: Tools) {
       requests.observe((clock.monotonic() - facts.startedAt) / 1_000, name, String(reply?.status ?? 'gone'));
       const line = lineOf(request, facts, reply);
       // What comes by the thousand and went well is counted above and shown at `debug`.
-      const quiet = reply !== null && reply.status < 400 && (request.method === 'GET' || facts.route?.operation.quiet === true);
+      const quiet =
+        reply !== null && reply.status < 400 && (request.method === 'GET' || facts.route?.operation.quiet === true);
       if (quiet) log.debug(line, 'request');
       else log.info(line, 'request');
     },

@@ -10,7 +10,7 @@ import { pageThrough } from './paging.ts';
 import { Instant, instant, orNull, PageQuery, pageOf } from './wire.ts';
 
 const Scopes = Type.Array(Type.Enum(['publish', 'read', 'manage']), { minItems: 1, maxItems: 3, uniqueItems: true });
-const KeyId = Type.String({ pattern: '^key_[0-9a-z_]+$', maxLength: 80, examples: ['key_k3v9x2m4q7_1'] });
+const KeyId = Type.String({ pattern: '^key_[0-9a-z_]+$', maxLength: 80, examples: ['key_k3v9x2m4q7'] });
 
 /** What a key is made of. */
 export const KeyIn = Type.Object(
@@ -54,7 +54,7 @@ const KEY = {
   createdAt: Instant,
 };
 const EXAMPLE = {
-  id: 'key_k3v9x2m4q7_1',
+  id: 'key_k3v9x2m4q7',
   name: 'audit-log publisher',
   scopes: ['publish'],
   workspaces: ['ws_k3v9x2m4q7'],
@@ -92,7 +92,7 @@ export const createKey = operation<KeyIn, KeyCreatedOut>()({
     if (service !== null) await checkService(service, owner, tools);
     const plain = makeKey(tools.random.bytes(32));
     const key: ApiKey = {
-      key: formatId('key', makeToken(tools.random.bytes(10)), 1),
+      key: `key_${makeToken(tools.random.bytes(10))}`,
       name: body.name,
       scopes: body.scopes,
       workspaces: await granted(body.workspaces, { owner, workspace }, tools),

@@ -6,11 +6,11 @@ import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { WebhookState } from '../model/webhook.ts';
 import type { Store, TargetKey } from '../store/contract.ts';
-import type { OutcomeOut } from './deliveries.ts';
 import type { PayloadSchemas } from './payload-schema.ts';
+import type { OutcomeOut } from './wire.ts';
 
 /** The settings the API reads. */
-export type ApiConfig = Pick<Config, 'limits' | 'targets'>;
+export type ApiConfig = Pick<Config, 'limits' | 'quotas' | 'targets'>;
 
 /** Dice, handed in. */
 export interface Random {

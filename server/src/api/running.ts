@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { METRICS_TYPE, type Metrics } from '../metrics.ts';
 import { refuse } from '../model/problem.ts';
 import { ok, operation } from './kernel.ts';
-import type { ApiParts } from './parts.ts';
+import type { EnginePort } from './parts.ts';
 
 /** It is well. */
 export const HealthOut = Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] });
@@ -55,33 +55,12 @@ export const describe = operation<null, DocumentOut>()({
   handle: async (_call, { document }) => ({ status: 200, bytes: document(), mediaType: 'application/json' }),
 });
 
-/** How old the counts of the store may be: counting a large log takes a while, and scrapers come in pairs. */
-const TOTALS_MS = 5_000;
-
-/** Gauges that are read, not kept: the store's totals per workspace, the engine's own. */
-export function watchGauges(metrics: Metrics, { store, engine, clock }: ApiParts): void {
-  const labels = ['workspace'];
-  const open = metrics.gauge({ name: 'bellwire_deliveries_open', help: 'Deliveries still to be done.', labels });
-  const dead = metrics.gauge({ name: 'bellwire_deliveries_dead', help: 'Dead letters within retention.', labels });
-  const overdue = metrics.gauge({
-    name: 'bellwire_deliveries_overdue_seconds',
-    help: 'How long the oldest open delivery has been due; 0 when none is. Held ones count.',
-    labels,
-  });
-  let readAt = -Infinity;
-  metrics.onRead(async () => {
-    for (const [name, value] of Object.entries(engine.stats())) {
+/** The engine's own gauges, read when they are asked for. */
+export function watchEngine(metrics: Metrics, { stats }: Pick<EnginePort, 'stats'>): void {
+  metrics.onRead(() => {
+    for (const [name, value] of Object.entries(stats())) {
       const words = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       metrics.gauge({ name: `bellwire_engine_${words}`, help: `The delivery engine’s ${name}.` }).set(value);
-    }
-    if (clock.monotonic() - readAt < TOTALS_MS) return;
-    readAt = clock.monotonic();
-    const names = new Map((await store.settings.workspaces()).map(({ workspace, name }) => [workspace, name]));
-    for (const total of await store.log.totals()) {
-      const name = names.get(total.workspace) ?? String(total.workspace);
-      open.set(total.open, name);
-      dead.set(total.dead, name);
-      overdue.set(total.oldestDueAt === null ? 0 : Math.max(0, clock.now() - total.oldestDueAt) / 1_000, name);
     }
   });
 }

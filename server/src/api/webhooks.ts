@@ -13,11 +13,21 @@ import {
   type WebhookSecrets,
   type Workspace,
 } from '../store/contract.ts';
-import { OutcomeOut } from './deliveries.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
 import { firstSecrets, replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
-import { idOf, Instant, instant, instantOrNull, numberOf, orNull, PageQuery, pageOf, spanMs } from './wire.ts';
+import {
+  idOf,
+  Instant,
+  instant,
+  instantOrNull,
+  numberOf,
+  orNull,
+  OutcomeOut,
+  PageQuery,
+  pageOf,
+  spanMs,
+} from './wire.ts';
 
 const Name = Type.String({
   minLength: 1,

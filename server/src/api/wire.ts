@@ -43,7 +43,7 @@ const ID_EXAMPLES: Record<IdKind, string> = {
   sub: 'sub_k3v9x2m4q7_8',
   dlv: 'dlv_k3v9x2m4q7_2s_7',
   att: 'att_k3v9x2m4q7_2s_7_1',
-  key: 'key_k3v9x2m4q7_1',
+  key: 'key_k3v9x2m4q7',
   op: 'op_k3v9x2m4q7_c',
 };
 
@@ -61,6 +61,15 @@ export function numbersOf(kind: IdKind, workspace: Workspace, text: string): num
 export function numberOf(kind: IdKind, workspace: Workspace, text: string): number {
   return numbersOf(kind, workspace, text)[0] as number;
 }
+
+/** What one request to an endpoint came to: a challenge, or a try by hand. */
+export const OutcomeOut = Type.Object({
+  ok: Type.Boolean(),
+  status: orNull(Type.Integer({ description: 'HTTP status; null without an answer.' })),
+  durationMs: Type.Number(),
+  error: orNull(Type.String({ description: 'What went wrong, in words.' })),
+});
+export type OutcomeOut = Static<typeof OutcomeOut>;
 
 /** One page of a list. `next` is the `cursor` that continues it; `null` when the end was reached. */
 export function pageOf<S extends TSchema>(item: S) {

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { formatId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
-import type { ApiKey, Workspace, WorkspaceLimits } from '../store/contract.ts';
+import type { ApiKey, Workspace } from '../store/contract.ts';
 import { selector } from './auth.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
@@ -35,7 +35,7 @@ const LimitsIn = Type.Object(
   { additionalProperties: false },
 );
 
-/** What a workspace is made of. A limit left out is none. */
+/** What a workspace is made of. A limit left out is the installation's. */
 export const WorkspaceIn = Type.Object(
   { name: WorkspaceName, limits: Type.Optional(LimitsIn) },
   { additionalProperties: false, examples: [{ name: 'acme', limits: { eventsPerDay: 100_000 } }] },
@@ -71,15 +71,13 @@ export type WorkspacesOut = Static<typeof WorkspacesOut>;
 export const WorkspacesQuery = Type.Object({ ...PageQuery }, { additionalProperties: false });
 export const WorkspaceParams = Type.Object({ workspace: Type.String({ maxLength: 80, description: 'Id or name.' }) });
 
-const UNLIMITED: WorkspaceLimits = { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null };
-
 export const createWorkspace = operation<WorkspaceIn, WorkspaceOut>()({
   summary: 'Make a workspace',
   success: { 201: 'It was made.' },
   reach: 'installation',
   errors: ['name-taken'],
-  async handle({ body, now }, { store }) {
-    const limits = { ...UNLIMITED, ...body.limits };
+  async handle({ body, now }, { store, config }) {
+    const limits = { ...config.quotas, ...body.limits };
     return created(show(await store.settings.createWorkspace(body.name, limits, now)));
   },
 });
