@@ -24,12 +24,12 @@ const SYSTEM_LOOKUPS = 2;
 
 /** Makes a {@link Resolve}: DNS over sockets, then the system for single labels and for names that DNS does not know. */
 export function createResolve(options: ResolveOptions = {}): Resolve {
-  const resolver = new Resolver({ timeout: options.timeoutMs ?? 2_000, tries: 2 });
-  if (options.servers) resolver.setServers(options.servers);
+  const currentResolver = renewing(options);
   const system = options.system === false ? null : limited(SYSTEM_LOOKUPS, lookupAll);
 
   return async (hostname) => {
     if (system && isLocalName(hostname)) return system(hostname);
+    const resolver = currentResolver();
     const [v4, v6] = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
     const addresses = [
       ...(v4.status === 'fulfilled' ? v4.value.map((address) => ({ address, family: 4 })) : []),
@@ -44,6 +44,24 @@ export function createResolve(options: ResolveOptions = {}): Resolve {
 
 /** The default {@link Resolve}. */
 export const resolveName: Resolve = createResolve();
+
+// A resolver reads the system's settings when it is made and never again; a machine that changes its network would go
+// on asking the old name servers.
+const RESOLVER_AGE_MS = 60_000;
+
+function renewing({ servers, timeoutMs = 2_000 }: ResolveOptions): () => Resolver {
+  let resolver: Resolver | null = null;
+  let madeAt = 0;
+  return () => {
+    const now = performance.now();
+    if (resolver === null || now - madeAt > RESOLVER_AGE_MS) {
+      resolver = new Resolver({ timeout: timeoutMs, tries: 2 });
+      if (servers) resolver.setServers(servers);
+      madeAt = now;
+    }
+    return resolver;
+  };
+}
 
 async function lookupAll(hostname: string): Promise<ResolvedAddress[]> {
   return systemLookup(hostname, { all: true, order: 'ipv4first' });
