@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PendingDelivery } from '../src/model/delivery.ts';
+import type { EventTypeSetting } from '../src/store/index.ts';
 import type { Prepare } from './store-ground.ts';
 import {
   addWebhook,
@@ -14,7 +15,6 @@ import {
   NOON,
   openOf,
   publish,
-  someEvents,
   subscribe,
 } from './store-furniture.ts';
 
@@ -23,11 +23,14 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
   test(`${engine}: R53 one accept stores its events with all their deliveries and tells of both`, async (t) => {
     const store = await (await prepare(t)).open();
     const { workspace, target } = await furnish(store);
-    const other = await addWebhook(store, workspace, 'made', 'com.example.made');
+    const other = await addWebhook({ store, workspace }, 'made', 'com.example.made');
     const told: { deliveries: PendingDelivery[]; events: number[] } = { deliveries: [], events: [] };
     store.on({ deliveries: (some) => told.deliveries.push(...some), events: (some) => told.events.push(...some) });
 
-    const answered = await mustPublish(store, workspace, [newEvent('a'), newEvent('b', { type: 'com.example.other' })]);
+    const answered = await mustPublish({ store, workspace }, [
+      newEvent('a'),
+      newEvent('b', { type: 'com.example.other' }),
+    ]);
 
     const [a, b] = answered;
     assert.deepEqual(answered, [
@@ -43,7 +46,10 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
     ]);
     assert.deepEqual(told.events, [workspace]);
     // What was told is what is stored: the engine need not read it back.
-    const stored = [...(await openOf(store, workspace, target)), ...(await openOf(store, workspace, other.webhook))];
+    const stored = [
+      ...(await openOf({ store, workspace }, target)),
+      ...(await openOf({ store, workspace }, other.webhook)),
+    ];
     const plain = (of: PendingDelivery[]): unknown[] =>
       of
         .map((d) => ({ ...d, carried: { ...d.carried, envelope: bytes(d.carried.envelope) } }))
@@ -55,8 +61,8 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
   test(`${engine}: R125 the second publish of (source, id) gets the first answer, whatever else it says`, async (t) => {
     const store = await (await prepare(t)).open();
     const { workspace, target } = await furnish(store);
-    const [first] = await mustPublish(store, workspace, [newEvent('a')]);
-    const again = await mustPublish(store, workspace, [
+    const [first] = await mustPublish({ store, workspace }, [newEvent('a')]);
+    const again = await mustPublish({ store, workspace }, [
       newEvent('b'),
       newEvent('a', { type: 'com.example.other', data: 'other' }),
       newEvent('a', { source: '/elsewhere' }),
@@ -68,7 +74,7 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
       [false, true, false, true],
     );
     assert.equal(again[3]!.event, again[0]!.event);
-    assert.equal((await openOf(store, workspace, target)).length, 3);
+    assert.equal((await openOf({ store, workspace }, target)).length, 3);
     const stored = await store.log.event(workspace, first!.event);
     assert.equal(stored?.type, 'com.example.made');
   });
@@ -80,14 +86,13 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
     const stores = [await ground.open({ limits })];
     if (ground.engine === 'postgres') stores.push(await ground.open({ limits }));
     const { workspace, target } = await furnish(stores[0]!);
-    const second = await addWebhook(stores[0]!, workspace, 'second', 'com.example.made');
+    const second = await addWebhook({ store: stores[0]!, workspace }, 'second', 'com.example.made');
     const ids = Array.from({ length: 20 }, (_, i) => `same-${i}`);
     const results = await Promise.all(
       Array.from({ length: 200 }, async (_, i) => {
         const order = i % 2 === 0 ? ids : ids.toReversed();
         return mustPublish(
-          stores[i % stores.length]!,
-          workspace,
+          { store: stores[i % stores.length]!, workspace },
           order.map((id) => newEvent(id)),
         );
       }),
@@ -104,7 +109,7 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
       ids.map(() => 1),
     );
     for (const one of [target, second.webhook]) {
-      const open = await openOf(stores[0]!, workspace, one);
+      const open = await openOf({ store: stores[0]!, workspace }, one);
       assert.deepEqual(
         open.map(({ event }) => event).sort((a, b) => a - b),
         [...numbers.values()].flatMap((n) => [...n]).sort((a, b) => a - b),
@@ -116,40 +121,37 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
     const store = await (await prepare(t)).open();
     const one = await furnish(store, 'one');
     const two = await furnish(store, 'two');
-    const results = await Promise.all([
-      publish(store, one.workspace, [newEvent('a')]),
-      publish(store, two.workspace, [newEvent('a')]),
-    ]);
+    const results = await Promise.all([publish(one, [newEvent('a')]), publish(two, [newEvent('a')])]);
     for (const result of results) assert.equal(answers(result)[0]!.duplicate, false);
-    assert.equal((await openOf(store, one.workspace, one.target)).length, 1);
-    assert.equal((await openOf(store, two.workspace, two.target)).length, 1);
-    assert.deepEqual((await publish(store, 999, [newEvent('a')])).kind, 'gone');
+    assert.equal((await openOf(one, one.target)).length, 1);
+    assert.equal((await openOf(two, two.target)).length, 1);
+    assert.deepEqual((await publish({ store, workspace: 999 }, [newEvent('a')])).kind, 'gone');
   });
 
   test(`${engine}: R50 R51 R114 overlapping subscriptions of one webhook make one delivery, others none`, async (t) => {
     const store = await (await prepare(t)).open();
     const workspace = await addWorkspace(store);
-    const webhook = await addWebhook(store, workspace, 'twice', 'com.example.made', 'com.example.*', 'com.*');
-    await subscribe(store, webhook, 'com.example.made', 'n eq 1');
-    const filtered = await addWebhook(store, workspace, 'filtered');
-    await subscribe(store, filtered, 'com.example.made', 'n eq 2');
-    const unsubscribed = await addWebhook(store, workspace, 'unsubscribed');
-    await mustPublish(store, workspace, [newEvent('a', { data: { n: 1 } }), newEvent('b', { data: { n: 2 } })]);
-    assert.equal((await openOf(store, workspace, webhook.webhook)).length, 2);
-    assert.equal((await openOf(store, workspace, filtered.webhook)).length, 1);
-    assert.equal((await openOf(store, workspace, unsubscribed.webhook)).length, 0);
+    const webhook = await addWebhook({ store, workspace }, 'twice', 'com.example.made', 'com.example.*', 'com.*');
+    await subscribe(store, webhook, { type: 'com.example.made', filter: 'n eq 1' });
+    const filtered = await addWebhook({ store, workspace }, 'filtered');
+    await subscribe(store, filtered, { type: 'com.example.made', filter: 'n eq 2' });
+    const unsubscribed = await addWebhook({ store, workspace }, 'unsubscribed');
+    await mustPublish({ store, workspace }, [newEvent('a', { data: { n: 1 } }), newEvent('b', { data: { n: 2 } })]);
+    assert.equal((await openOf({ store, workspace }, webhook.webhook)).length, 2);
+    assert.equal((await openOf({ store, workspace }, filtered.webhook)).length, 1);
+    assert.equal((await openOf({ store, workspace }, unsubscribed.webhook)).length, 0);
   });
 
   test(`${engine}: R118 a subscription counts from its commit on, and not before`, async (t) => {
     const store = await (await prepare(t)).open();
     const workspace = await addWorkspace(store);
-    const webhook = await addWebhook(store, workspace, 'late');
-    await mustPublish(store, workspace, [newEvent('before')]);
-    const subscription = await subscribe(store, webhook, 'com.example.made');
-    await mustPublish(store, workspace, [newEvent('between')]);
+    const webhook = await addWebhook({ store, workspace }, 'late');
+    await mustPublish({ store, workspace }, [newEvent('before')]);
+    const subscription = await subscribe(store, webhook, { type: 'com.example.made' });
+    await mustPublish({ store, workspace }, [newEvent('between')]);
     await store.settings.deleteSubscription(workspace, subscription);
-    await mustPublish(store, workspace, [newEvent('after')]);
-    const open = await openOf(store, workspace, webhook.webhook);
+    await mustPublish({ store, workspace }, [newEvent('after')]);
+    const open = await openOf({ store, workspace }, webhook.webhook);
     assert.deepEqual(
       open.map(({ carried }) => (JSON.parse(Buffer.from(carried.envelope).toString()) as { id: string }).id),
       ['between'],
@@ -161,7 +163,7 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
     const { workspace, webhook, target } = await furnish(store);
     const { settings, log } = store;
     const changes: [string, () => Promise<unknown>][] = [
-      ['a subscription made', () => subscribe(store, webhook, 'com.other')],
+      ['a subscription made', () => subscribe(store, webhook, { type: 'com.other' })],
       [
         'a subscription gone',
         async () => settings.deleteSubscription(workspace, (await settings.subscriptions(workspace))[1]!.subscription),
@@ -179,7 +181,7 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
       assert.equal(await log.head(workspace), before, what);
       assert.notDeepEqual((await settings.catalog(workspace))!.version, catalog.version, what);
     }
-    assert.equal((await openOf(store, workspace, target)).length, 0);
+    assert.equal((await openOf({ store, workspace }, target)).length, 0);
   });
 
   test(`${engine}: R125 the bytes of an envelope come back exactly, up to 256 KiB`, async (t) => {
@@ -190,11 +192,10 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
     const text = new TextEncoder().encode('{"data":"\u0001 \u007f é ✓ 🔔 \\u0000 \r\n\t"}');
     const envelopes = [every, large, text, new Uint8Array([123, 125])];
     const accepted = await mustPublish(
-      store,
-      workspace,
+      { store, workspace },
       envelopes.map((envelope, i) => newEvent(`b${i}`, { envelope })),
     );
-    const open = await openOf(store, workspace, target);
+    const open = await openOf({ store, workspace }, target);
     for (const [i, envelope] of envelopes.entries()) {
       const { event } = accepted[i]!;
       assert.deepEqual(bytes((await store.log.event(workspace, event))!.envelope), [...envelope]);
@@ -203,10 +204,7 @@ export function exerciseAccept(engine: string, prepare: Prepare): void {
   });
 }
 
-function typeSetting(
-  workspace: number,
-  type = 'com.example.made',
-): Parameters<import('../src/store/index.ts').Settings['putType']>[0] {
+function typeSetting(workspace: number, type = 'com.example.made'): EventTypeSetting {
   return {
     workspace,
     type,

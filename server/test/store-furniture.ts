@@ -57,10 +57,16 @@ export function newWebhook(workspace: number, name: string, over: Partial<NewWeb
   };
 }
 
+/** A workspace of a store. */
+export interface Place {
+  store: Store;
+  workspace: number;
+}
+
 /** Makes an active webhook, subscribed to these types. */
-export async function addWebhook(store: Store, workspace: number, name: string, ...types: string[]): Promise<Webhook> {
+export async function addWebhook({ store, workspace }: Place, name: string, ...types: string[]): Promise<Webhook> {
   const webhook = await store.settings.createWebhook(newWebhook(workspace, name));
-  for (const type of types) await subscribe(store, webhook, type);
+  for (const type of types) await subscribe(store, webhook, { type });
   return webhook;
 }
 
@@ -68,21 +74,17 @@ export async function addWebhook(store: Store, workspace: number, name: string, 
 export async function subscribe(
   store: Store,
   { workspace, webhook }: Pick<Webhook, 'workspace' | 'webhook'>,
-  type: string,
-  filter: string | null = null,
+  { type, filter = null }: { type: string; filter?: string | null },
 ): Promise<number> {
   const made = await store.settings.createSubscription({ workspace, webhook, type, filter, now: NOON });
   return made.subscription.subscription;
 }
 
 /** A workspace with one active webhook that hears everything of `com.example`. */
-export async function furnish(
-  store: Store,
-  name = 'acme',
-): Promise<{ workspace: number; webhook: Webhook; target: number }> {
-  const workspace = await addWorkspace(store, name);
-  const webhook = await addWebhook(store, workspace, 'all', 'com.example.*');
-  return { workspace, webhook, target: webhook.webhook };
+export async function furnish(store: Store, name = 'acme'): Promise<Place & { webhook: Webhook; target: number }> {
+  const place = { store, workspace: await addWorkspace(store, name) };
+  const webhook = await addWebhook(place, 'all', 'com.example.*');
+  return { ...place, webhook, target: webhook.webhook };
 }
 
 /** An event with an envelope as its publisher would have sent it. */
@@ -95,8 +97,7 @@ export function newEvent(id: string, over: Partial<NewEvent> = {}): NewEvent {
 
 /** Publishes events against the present catalog, as often as that proves stale. */
 export async function publish(
-  store: Store,
-  workspace: number,
+  { store, workspace }: Place,
   events: readonly NewEvent[],
   acceptedAt = NOON,
 ): Promise<AcceptResult> {
@@ -109,13 +110,8 @@ export async function publish(
 }
 
 /** Publishes events that must be accepted; resolves the answers. */
-export async function mustPublish(
-  store: Store,
-  workspace: number,
-  events: readonly NewEvent[],
-  acceptedAt = NOON,
-): Promise<Accepted[]> {
-  return answers(await publish(store, workspace, events, acceptedAt));
+export async function mustPublish(place: Place, events: readonly NewEvent[], acceptedAt = NOON): Promise<Accepted[]> {
+  return answers(await publish(place, events, acceptedAt));
 }
 
 /** The answers of a publish that must have been accepted. */
@@ -129,8 +125,8 @@ export function someEvents(count: number, prefix = 'e', over: Partial<NewEvent> 
   return Array.from({ length: count }, (_, i) => newEvent(`${prefix}${i}`, over));
 }
 
-/** Every open delivery of a target, as the engine would read it. */
-export async function openOf(store: Store, workspace: number, target: number, now = NOON): Promise<PendingDelivery[]> {
+/** Every delivery of a target that is due, as the engine would read it. */
+export async function openOf({ store, workspace }: Place, target: number, now = NOON): Promise<PendingDelivery[]> {
   const { deliveries } = await store.log.refill({ workspace, target, now, after: null, limit: 100_000 });
   return deliveries;
 }

@@ -1,8 +1,8 @@
 // Reading the log: pages of events and deliveries, single ones with all their detail. Nothing here writes.
 import { isPattern } from '../model/catalog.ts';
-import { shownDeliveryState, type Attempt, type StoredState } from '../model/delivery.ts';
+import { shownDeliveryState, type Attempt, type DeliveryState, type StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import { isSendable, type Health, type Intent } from '../model/webhook.ts';
+import type { Health, Intent } from '../model/webhook.ts';
 import type { DeliveriesQuery, EventsPage, EventsQuery, Page, StoredDelivery, StoredEvent } from './contract.ts';
 import { STATE, type Sql, type Value } from './sql.ts';
 
@@ -11,20 +11,23 @@ const WINDOW = 50_000;
 
 const EVENT = `SELECT workspace, event, accepted_at AS "acceptedAt", source, id, type, note, trace, envelope FROM events`;
 
-/** Collects conditions and their values. */
+/** Collects conditions and their values. A text must not hold values: both engines keep every statement they prepare. */
 class Where {
   readonly values: Value[] = [];
   readonly #parts: string[] = [];
 
-  /** Adds a condition; `?` stands for its value. */
-  and(part: string, value: Value | undefined): this {
-    if (value === undefined) return this;
-    this.values.push(value);
-    this.#parts.push(part.replace('?', `$${this.values.length}`));
+  /** Adds a condition; each `?` stands for one of its values. Without a value it is left out. */
+  and(part: string, ...values: (Value | undefined)[]): this {
+    if (!values.includes(undefined)) this.#parts.push(this.filled(part, ...(values as Value[])));
     return this;
   }
 
-  toString(): string {
+  /** A piece of text with its values. */
+  filled(part: string, ...values: Value[]): string {
+    return part.replace(/\?/g, () => `$${this.values.push(values.shift()!)}`);
+  }
+
+  get text(): string {
     return this.#parts.join(' AND ');
   }
 }
@@ -47,13 +50,13 @@ export async function events(sql: Sql, query: EventsQuery): Promise<EventsPage> 
     .and('accepted_at < ?', query.until);
   if (query.type !== undefined && isPattern(query.type)) {
     const prefix = query.type.slice(0, -1);
-    where.and(`substr(type, 1, ${[...prefix].length}) = ?`, prefix);
+    // Not LIKE: `%` and `_` are letters here, and case counts.
+    where.and('substr(type, 1, length(?)) = ?', prefix, prefix);
   } else where.and('type = ?', query.type);
-  const rows = await sql.read<StoredEvent>(
-    `${EVENT} WHERE ${where} ORDER BY event ${forward ? 'ASC' : 'DESC'} LIMIT ${query.limit}`,
-    where.values,
-  );
-  if (rows.length === query.limit && query.limit > 0) return { rows, cursor: rows.at(-1)!.event, more: true };
+  const order = where.filled(`ORDER BY event ${forward ? 'ASC' : 'DESC'} LIMIT ?`, query.limit);
+  const rows = await sql.read<StoredEvent>(`${EVENT} WHERE ${where.text} ${order}`, where.values);
+  const last = rows.length === query.limit ? rows.at(-1) : undefined;
+  if (last) return { rows, cursor: last.event, more: forward ? last.event < head : last.event > 1 };
   if (forward) return { rows, cursor: Math.max(bound, from), more: bound < head };
   return { rows, cursor: bound + 1, more: bound > 0 };
 }
@@ -103,15 +106,11 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery): Promise<Page
     .and('d.workspace = ?', query.workspace)
     .and('d.target = ?', query.webhook)
     .and('d.event = ?', query.event);
-  const clauses = [where.toString()];
-  if (query.state !== undefined) clauses.push(await stateClause(sql, query.workspace, query.state));
+  if (query.state !== undefined) where.and(STATE_IS[query.state]);
   const after = query.cursor === null ? null : readPosition(query.cursor);
-  if (after) clauses.push(`(d.event, d.target, d.copy) < (${after.join(', ')})`);
-  const rows = await sql.read<DeliveryRow>(
-    `${DELIVERY} WHERE ${clauses.join(' AND ')}
-     ORDER BY d.event DESC, d.target DESC, d.copy DESC LIMIT ${query.limit + 1}`,
-    where.values,
-  );
+  if (after) where.and('(d.event, d.target, d.copy) < (?, ?, ?)', ...after);
+  const order = where.filled('ORDER BY d.event DESC, d.target DESC, d.copy DESC LIMIT ?', query.limit + 1);
+  const rows = await sql.read<DeliveryRow>(`${DELIVERY} WHERE ${where.text} ${order}`, where.values);
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
   return { rows: page.map(deliveryOf), next: last ? `${last.event}.${last.target}.${last.copy}` : null };
@@ -122,16 +121,17 @@ function readPosition(cursor: string): number[] | null {
   return position.length === 3 && position.every((n) => Number.isSafeInteger(n) && n >= 0) ? position : null;
 }
 
+// The SQL of `isSendable`; a webhook that is gone cannot be sent to.
+const SENDABLE = `SELECT s.webhook FROM webhooks s
+  WHERE s.workspace = d.workspace AND s.intent = 'enabled' AND s.health IN ('active', 'warning')`;
+
 // Held and scheduled are one stored state; which of the two it is depends on the webhook.
-async function stateClause(sql: Sql, workspace: number, state: DeliveriesQuery['state']): Promise<string> {
-  if (state === 'delivered' || state === 'dead') return `d.state = ${STATE[state]}`;
-  const rows = await sql.read<{ webhook: number; intent: Intent; health: Health }>(
-    'SELECT webhook, intent, health FROM webhooks WHERE workspace = $1',
-    [workspace],
-  );
-  const wanted = rows.filter(({ intent, health }) => isSendable(intent, health) === (state === 'scheduled'));
-  return `d.state = ${STATE.open} AND d.target IN (${wanted.map(({ webhook }) => webhook).join(', ') || 'NULL'})`;
-}
+const STATE_IS: Record<DeliveryState, string> = {
+  scheduled: `d.state = ${STATE.open} AND d.target IN (${SENDABLE})`,
+  held: `d.state = ${STATE.open} AND d.target NOT IN (${SENDABLE})`,
+  delivered: `d.state = ${STATE.delivered}`,
+  dead: `d.state = ${STATE.dead}`,
+};
 
 const STATES: readonly StoredState[] = ['open', 'delivered', 'dead'];
 
@@ -169,6 +169,6 @@ export async function totals(
             (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS open,
             (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 2) AS dead,
             (SELECT MIN(due_at) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS "oldestDueAt"
-     FROM workspaces w WHERE w.deleted_at IS NULL`,
+     FROM workspaces w WHERE w.deleted_at IS NULL ORDER BY w.workspace`,
   );
 }

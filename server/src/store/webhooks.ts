@@ -168,7 +168,10 @@ async function refuseOverLimit(
   if (row!.n >= limit) throw new StoreRefusal('limit-reached', `this workspace may have ${limit} ${table}`);
 }
 
-async function refuseTakenName(tx: Tx, workspace: number, name: string, except = -1): Promise<void> {
+async function refuseTakenName(
+  tx: Tx,
+  { workspace, name, except = -1 }: { workspace: number; name: string; except?: number },
+): Promise<void> {
   const taken = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND name = $2 AND webhook <> $3', [
     workspace,
     name,
@@ -185,7 +188,7 @@ async function createWebhook(
   const { workspace, name, now } = fresh;
   const { head: webhook, webhooks } = await nextNumber(sql, tx, workspace);
   await refuseOverLimit(tx, { table: 'webhooks', workspace, limit: webhooks });
-  await refuseTakenName(tx, workspace, name);
+  await refuseTakenName(tx, { workspace, name });
   const key = { workspace, webhook };
   const columns: Record<string, Value> = {
     workspace,
@@ -251,7 +254,7 @@ async function updateWebhook(tx: Tx, update: WebhookUpdate, keyring: Keyring): P
   if (before.revision !== revision) {
     throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');
   }
-  if (patch.name !== undefined) await refuseTakenName(tx, workspace, patch.name, webhook);
+  if (patch.name !== undefined) await refuseTakenName(tx, { workspace, name: patch.name, except: webhook });
   const columns: Record<string, Value> = { ...columnsOf(patch), updated_at: now, revision: revision + 1 };
   if (patch.secrets) columns['secrets'] = sealSecrets(keyring, key, patch.secrets);
   const { intent = before.intent, health = before.health } = patch;

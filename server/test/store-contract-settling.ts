@@ -1,0 +1,253 @@
+// The store's contract, part three: what attempts came to, what is still to be done, and whose it is.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PendingDelivery, Settlement } from '../src/model/delivery.ts';
+import { LANES, type SettleBatch, type Store } from '../src/store/index.ts';
+import {
+  addWebhook,
+  bytes,
+  furnish,
+  mustPublish,
+  newEvent,
+  NOON,
+  openOf,
+  settle,
+  settlementOf,
+  someEvents,
+} from './store-furniture.ts';
+import type { Prepare } from './store-ground.ts';
+
+type Next = NonNullable<Settlement['next']>;
+
+const retryAt = (dueAt: number): Next => ({ state: 'open', tries: 1, dueAt, endedAt: null, reason: 'it answered 503' });
+const batchOf = (over: Partial<SettleBatch>): SettleBatch => ({
+  settlements: [],
+  vitals: [],
+  lanes: [],
+  synced: true,
+  now: NOON,
+  ...over,
+});
+
+async function shown(store: Store, { workspace, event, target, copy }: PendingDelivery): Promise<object> {
+  const { delivery, attempts } = (await store.log.delivery({ workspace, event, target, copy }))!;
+  const { state, tries, dueAt, endedAt, firstTryAt, reason } = delivery;
+  return {
+    state,
+    tries,
+    attempts: delivery.attempts,
+    kept: attempts.map((a) => a.attempt),
+    dueAt,
+    endedAt,
+    firstTryAt,
+    reason,
+  };
+}
+
+/** Runs this part on an engine. */
+export function exerciseSettling(engine: string, prepare: Prepare): void {
+  test(`${engine}: R124 a settle moves deliveries and keeps their attempts with every detail`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, target } = await furnish(store);
+    await mustPublish({ store, workspace }, someEvents(4));
+    const [a, b, c, d] = (await openOf({ store, workspace }, target)) as [
+      PendingDelivery,
+      PendingDelivery,
+      PendingDelivery,
+      PendingDelivery,
+    ];
+    const failed = { status: null, error: 'no answer within 15 s', responseHeaders: null, response: null };
+    await settle(
+      store,
+      settlementOf(a),
+      settlementOf(b, { next: retryAt(NOON + 5000), attempt: { ...settlementOf(b).attempt, ...failed } }),
+      settlementOf(c, {
+        next: { state: 'dead', tries: 1, dueAt: NOON, endedAt: NOON + 60, reason: 'it answered 500' },
+      }),
+      settlementOf(d, { next: null, attempt: { ...settlementOf(d).attempt, manual: true } }),
+    );
+    const common = { tries: 1, attempts: 1, kept: [1], dueAt: NOON, firstTryAt: NOON + 10 };
+    assert.deepEqual(await shown(store, a), { ...common, state: 'delivered', endedAt: NOON + 50, reason: null });
+    assert.deepEqual(await shown(store, b), {
+      ...common,
+      state: 'open',
+      dueAt: NOON + 5000,
+      endedAt: null,
+      reason: 'it answered 503',
+    });
+    assert.deepEqual(await shown(store, c), {
+      ...common,
+      state: 'dead',
+      endedAt: NOON + 60,
+      reason: 'it answered 500',
+    });
+    // A manual failure leaves the chain alone: still due, no automatic try used.
+    assert.deepEqual(await shown(store, d), {
+      ...common,
+      state: 'open',
+      tries: 0,
+      firstTryAt: null,
+      endedAt: null,
+      reason: null,
+    });
+    const [kept] = (await store.log.delivery(a))!.attempts;
+    assert.deepEqual(
+      { ...kept, response: bytes(kept!.response) },
+      { ...settlementOf(a).attempt, response: [0, 1, 2, 255] },
+    );
+    const [none] = (await store.log.delivery(b))!.attempts;
+    assert.deepEqual({ ...none }, { ...settlementOf(b).attempt, ...failed });
+    assert.equal((await store.log.delivery(d))!.attempts[0]!.manual, true);
+  });
+
+  test(`${engine}: an unsynced settle is seen at once`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, target } = await furnish(store);
+    await mustPublish({ store, workspace }, someEvents(20));
+    for (const delivery of await openOf({ store, workspace }, target)) {
+      await store.log.settle(batchOf({ settlements: [settlementOf(delivery)], synced: false }));
+      assert.equal((await store.log.delivery(delivery))!.delivery.state, 'delivered');
+    }
+    assert.deepEqual(await openOf({ store, workspace }, target), []);
+  });
+
+  test(`${engine}: R124 vitals are set only against the revision they were judged by, changes are recorded`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, webhook, target } = await furnish(store);
+    const told: number[] = [];
+    store.on({ webhook: (_workspace, number) => told.push(number) });
+    const vitals = (streak: number, revision: number): SettleBatch['vitals'][number] => ({
+      workspace,
+      target,
+      revision,
+      vitals: { health: 'active', streak, lastSuccessAt: NOON + streak },
+      change: null,
+    });
+    await store.log.settle(batchOf({ vitals: [vitals(7, webhook.revision)] }));
+    let now = (await store.settings.webhook(workspace, target))!;
+    assert.deepEqual([now.streak, now.lastSuccessAt, now.revision], [7, NOON + 7, webhook.revision]);
+    assert.deepEqual(told, []);
+
+    const change = { intent: 'disabled', reason: 'it answered 410', at: NOON + 8 } as const;
+    const gone = {
+      ...vitals(0, webhook.revision),
+      vitals: { health: 'warning', streak: 0, lastSuccessAt: null },
+      change,
+    } as const;
+    await store.log.settle(batchOf({ vitals: [gone] }));
+    now = (await store.settings.webhook(workspace, target))!;
+    assert.deepEqual(
+      [now.intent, now.health, now.reason, now.revision],
+      ['disabled', 'warning', 'it answered 410', webhook.revision + 1],
+    );
+    assert.deepEqual(told, [target]);
+    const [newest] = await store.settings.webhookChanges(workspace, target, 10);
+    assert.deepEqual({ ...newest }, { ...change, health: 'warning' });
+
+    // What was judged against the former revision is too late, with a change and without.
+    await store.log.settle(batchOf({ vitals: [vitals(99, webhook.revision), gone] }));
+    assert.deepEqual(await store.settings.webhook(workspace, target), now);
+    assert.deepEqual(told, [target]);
+    assert.equal((await store.settings.webhookChanges(workspace, target, 10)).length, 2);
+  });
+
+  test(`${engine}: a former owner of a lane is refused and writes nothing`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const { workspace, webhook, target } = await furnish(store);
+    await mustPublish({ store, workspace }, [newEvent('a')]);
+    const [delivery] = await openOf({ store, workspace }, target);
+    const owned = await store.lanes.take('former', NOON, 1000);
+    const lane = owned.find((one) => one.lane === webhook.bucket % LANES)!;
+    const settlements = [settlementOf(delivery!)];
+    const vitals = [
+      {
+        workspace,
+        target,
+        revision: webhook.revision,
+        vitals: { health: 'warning' as const, streak: 0, lastSuccessAt: null },
+        change: null,
+      },
+    ];
+    await store.lanes.take('latter', NOON + 1000, 1000);
+    assert.equal(await store.log.settle(batchOf({ settlements, vitals, lanes: [lane] })), 'fenced');
+    assert.equal(await store.log.settle(batchOf({ settlements, vitals, lanes: [{ lane: 99, epoch: 1 }] })), 'fenced');
+    const read = (await store.log.delivery(delivery!))!;
+    assert.deepEqual([read.delivery.state, read.delivery.attempts, read.attempts], ['open', 0, []]);
+    assert.deepEqual(await store.settings.webhook(workspace, target), webhook);
+    const now = { lane: lane.lane, epoch: lane.epoch + 1 };
+    assert.equal(await store.log.settle(batchOf({ settlements, lanes: [now] })), 'settled');
+  });
+
+  test(`${engine}: R124 refill pages through what is due, by key over equal instants, and says what comes next`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, target } = await furnish(store);
+    await addWebhook({ store, workspace }, 'other', 'com.example.made');
+    await mustPublish({ store, workspace }, someEvents(7));
+    await mustPublish({ store, workspace }, someEvents(2, 'later'), NOON + 100);
+    const found: string[] = [];
+    let after: { dueAt: number; event: number; copy: number } | null = null;
+    for (;;) {
+      const page = await store.log.refill({ workspace, target, now: NOON, after, limit: 3 });
+      found.push(
+        ...page.deliveries.map(
+          ({ carried }) => (JSON.parse(Buffer.from(carried.envelope).toString()) as { id: string }).id,
+        ),
+      );
+      assert.equal(page.nextDueAt, NOON + 100);
+      if (!page.more) break;
+      after = page.deliveries.at(-1)!;
+    }
+    assert.deepEqual(found, ['e0', 'e1', 'e2', 'e3', 'e4', 'e5', 'e6']);
+    const all = await store.log.refill({ workspace, target, now: NOON + 100, after: null, limit: 100 });
+    assert.deepEqual([all.deliveries.length, all.more, all.nextDueAt], [9, false, null]);
+    assert.ok(all.deliveries.every((d) => d.target === target));
+  });
+
+  test(`${engine}: R124 backlogs name the targets of these lanes with something open, and since when`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, webhook, target } = await furnish(store);
+    const busy = await addWebhook({ store, workspace }, 'busy', 'com.example.busy');
+    await mustPublish({ store, workspace }, [newEvent('a')], NOON + 3);
+    await mustPublish({ store, workspace }, [newEvent('b', { type: 'com.example.busy' })], NOON + 1);
+    for (const delivery of await openOf({ store, workspace }, target, NOON + 1))
+      await settle(store, settlementOf(delivery));
+    const every = Array.from({ length: LANES }, (_, lane) => lane);
+    const backlogs = async (lanes: number[]): Promise<object[]> =>
+      (await store.log.backlogs(lanes)).map((b) => ({ ...b })).sort((x, y) => x.target - y.target);
+    const first = { workspace, target, dueAt: NOON + 3 };
+    const second = { workspace, target: busy.webhook, dueAt: NOON + 1 };
+    assert.deepEqual(await backlogs(every), [first, second]);
+    assert.deepEqual(await backlogs([]), []);
+    const lane = webhook.bucket % LANES;
+    const same = busy.bucket % LANES === lane;
+    assert.deepEqual(await backlogs([lane]), same ? [first, second] : [first]);
+    assert.deepEqual(await backlogs(every.filter((other) => other !== lane)), same ? [] : [second]);
+  });
+
+  test(`${engine}: R124 pending gives any delivery with what it carries; expedite makes waiting ones due`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, target } = await furnish(store);
+    const other = await addWebhook({ store, workspace }, 'other', 'com.example.made');
+    await mustPublish({ store, workspace }, someEvents(2_500));
+    const open = await openOf({ store, workspace }, target);
+    await settle(
+      store,
+      settlementOf(open[0]!),
+      ...open.slice(1, 2_400).map((d) => settlementOf(d, { next: retryAt(NOON + 3_600_000) })),
+    );
+    const others = await openOf({ store, workspace }, other.webhook);
+    await settle(store, settlementOf(others[0]!, { next: retryAt(NOON + 3_600_000) }));
+
+    const delivered = await store.log.pending(open[0]!);
+    assert.deepEqual([delivered!.tries, delivered!.attempts, delivered!.firstTryAt], [1, 1, NOON + 10]);
+    assert.deepEqual(bytes(delivered!.carried.envelope), bytes(open[0]!.carried.envelope));
+    assert.equal(await store.log.pending({ ...open[0]!, copy: 1 }), null);
+
+    assert.equal(await store.log.expedite({ workspace, target }, NOON + 5), 2_399);
+    const due = await store.log.refill({ workspace, target, now: NOON + 5, after: null, limit: 10_000 });
+    assert.deepEqual([due.deliveries.length, due.nextDueAt], [2_499, null]);
+    assert.equal(await store.log.expedite({ workspace, target }, NOON + 5), 0);
+    assert.equal((await openOf({ store, workspace }, other.webhook, NOON + 5)).length, 2_499);
+  });
+}
