@@ -257,6 +257,8 @@ test('wire 4: attributes that break a rule are refused, every one of them', () =
     [{ datacontenttype: '' }, 'invalid-attribute', '/datacontenttype'],
     [{ datacontenttype: 'json' }, 'invalid-attribute', '/datacontenttype'],
     [{ datacontenttype: 'text/plain; charset' }, 'invalid-attribute', '/datacontenttype'],
+    [{ datacontenttype: `a/b${';c=d'.repeat(250)}` }, 'invalid-attribute', '/datacontenttype'],
+    [{ source: '/100%' }, 'invalid-attribute', '/source'],
     [{ ext: 'a\u0000b' }, 'invalid-attribute', '/ext'],
     [{ ext: '\u001f' }, 'invalid-attribute', '/ext'],
     [{ ext: '\u007f' }, 'invalid-attribute', '/ext'],
@@ -285,6 +287,9 @@ test('wire 4: attributes that break a rule are refused, every one of them', () =
     [{ data: 1, data_base64: 'AA==' }, 'conflicting-data', '/data_base64'],
     [{ data: null, data_base64: 'AA==' }, 'conflicting-data', '/data_base64'],
     [{ data_base64: 'AA=' }, 'invalid-base64', '/data_base64'],
+    [{ data_base64: 'A' }, 'invalid-base64', '/data_base64'],
+    [{ data_base64: 'A===' }, 'invalid-base64', '/data_base64'],
+    [{ data_base64: 'AA==AA==' }, 'invalid-base64', '/data_base64'],
     [{ data_base64: 'A A=' }, 'invalid-base64', '/data_base64'],
     [{ data_base64: '__8=' }, 'invalid-base64', '/data_base64'],
     [{ data_base64: 5 }, 'invalid-base64', '/data_base64'],
@@ -318,6 +323,21 @@ test('wire 4: the work per byte is bounded: many numbers, many duplicates at dep
   const faults = refuse(`[${Array(900).fill(twice).join(',')}]`, BATCH);
   assert.equal(faults.length, 900);
   assert.equal(faults[899]?.pointer, `/data${'/1'.repeat(120)}/k`);
+});
+
+test('wire 4: values as long as an operator may allow are judged without overflowing a stack', () => {
+  const limits = { eventBytes: 64 * 1_024 * 1_024, requestBytes: 64 * 1_024 * 1_024 };
+  const long = 12_000_000;
+  const table: [change: Record<string, unknown>, ok: boolean][] = [
+    [{ data_base64: 'A'.repeat(long) }, true],
+    [{ dataschema: `urn:${'%41'.repeat(long / 3)}` }, true],
+    [{ datacontenttype: `a/b;c="${'x'.repeat(long)}"` }, false],
+    [{ ext: `${'x'.repeat(long)}é` }, true],
+    [{ time: `2024-12-20T12:34:53.${'1'.repeat(long)}Z` }, true],
+  ];
+  for (const [change, ok] of table) {
+    assert.equal(decode(event(change), STRUCTURED, limits).ok, ok, Object.keys(change).join(','));
+  }
 });
 
 test('wire 4: attributes at the edge of a rule are taken', () => {
