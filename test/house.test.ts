@@ -60,7 +60,7 @@ test('the house: the rules see what they forbid', () => {
     ['server/src/api/a.ts', 'process.exit(1);'],
     ['server/src/api/a.ts', "export { b } from './b';"],
     ['server/src/client.ts', "import { WebhookIn } from './api/webhooks.ts';"],
-    ['server/src/somewhere.ts', 'export {};'],
+    ['server/src/somewhere/else.ts', 'export {};'],
   ];
   for (const [path, text] of forbidden) assert.equal(broken(path, text).length, 1, `${path}: ${text}`);
   const allowed: [string, string][] = [

@@ -194,6 +194,8 @@ async function npmCi(hold) {
   const unwatch = whenStopped(() => {
     stopped = true;
     child.kill('SIGTERM');
+    // npm is busy unpacking and may be slow to hear it; half an install is noticed and replaced by the next start.
+    setTimeout(() => child.kill('SIGKILL'), 2_000).unref();
   });
   const outcome = await new Promise((done) => {
     child.once('spawn', () => hold(child.pid));
