@@ -10,11 +10,15 @@ export interface Layer {
   names(): ReadonlySet<string>;
 }
 
-/**
- * Flattens a tree. Names that `known` does not hold, sections where a value belongs and values where a section belongs
- * are added to `faults`; `known` null takes every name (the manual itself).
- */
-export function layer(tree: object, origin: Origin, known: ReadonlySet<string> | null, faults: string[]): Layer {
+/** The names that exist, and where to tell of those that do not. */
+export interface Door {
+  /** Null takes every name: for the manual itself. */
+  known: ReadonlySet<string> | null;
+  faults: string[];
+}
+
+/** Flattens a tree. Unknown names, and values where a section belongs, are added to the faults. */
+export function layer(tree: object, origin: Origin, { known, faults }: Door): Layer {
   const values = new Map<string, { raw: unknown; origin: Origin }>();
   const visit = (node: object, prefix: string): void => {
     for (const [name, value] of Object.entries(node)) {

@@ -1,9 +1,10 @@
 // The platform's settings: one typed object from the manual, a file, the environment and the command line.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isMap, parseDocument } from 'yaml';
 import { didYouMean } from './model/near-names.ts';
-import { layer, type Layer, type Origin } from './config-layers.ts';
+import { layer, type Door, type Layer, type Origin } from './config-layers.ts';
 import { createReader, type Reader, type Reading } from './config-reader.ts';
 
 /** Everything that can be set; `bellwire.default.yaml` tells what each means. Spans in ms, sizes in bytes. */
@@ -104,16 +105,17 @@ const DEV = {
 /** Loads and checks the settings. Throws {@link ConfigError} with every fault found. */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const faults: string[] = [];
-  const manual = layer(parseYaml(readFileSync(MANUAL, 'utf8'), MANUAL.pathname, faults), 'default', null, faults);
-  const known = manual.names();
+  const tree = parseYaml(readFileSync(MANUAL, 'utf8'), fileURLToPath(MANUAL), faults);
+  const manual = layer(tree, 'default', { known: null, faults });
+  const door = { known: manual.names(), faults };
   const file = readFile(sources, faults);
   const layers = [
-    layer(file.tree, file.origin, known, faults),
-    environment(sources.env ?? {}, known, faults),
-    layer(sources.overrides ?? {}, 'command line', known, faults),
+    layer(file.tree, file.origin, door),
+    environment(sources.env ?? {}, door),
+    layer(sources.overrides ?? {}, 'command line', door),
   ];
   const dev = createReader([manual, ...layers], []).boolean('dev');
-  const reader = createReader([manual, ...(dev ? [layer(DEV, 'dev mode', known, faults)] : []), ...layers], faults);
+  const reader = createReader([manual, ...(dev ? [layer(DEV, 'dev mode', door)] : []), ...layers], faults);
   const config = compose(reader, sources.folder);
   checkTogether(config, reader);
   if (faults.length > 0) throw new ConfigError([...new Set(faults)]);
@@ -281,18 +283,14 @@ function parseYaml(text: string, path: string, faults: string[]): object {
   return {};
 }
 
-function environment(
-  env: Readonly<Record<string, string | undefined>>,
-  known: ReadonlySet<string>,
-  faults: string[],
-): Layer {
-  const paths = new Map([...known].map((path) => [variableOf(path), path]));
+function environment(env: Readonly<Record<string, string | undefined>>, door: Door): Layer {
+  const paths = new Map([...(door.known ?? [])].map((path) => [variableOf(path), path]));
   const values = new Map<string, { raw: unknown; origin: Origin }>();
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('BELLWIRE_') || NOT_SETTINGS.has(name) || value === undefined || value === '') continue;
     const path = paths.get(name);
     if (path) values.set(path, { raw: value, origin: `environment variable ${name}` });
-    else faults.push(`the environment variable ${name} names no setting${didYouMean(name, paths.keys())}`);
+    else door.faults.push(`the environment variable ${name} names no setting${didYouMean(name, paths.keys())}`);
   }
   return { get: (path) => values.get(path), names: () => new Set(values.keys()) };
 }

@@ -4,7 +4,7 @@ import type { DataValidateFunction, FuncKeywordDefinition } from 'ajv/dist/types
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import { FORMATS } from './payload-schema-keywords.ts';
 import { compilePattern } from './payload-schema-patterns.ts';
-import type { CoreSchema } from './payload-schema-rules.ts';
+import type { CoreSchema } from './payload-schema-reader.ts';
 import { describeErrors } from './payload-schema-sentences.ts';
 
 /** What is wrong with some data: where (a JSON pointer into it) and what, in words. */
@@ -28,7 +28,7 @@ export function compileSchema(core: CoreSchema): Validate {
     strict: false,
     logger: false,
     messages: false,
-    formats: formats as NonNullable<ConstructorParameters<typeof Ajv2020>[0]>['formats'],
+    formats,
     // {"constructor": …} is data like any other, and must not be found on the prototype of {}.
     ownProperties: true,
     // Inlining copies a definition to each place that refers to it: time and memory without bound.

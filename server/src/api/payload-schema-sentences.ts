@@ -1,5 +1,6 @@
 // What Ajv found, told to people: one place in the data and one sentence. Pure.
 import type { ErrorObject } from 'ajv';
+import { escapePointer } from './payload-schema-reader.ts';
 
 type Params = Record<string, unknown>;
 
@@ -85,8 +86,4 @@ function plural(count: unknown, one: string, many = `${one}s`): string {
 function cut(text: unknown): string {
   const whole = String(text);
   return whole.length > LONGEST ? `${whole.slice(0, LONGEST)}…` : whole;
-}
-
-function escapePointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
