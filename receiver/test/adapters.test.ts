@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { createServer, request as httpRequest } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
+import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
+import { ReadableStream } from 'node:stream/web';
 import { describe, test } from 'node:test';
 import express from 'express';
 import Fastify from 'fastify';
@@ -110,6 +113,9 @@ for (const [name, start] of Object.entries(starts)) {
       assert.equal(await post(json, auditLogText.slice(0, -1)), 400);
       assert.equal(await post(json, auditLogText), 401);
       assert.equal(await post(json, JSON.stringify('x'.repeat(200_000))), 413);
+      const unannounced = ReadableStream.from(Array.from({ length: 200 }, () => Buffer.alloc(1000)));
+      const init = { method: 'POST', headers: json, body: unannounced, duplex: 'half' };
+      assert.equal(await status(init as unknown as RequestInit), 413);
       assert.deepEqual(at.handled, []);
     });
 
@@ -155,6 +161,17 @@ test('R56 node:http says so, too, when the body is gone', async () => {
   assert.equal(response.status, 500);
   assert.match(await response.text(), /already read by a body parser/);
   await close();
+});
+
+test('the connection is fit for the next request after a body that was too large', async () => {
+  await using at = await host(starts['node:http']!);
+  const socket = connect(Number(new URL(at.url).port), '127.0.0.1');
+  const head = 'host: x\r\ncontent-type: application/json\r\n';
+  const chunks = `3e8\r\n${'x'.repeat(1000)}\r\n`.repeat(200);
+  socket.write(`POST / HTTP/1.1\r\n${head}transfer-encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
+  socket.write(`POST / HTTP/1.1\r\n${head}content-length: 2\r\nconnection: close\r\n\r\n{}`);
+  const answers = (await readText(socket)).match(/^HTTP\/1\.1 \d+/gm);
+  assert.deepEqual(answers, ['HTTP/1.1 413', 'HTTP/1.1 401']);
 });
 
 test('a sender that leaves in the middle of its body harms nobody', async () => {

@@ -26,6 +26,8 @@ export async function serve(receiver: Receiver, { incoming, outgoing, body }: Ex
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) outgoing.setHeader(name, value);
   outgoing.end(Buffer.from(await response.arrayBuffer()));
+  // Node discards the rest of a body by itself only if nobody has begun to read it; left alone it blocks the connection.
+  incoming.resume();
 }
 
 /** The sentence for a request whose body somebody else has read; `remedy` says how to avoid it. */
