@@ -58,10 +58,12 @@ function reader({ root, steps }: Path): Read {
   };
 }
 
-/** An object's own member; whatever is no JSON object has none. Prototypes are never looked at. */
+/**
+ * An object's own member; whatever is no JSON object has none. Prototypes are never looked at. (Data that is bytes has
+ * numbered members only, and no path begins with a digit.)
+ */
 function member(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
-    return undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
