@@ -87,7 +87,7 @@ export interface Operation<Body, Out, Query extends TObject = TObject, Params ex
 export function operation<Body, Out>() {
   return <Query extends TObject = TObject, Params extends TObject = TObject>(
     declared: Operation<Body, Out, Query, Params>,
-  ): Operation<Body, Out> => declared as unknown as Operation<Body, Out>;
+  ): Operation<Body, Out> => declared;
 }
 
 /** 200 with a body. */

@@ -107,6 +107,6 @@ function route<In extends TSchema | null, Out extends TSchema | null>(
     in: input,
     out: output,
     query,
-    operation: operation as Operation<unknown, unknown>,
+    operation,
   };
 }

@@ -72,7 +72,7 @@ function wish(summary: string, decide: Wish) {
     success: { 200: 'It is so now, or was so already.' },
     errors: ['wrong-state', 'changed-meanwhile'],
     async handle({ params, workspace, now }, tools) {
-      const { webhook, again, changed } = await updateWebhook(params.webhook, { workspace, now }, tools, decide);
+      const { webhook, again, changed } = await updateWebhook({ id: params.webhook, workspace, now }, tools, decide);
       if (changed) tell(webhook, again, tools);
       return ok(showWebhook(webhook));
     },
@@ -92,7 +92,7 @@ export const rotateWebhook = operation<RotateIn, WebhookSecretOut>()({
   async handle({ body, params, workspace, now }, tools) {
     const graceMs = body.graceMs ?? GRACE_MS;
     let generated: Generated = {};
-    const { webhook } = await updateWebhook(params.webhook, { workspace, now }, tools, (before, secrets) => {
+    const { webhook } = await updateWebhook({ id: params.webhook, workspace, now }, tools, (before, secrets) => {
       const turned = rotateSecret(
         { secrets, signing: before.signing, publicKey: before.publicKey },
         { given: body.secret, overlap: graceMs > 0 },

@@ -302,7 +302,7 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
     checkHeaders(body.headers, body.authorization);
     const url = body.url === undefined ? undefined : await judgeUrl(body.url, tools);
     let generated: Generated = {};
-    const { webhook, again } = await updateWebhook(params.webhook, { workspace, now }, tools, (before, secrets) => {
+    const { webhook, again } = await updateWebhook({ id: params.webhook, workspace, now }, tools, (before, secrets) => {
       if (body.verification !== undefined && body.verification !== before.verification) {
         checkVerification(body.verification, tools);
       }
@@ -345,8 +345,7 @@ const UPDATE_TRIES = 5;
 
 /** Reads a webhook, decides its change and writes that, again when somebody else was faster. */
 export async function updateWebhook(
-  id: string,
-  { workspace, now }: { workspace: Workspace; now: number },
+  { id, workspace, now }: { id: string; workspace: Workspace; now: number },
   { store }: Tools,
   decide: (before: Webhook, secrets: WebhookSecrets) => Change | null,
 ): Promise<{ webhook: Webhook; again: boolean; changed: boolean }> {

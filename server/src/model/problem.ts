@@ -5,7 +5,7 @@ import { faultCodes } from './cloud-events.ts';
 
 type Entry = { readonly status: number; readonly title: string };
 
-/** What our own rules refuse; the codec's faults come in beside them. */
+/** What our own rules refuse; the codec's faults come in beside them, under the titles given here where there are any. */
 const OWN = {
   // The request as HTTP.
   'malformed-http': { status: 400, title: 'The bytes are not an HTTP request.' },
@@ -13,6 +13,7 @@ const OWN = {
   'header-too-large': { status: 431, title: 'The headers of the request are too large or too many.' },
   'not-found': { status: 404, title: 'There is no such thing here.' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method; Allow says which it takes.' },
+  'unsupported-media-type': { status: 415, title: 'The Content-Type is none that is read here.' },
   'body-required': { status: 400, title: 'The request needs a body.' },
   'body-not-allowed': { status: 400, title: 'The request takes no body.' },
   'invalid-request': { status: 400, title: 'The request does not have the form its route asks for.' },
@@ -65,10 +66,10 @@ export type ProblemCode = keyof typeof OWN | keyof typeof faultCodes;
 
 /** Every code with its HTTP status and its title. */
 export const problemCodes: Readonly<Record<ProblemCode, Entry>> = {
-  ...OWN,
   ...(Object.fromEntries(
     Object.entries(faultCodes).map(([code, { status, meaning }]) => [code, { status, title: meaning }]),
-  ) as unknown as Record<keyof typeof faultCodes, Entry>),
+  ) as Record<keyof typeof faultCodes, Entry>),
+  ...OWN,
 };
 
 /** One fault among several. `pointer` is a JSON pointer, or the name of a header or query parameter. */

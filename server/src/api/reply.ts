@@ -1,0 +1,99 @@
+// What goes back: answers and refusals as status, headers and bytes, and how they are written.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { problem, PROBLEM_TYPE, Refused, type Problem, type ProblemCode } from '../model/problem.ts';
+import { StoreRefusal, type RefusalCode } from '../store/contract.ts';
+import { hasBody } from './body.ts';
+import type { Answer } from './kernel.ts';
+
+/** What is answered. `code` is that of a problem, for the log. */
+export type Reply =
+  | { status: number; headers: Record<string, string>; body: string | Uint8Array; code?: ProblemCode }
+  | { status: 200; stream: (response: ServerResponse) => void };
+
+/** A JSON text as a reply; the empty one is no body. */
+export function jsonReply(status: number, body: string, headers: Record<string, string> = {}): Reply {
+  if (body === '') return { status, headers: { ...headers }, body };
+  return { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body };
+}
+
+/** A handler's answer as a reply. */
+export function replyTo(answer: Answer<unknown>): Reply {
+  if ('stream' in answer) return { status: 200, stream: answer.stream };
+  if ('bytes' in answer) {
+    return { status: answer.status, headers: { 'content-type': answer.mediaType }, body: answer.bytes };
+  }
+  return jsonReply(answer.status, answer.status === 204 ? '' : JSON.stringify(answer.body), answer.headers);
+}
+
+/** What of an answer is kept for a repeat by Idempotency-Key: never a secret. */
+export function keepable(answer: Answer<unknown>): { status: number; kept: string } {
+  if ('stream' in answer) return { status: 200, kept: '' };
+  if ('bytes' in answer) return { status: answer.status, kept: Buffer.from(answer.bytes as string).toString() };
+  return { status: answer.status, kept: answer.status === 204 ? '' : JSON.stringify(answer.stored ?? answer.body) };
+}
+
+const REFUSALS: Record<RefusalCode, ProblemCode> = {
+  'not-found': 'not-found',
+  'name-taken': 'name-taken',
+  exists: 'already-exists',
+  'in-use': 'in-use',
+  'limit-reached': 'limit-reached',
+  'changed-meanwhile': 'changed-meanwhile',
+};
+
+/**
+ * A refusal becomes its problem. Anything else is a fault of ours: `tell` writes it to the log and answers the URN it is
+ * found under; the caller learns that and nothing more.
+ */
+export function replyToError(error: unknown, tell: (error: unknown) => string): Reply {
+  if (error instanceof Refused) return problemReply(error.problem, error.headers);
+  if (error instanceof StoreRefusal) return problemReply(problem(REFUSALS[error.code], sentence(error.message)));
+  const instance = tell(error);
+  if (isOutage(error)) {
+    const document = problem('unavailable', 'The store does not answer at the moment; nothing was done.');
+    return problemReply({ ...document, instance }, { 'retry-after': '1' });
+  }
+  const document = problem('internal', 'The fault is ours; it was logged under the instance named here.');
+  return problemReply({ ...document, instance });
+}
+
+function problemReply(document: Problem, headers: Readonly<Record<string, string>> = {}): Reply {
+  return {
+    status: document.status,
+    headers: { 'content-type': PROBLEM_TYPE, ...headers },
+    body: JSON.stringify(document),
+    code: document.code,
+  };
+}
+
+function sentence(words: string): string {
+  return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}${/[.?!]$/.test(words) ? '' : '.'}`;
+}
+
+// What a store over the network says when it is away: by system code, or by PostgreSQL's classes 08 and 57.
+function isOutage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|57P0\d)/.test(code);
+}
+
+/** Writes a reply. `close` says that the connection must not be used again. */
+export function send(reply: Reply, request: IncomingMessage, response: ServerResponse, close: boolean): void {
+  if (response.destroyed) return;
+  if (close || isUnread(request)) response.setHeader('connection', 'close');
+  if ('stream' in reply) {
+    reply.stream(response);
+    return;
+  }
+  const { status, headers, body } = reply;
+  headers['x-content-type-options'] = 'nosniff';
+  headers['cache-control'] = 'no-store';
+  if (status !== 204) headers['content-length'] = String(Buffer.byteLength(body));
+  response.writeHead(status, headers);
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+// An answer before the body was read: a small rest is swallowed by Node, for a large one the connection is given up.
+function isUnread(request: IncomingMessage): boolean {
+  if (request.complete || !hasBody(request)) return false;
+  return Number(request.headers['content-length'] ?? Infinity) > 65_536;
+}

@@ -1,0 +1,60 @@
+// One wide line in the log and one observation per request: who asked for what, what it came to, how long it took.
+import type { IncomingMessage } from 'node:http';
+import type { ApiKey, Workspace } from '../store/contract.ts';
+import type { ApiParts } from './parts.ts';
+import type { Reply } from './reply.ts';
+import type { Route } from './routes.ts';
+
+/** What is known of a request by the time it is answered. `startedAt` is monotonic. */
+export interface Facts {
+  startedAt: number;
+  path: string;
+  route: Route | null;
+  key: ApiKey | null;
+  workspace: Workspace | null;
+}
+
+/** Tells the operator. */
+export interface Report {
+  /** A request was answered; null when its client went away before. */
+  request(request: IncomingMessage, facts: Facts, reply: Reply | null): void;
+  /** A fault of ours; answers the URN it stands under in the log. */
+  failure(facts: Facts, error: unknown): string;
+}
+
+/** Makes the report. */
+export function createReport({ log, metrics, clock, random }: ApiParts): Report {
+  const requests = metrics.histogram({
+    name: 'bellwire_http_request_duration_seconds',
+    help: 'Time from the headers of a request to its answer.',
+    labels: ['route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+  });
+  return {
+    request(request, facts, reply) {
+      const durationMs = clock.monotonic() - facts.startedAt;
+      requests.observe(durationMs / 1_000, facts.route?.name ?? 'none', String(reply?.status ?? 'gone'));
+      const line = {
+        method: request.method,
+        route: facts.route?.path ?? null,
+        // A path that fits no route may hold anything, a secret put in the wrong place included.
+        path: facts.route === null ? null : facts.path,
+        status: reply?.status ?? null,
+        code: reply !== null && 'code' in reply ? reply.code : undefined,
+        durationMs: Math.round(durationMs * 1_000) / 1_000,
+        caller: facts.key?.key,
+        workspace: facts.workspace?.name,
+      };
+      // What comes by the thousand and went well is counted above, and shown at `debug` only.
+      const isQuiet = request.method === 'GET' || facts.route?.operation.quiet === true;
+      if (isQuiet && reply !== null && reply.status < 400) log.debug(line, 'request');
+      else log.info(line, 'request');
+    },
+    failure(facts, error) {
+      const instance = `urn:uuid:${random.uuid()}`;
+      const route = facts.route?.name ?? null;
+      log.error({ error, instance, route, workspace: facts.workspace?.name }, 'request failed');
+      return instance;
+    },
+  };
+}
