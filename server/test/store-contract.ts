@@ -1,6 +1,7 @@
 // The store's contract as tests that any engine can be handed. Each part stands in a file of its own.
 import { exerciseAccept } from './store-contract-accept.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
+import { exerciseLimits } from './store-contract-limits.ts';
 import { exerciseReading } from './store-contract-reading.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
 import type { Prepare } from './store-ground.ts';
@@ -8,6 +9,7 @@ import type { Prepare } from './store-ground.ts';
 /** Runs the whole contract on an engine; `prepare` gives each test an empty database of it. */
 export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseAccept(engine, prepare);
+  exerciseLimits(engine, prepare);
   exerciseReading(engine, prepare);
   exerciseSettling(engine, prepare);
   exerciseLanes(engine, prepare);

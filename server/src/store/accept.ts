@@ -1,5 +1,6 @@
 // Accepting events: one transaction for all that arrived meanwhile, the events and every delivery they cause.
 //
+//   match each event with the subscriptions of the catalog it was checked by ─ before, so that it can fail alone
 //   lock the workspaces' rows ─ stale catalogs and quotas are seen here, numbers are given here
 //   insert the events that are new ─ the others are answered with the first answer
 //   insert their deliveries, up to the limit; a larger fan-out leaves its remaining targets in `fanouts`
@@ -8,6 +9,7 @@ import type { CarriedEvent, PendingDelivery } from '../model/delivery.ts';
 import type { Accepted, AcceptResult, NewEvent, Publish } from './contract.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Listeners } from './listeners.ts';
+import { count, mayExceed, overQuota, type Quota } from './quota.ts';
 import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
 
 /** Limits of one commit. */
@@ -18,26 +20,42 @@ export interface AcceptLimits {
   group: number;
 }
 
-const DAY_MS = 86_400_000;
+/** The `accept` verb. */
+export interface Acceptor {
+  accept(publish: Publish): Promise<AcceptResult>;
+  /** Resolves when no accept is under way any more. */
+  drained(): Promise<void>;
+}
 
-/** Makes the `accept` verb. */
-export function makeAcceptor(sql: Sql, listeners: Listeners, limits: AcceptLimits): GroupCommit<Publish, AcceptResult> {
-  return new GroupCommit({
-    commit: (publishes) => commit(sql, listeners, { publishes, fanout: limits.fanout }),
-    weigh: (publish) => publish.events.length,
-    most: limits.group,
+/** A publish with the targets of each of its events. */
+interface Matched {
+  publish: Publish;
+  targets: readonly number[][];
+}
+
+/** Makes the acceptor of a store. */
+export function makeAcceptor(sql: Sql, listeners: Listeners, { fanout, group }: AcceptLimits): Acceptor {
+  const commits = new GroupCommit<Matched, AcceptResult>({
+    commit: (matched) => commit(sql, listeners, { matched, fanout }),
+    weigh: ({ targets }) => targets.reduce((sum, { length }) => sum + 1 + Math.min(length, fanout), 0),
+    most: group,
     blamesItem: (error) => sql.blamesRow(error),
   });
+  return {
+    accept: async (publish) =>
+      commits.submit({ publish, targets: publish.events.map((event) => publish.catalog.targetsOf(event)) }),
+    drained: () => commits.drained(),
+  };
 }
 
 async function commit(
   sql: Sql,
   listeners: Listeners,
-  { publishes, fanout }: { publishes: readonly Publish[]; fanout: number },
+  { matched, fanout }: { matched: readonly Matched[]; fanout: number },
 ): Promise<AcceptResult[]> {
   const batch = await sql.write(async (tx) => {
-    const heads = await lockHeads(tx, sql.dialect, publishes);
-    const batch = plan(publishes, heads);
+    const heads = await lockHeads(tx, sql.dialect, matched);
+    const batch = plan(matched, heads);
     await store(tx, batch, fanout);
     for (const head of heads.values()) if (head.touched) moveHead(tx, head);
     return batch;
@@ -49,30 +67,37 @@ async function commit(
 
 /* ── The workspaces' rows ───────────────────────────────────────────────────────────────────────────────────── */
 
-interface Head {
+interface Head extends Quota {
   workspace: number;
   head: number;
   catalog: number;
   installation: number;
-  eventsPerDay: number | null;
-  bytesPerDay: number | null;
-  day: number;
-  dayEvents: number;
-  dayBytes: number;
   touched: boolean;
+  /**
+   * Where the quota could be reached: the numbers of those of the group's events that were accepted before, by key.
+   * They count for nothing, and only the log knows them. Null where it need not be asked.
+   */
+  known: ReadonlyMap<string, number> | null;
 }
 
-// In ascending order, so that two nodes never wait for each other in a ring.
-async function lockHeads(tx: Tx, dialect: Dialect, publishes: readonly Publish[]): Promise<Map<number, Head>> {
-  const workspaces = [...new Set(publishes.map(({ catalog }) => catalog.workspace))].sort((a, b) => a - b);
-  const rows = await tx.all<Omit<Head, 'touched'>>(
+async function lockHeads(tx: Tx, dialect: Dialect, matched: readonly Matched[]): Promise<Map<number, Head>> {
+  const groups = Map.groupBy(matched, ({ publish }) => publish.catalog.workspace);
+  // In ascending order, so that two nodes never wait for each other in a ring.
+  const workspaces = [...groups.keys()].sort((a, b) => a - b);
+  const rows = await tx.all<Omit<Head, 'touched' | 'known'>>(
     `SELECT workspace, head, catalog, events_per_day AS "eventsPerDay", bytes_per_day AS "bytesPerDay", day,
             day_events AS "dayEvents", day_bytes AS "dayBytes",
             (SELECT CAST(value AS BIGINT) FROM installation WHERE name = 'catalog') AS installation
      FROM workspaces WHERE workspace IN (${workspaces.join(', ')}) AND deleted_at IS NULL
      ORDER BY workspace${dialect.forUpdate}`,
   );
-  return new Map(rows.map((row) => [row.workspace, { ...row, touched: false }]));
+  const heads = new Map<number, Head>();
+  for (const row of rows) {
+    const events = groups.get(row.workspace)!.flatMap(({ publish }) => publish.events);
+    const known = mayExceed(row, events) ? await firstNumbers(tx, row.workspace, events) : null;
+    heads.set(row.workspace, { ...row, touched: false, known });
+  }
+  return heads;
 }
 
 function moveHead(tx: Tx, { workspace, head, day, dayEvents, dayBytes }: Head): void {
@@ -92,6 +117,7 @@ interface Candidate {
   head: Head;
   publish: Publish;
   event: NewEvent;
+  targets: readonly number[];
   number: number;
   duplicate: boolean;
 }
@@ -105,65 +131,59 @@ interface Batch {
   touched: number[];
 }
 
-function plan(publishes: readonly Publish[], heads: ReadonlyMap<number, Head>): Batch {
+function plan(matched: readonly Matched[], heads: ReadonlyMap<number, Head>): Batch {
   const batch: Batch = { results: [], candidates: [], answers: [], deliveries: [], touched: [] };
   const byKey = new Map<string, Candidate>();
-  for (const publish of publishes) {
+  for (const { publish, targets } of matched) {
     const head = heads.get(publish.catalog.workspace);
-    const refusal = head ? refuse(publish, head) : ({ kind: 'gone' } as const);
+    const refusal = head ? refuse(publish, head, byKey) : ({ kind: 'gone' } as const);
     if (refusal || !head) {
       batch.results.push(refusal ?? { kind: 'gone' });
       continue;
     }
-    const accepted = publish.events.map((event) => enter(batch, byKey, { head, publish, event }));
+    const accepted = publish.events.map((event, i) =>
+      enter(batch, byKey, { head, publish, event, targets: targets[i]!, number: 0, duplicate: false }),
+    );
     batch.results.push({ kind: 'accepted', accepted });
   }
   return batch;
 }
 
-function refuse(publish: Publish, head: Head): AcceptResult | null {
+function refuse(publish: Publish, head: Head, byKey: ReadonlyMap<string, Candidate>): AcceptResult | null {
   const { installation, workspace } = publish.catalog.version;
   if (installation !== head.installation || workspace !== head.catalog) return { kind: 'stale' };
-  if (head.eventsPerDay === null && head.bytesPerDay === null) return null;
-  const day = Math.floor(publish.acceptedAt / DAY_MS);
-  const [events, bytes] = head.day === day ? [head.dayEvents, head.dayBytes] : [0, 0];
-  const resetAt = (day + 1) * DAY_MS;
-  const size = publish.events.reduce((sum, { envelope }) => sum + envelope.length, 0);
-  if (head.eventsPerDay !== null && events + publish.events.length > head.eventsPerDay) {
-    return { kind: 'over-quota', what: 'events', limit: head.eventsPerDay, resetAt };
+  if (head.known === null) return null;
+  const fresh = new Map(publish.events.map((event) => [keyOf(event), event]));
+  for (const key of fresh.keys()) {
+    if (head.known.has(key) || byKey.has(`${head.workspace}\0${key}`)) fresh.delete(key);
   }
-  if (head.bytesPerDay !== null && bytes + size > head.bytesPerDay) {
-    return { kind: 'over-quota', what: 'bytes', limit: head.bytesPerDay, resetAt };
-  }
-  return null;
+  return overQuota(head, [...fresh.values()], publish.acceptedAt);
 }
 
-function enter(
-  batch: Batch,
-  byKey: Map<string, Candidate>,
-  { head, publish, event }: { head: Head; publish: Publish; event: NewEvent },
-): Accepted {
-  // No attribute can hold a NUL, so the joined key is unambiguous.
-  const key = `${head.workspace}\0${event.source}\0${event.id}`;
+// No attribute can hold a NUL, so the joined key is unambiguous.
+function keyOf({ source, id }: { source: string; id: string }): string {
+  return `${source}\0${id}`;
+}
+
+function enter(batch: Batch, byKey: Map<string, Candidate>, fresh: Candidate): Accepted {
+  const { head, event, publish } = fresh;
+  const { source, id } = event;
+  const key = `${head.workspace}\0${keyOf(event)}`;
+  const first = head.known?.get(keyOf(event));
+  if (first !== undefined) return { event: first, source, id, duplicate: true };
   let candidate = byKey.get(key);
   const repeated = candidate !== undefined;
   if (!candidate) {
-    candidate = { head, publish, event, number: ++head.head, duplicate: false };
+    candidate = fresh;
+    candidate.number = ++head.head;
     head.touched = true;
     byKey.set(key, candidate);
     batch.candidates.push(candidate);
-    count(head, publish.acceptedAt, event.envelope.length);
+    if (head.known) count(head, event, publish.acceptedAt);
   }
-  const answer: Accepted = { event: candidate.number, source: event.source, id: event.id, duplicate: repeated };
+  const answer: Accepted = { event: candidate.number, source, id, duplicate: repeated };
   batch.answers.push({ answer, candidate, repeated });
   return answer;
-}
-
-function count(head: Head, at: number, bytes: number): void {
-  const day = Math.floor(at / DAY_MS);
-  if (head.day !== day) Object.assign(head, { day, dayEvents: 0, dayBytes: 0 });
-  head.dayEvents++;
-  head.dayBytes += bytes;
 }
 
 /* ── Storing it ─────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -173,14 +193,18 @@ async function store(tx: Tx, batch: Batch, fanout: number): Promise<void> {
   const inserted = await tx.insertNew('events', batch.candidates.map(eventRow));
   const duplicates = batch.candidates.filter((_, i) => !inserted[i]);
   if (duplicates.length > 0) await findFirst(tx, duplicates);
-  const large: { candidate: Candidate; targets: number[] }[] = [];
+  const large: { candidate: Candidate; targets: readonly number[] }[] = [];
   for (const candidate of batch.candidates) {
     if (candidate.duplicate) continue;
-    const targets = candidate.publish.catalog.targetsOf(candidate.event);
-    if (targets.length > fanout) large.push({ candidate, targets: targets.splice(fanout) });
-    deliver(batch.deliveries, candidate, targets);
+    const { head, event, publish, targets } = candidate;
+    if (!head.known) count(head, event, publish.acceptedAt);
+    if (targets.length > fanout) large.push({ candidate, targets: targets.slice(fanout) });
+    deliver(batch.deliveries, candidate, fanout);
   }
-  await tx.insert('deliveries', batch.deliveries.map(deliveryRow));
+  await tx.insert(
+    'deliveries',
+    batch.deliveries.map((delivery) => deliveryRow(delivery)),
+  );
   for (const { candidate, targets } of large) {
     await tx.run('INSERT INTO fanouts (workspace, event, targets) VALUES ($1, $2, $3)', [
       candidate.head.workspace,
@@ -200,35 +224,39 @@ function eventRow({ head, publish, event, number }: Candidate): Value[] {
   return [head.workspace, number, acceptedAt, event.source, event.id, event.type, event.note, trace, event.envelope];
 }
 
-const LOOKUP = 64;
-
-// What was accepted before is answered with its first number, and does not count.
+// What was accepted before is answered with its first number.
 async function findFirst(tx: Tx, duplicates: readonly Candidate[]): Promise<void> {
-  for (const candidate of duplicates) {
-    candidate.duplicate = true;
-    candidate.head.dayEvents--;
-    candidate.head.dayBytes -= candidate.event.envelope.length;
-  }
-  const workspaces = Map.groupBy(duplicates, ({ head }) => head.workspace);
-  for (const [workspace, ofIt] of workspaces) {
-    for (let from = 0; from < ofIt.length; from += LOOKUP) {
-      const chunk = ofIt.slice(from, from + LOOKUP);
-      const either = chunk.map((_, i) => `(source = $${2 * i + 2} AND id = $${2 * i + 3})`).join(' OR ');
-      const rows = await tx.all<{ event: number; source: string; id: string }>(
-        `SELECT event, source, id FROM events WHERE workspace = $1 AND (${either})`,
-        [workspace, ...chunk.flatMap(({ event }) => [event.source, event.id])],
-      );
-      const numbers = new Map(rows.map((row) => [`${row.source}\0${row.id}`, row.event]));
-      for (const candidate of chunk) {
-        candidate.number = numbers.get(`${candidate.event.source}\0${candidate.event.id}`)!;
-      }
+  for (const [workspace, ofIt] of Map.groupBy(duplicates, ({ head }) => head.workspace)) {
+    const events = ofIt.map(({ event }) => event);
+    const first = await firstNumbers(tx, workspace, events);
+    for (const candidate of ofIt) {
+      candidate.duplicate = true;
+      candidate.number = first.get(keyOf(candidate.event))!;
     }
   }
 }
 
-function deliver(deliveries: PendingDelivery[], { head, publish, event, number }: Candidate, targets: number[]): void {
+const LOOKUP = 64;
+
+/** The numbers under which events of a workspace were accepted before, by key. */
+async function firstNumbers(tx: Tx, workspace: number, events: readonly NewEvent[]): Promise<Map<string, number>> {
+  const numbers = new Map<string, number>();
+  for (let from = 0; from < events.length; from += LOOKUP) {
+    const chunk = events.slice(from, from + LOOKUP);
+    const either = chunk.map((_, i) => `(source = $${2 * i + 2} AND id = $${2 * i + 3})`).join(' OR ');
+    const rows = await tx.all<{ event: number; source: string; id: string }>(
+      `SELECT event, source, id FROM events WHERE workspace = $1 AND (${either})`,
+      [workspace, ...chunk.flatMap(({ source, id }) => [source, id])],
+    );
+    for (const row of rows) numbers.set(keyOf(row), row.event);
+  }
+  return numbers;
+}
+
+function deliver(deliveries: PendingDelivery[], candidate: Candidate, fanout: number): void {
+  const { head, publish, event, number, targets } = candidate;
   const carried: CarriedEvent = { event: number, type: event.type, envelope: event.envelope, trace: publish.trace };
-  for (const target of targets) {
+  for (const target of targets.slice(0, fanout)) {
     deliveries.push(newDelivery({ workspace: head.workspace, target, carried, at: publish.acceptedAt }));
   }
 }
@@ -240,21 +268,14 @@ export function newDelivery(of: {
   carried: CarriedEvent;
   at: number;
 }): PendingDelivery {
-  return {
-    workspace: of.workspace,
-    event: of.carried.event,
-    target: of.target,
-    copy: 0,
-    tries: 0,
-    attempts: 0,
-    firstTryAt: null,
-    dueAt: of.at,
-    createdAt: of.at,
-    carried: of.carried,
-  };
+  const { workspace, target, carried, at } = of;
+  const key = { workspace, event: carried.event, target, copy: 0 };
+  return { ...key, tries: 0, attempts: 0, firstTryAt: null, dueAt: at, createdAt: at, carried };
 }
 
-/** Its row. */
-export function deliveryRow(d: PendingDelivery): Value[] {
-  return [d.workspace, d.event, d.target, d.copy, STATE.open, 0, 0, d.createdAt, d.dueAt, null, null, null];
+/** Its row; `dead` when there is nothing to try any more, with the instant and the reason. */
+export function deliveryRow(d: PendingDelivery, dead: { at: number; reason: string } | null = null): Value[] {
+  const key = [d.workspace, d.event, d.target, d.copy];
+  const state = dead ? STATE.dead : STATE.open;
+  return [...key, state, 0, 0, d.createdAt, d.dueAt, null, dead?.at ?? null, dead?.reason ?? null];
 }

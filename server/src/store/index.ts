@@ -13,7 +13,8 @@ import { delivery, deliveries, event, events, headOf, totals } from './reading.t
 import { settle } from './settle.ts';
 import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
-import { backlogs, expandFanouts, expedite, pending, refill } from './waiting.ts';
+import { makeExpander } from './fanouts.ts';
+import { backlogs, expedite, pending, refill } from './waiting.ts';
 import { makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
 import { makeCatalogVerbs, makeWorkspaceVerbs } from './workspaces.ts';
 
@@ -60,7 +61,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
   const parts = { sql, keyring, catalogs, listeners };
   const log: Log = {
     accept: async (publish) => {
-      const result = await acceptor.submit(publish);
+      const result = await acceptor.accept(publish);
       if (result.kind === 'stale' || result.kind === 'gone') catalogs.forget(publish.catalog.workspace);
       return result;
     },
@@ -68,7 +69,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),
     expedite: (target, now) => expedite(sql, target, now),
-    expandFanouts: (limit, now) => expandFanouts(sql, listeners, { limit, now }),
+    expandFanouts: makeExpander(sql, listeners),
     events: (query) => events(sql, query),
     event: (workspace, number) => event(sql, workspace, number),
     head: (workspace) => headOf(sql, workspace),

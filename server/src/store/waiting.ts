@@ -1,9 +1,7 @@
-// What is still to be delivered: due deliveries of a target, targets with a backlog, fan-outs to be expanded.
+// What is still to be delivered: due deliveries of a target, targets with a backlog.
 import type { PendingDelivery } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import { deliveryRow, newDelivery } from './accept.ts';
 import { LANES, type Backlog, type Refill, type RefillQuery, type TargetKey } from './contract.ts';
-import type { Listeners } from './listeners.ts';
 import type { Sql } from './sql.ts';
 
 interface PendingRow extends DeliveryKey {
@@ -84,41 +82,4 @@ export async function expedite(sql: Sql, { workspace, target }: TargetKey, now: 
     moved += changed;
     if (changed < CHUNK) return moved;
   }
-}
-
-/** The `expandFanouts` verb: the next targets of the oldest fan-out that its accept could not expand whole. */
-export async function expandFanouts(
-  sql: Sql,
-  listeners: Listeners,
-  { limit, now }: { limit: number; now: number },
-): Promise<boolean> {
-  const made = await sql.write(async (tx) => {
-    const [fanout] = await tx.all<{ workspace: number; event: number; targets: string }>(
-      `SELECT workspace, event, targets FROM fanouts ORDER BY workspace, event LIMIT 1${sql.dialect.forUpdate}`,
-    );
-    if (!fanout) return null;
-    const { workspace, event } = fanout;
-    const targets = JSON.parse(fanout.targets) as number[];
-    const [carried] = await tx.all<{ type: string; trace: string | null; envelope: Uint8Array }>(
-      'SELECT type, trace, envelope FROM events WHERE workspace = $1 AND event = $2',
-      [workspace, event],
-    );
-    const batch = targets.splice(0, limit);
-    const deliveries = carried
-      ? batch.map((target) => newDelivery({ workspace, target, carried: { event, ...carried }, at: now }))
-      : [];
-    await tx.insertNew('deliveries', deliveries.map(deliveryRow));
-    if (targets.length === 0)
-      await tx.run('DELETE FROM fanouts WHERE workspace = $1 AND event = $2', [workspace, event]);
-    else {
-      await tx.run('UPDATE fanouts SET targets = $3 WHERE workspace = $1 AND event = $2', [
-        workspace,
-        event,
-        JSON.stringify(targets),
-      ]);
-    }
-    return deliveries;
-  });
-  if (made && made.length > 0) listeners.tell('deliveries', made);
-  return made !== null;
 }
