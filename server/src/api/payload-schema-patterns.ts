@@ -51,6 +51,8 @@ function count(pattern: string): number {
       if (repeat)
         atom = (Math.max(1, atom) + 1) * (Math.max(Number(repeat[1]), Number(repeat[3])) + (repeat[2] ? 1 : 0));
       at += repeat ? repeat[0].length - 1 : 0;
+    } else if (char === '*' || char === '+' || char === '?') {
+      atom += 2;
     } else {
       sum += atom;
       atom = 1;
@@ -62,10 +64,7 @@ function count(pattern: string): number {
 }
 
 function endOfClass(pattern: string, start: number): number {
-  let at = start + (pattern[start + 1] === '^' ? 2 : 1);
-  // To RE2 a `]` that comes first stands for itself.
-  if (pattern[at] === ']') at++;
-  for (; at < pattern.length; at++) {
+  for (let at = start + 1; at < pattern.length; at++) {
     if (pattern[at] === '\\') at++;
     else if (pattern[at] === ']') return at;
   }
