@@ -179,6 +179,99 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     assert.equal(await store.log.settle(batchOf({ settlements, lanes: [now] })), 'settled');
   });
 
+  test(`${engine}: R124 what has ended stays ended: a late failure is counted, a late success is believed`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, target } = await furnish(store);
+    const place = { store, workspace };
+    await mustPublish(place, someEvents(4));
+    const [a, b, c, d] = (await openOf(place, target)) as [
+      PendingDelivery,
+      PendingDelivery,
+      PendingDelivery,
+      PendingDelivery,
+    ];
+    // Delivered by hand while an automatic try was under way; buried with their webhook while tries were under way.
+    await settle(store, settlementOf(a));
+    await store.settings.deleteWebhook({ workspace, target }, true, NOON + 20);
+    const second = (of: PendingDelivery): PendingDelivery => ({ ...of, attempts: 1 });
+    await settle(
+      store,
+      settlementOf(second(a), { next: retryAt(NOON + 5000) }),
+      settlementOf(b, { next: retryAt(NOON + 5000) }),
+      settlementOf(c, { next: { state: 'dead', tries: 20, dueAt: NOON, endedAt: NOON + 99, reason: 'late' } }),
+      settlementOf(d),
+    );
+    const states = await Promise.all([a, b, c, d].map((one) => shown(store, one)));
+    assert.deepEqual(
+      states.map((one) => Object.values(one).slice(0, 4)),
+      [
+        ['delivered', 1, 2, [1, 2]],
+        ['dead', 0, 1, [1]],
+        ['dead', 0, 1, [1]],
+        ['delivered', 1, 1, [1]],
+      ],
+    );
+    assert.equal((await store.log.delivery(c))!.delivery.reason, 'the webhook was deleted');
+  });
+
+  test(`${engine}: R124 an attempt of a delivery that is gone leaves nothing behind`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const { workspace, target } = await furnish(store);
+    await mustPublish({ store, workspace }, someEvents(3));
+    const open = await openOf({ store, workspace }, target);
+    await ground.query('DELETE FROM deliveries WHERE event = $1', [open[1]!.event]);
+    await settle(store, ...open.map((delivery) => settlementOf(delivery)));
+    const kept = await ground.query<{ event: unknown }>('SELECT event FROM attempts ORDER BY event');
+    assert.deepEqual(
+      kept.map(({ event }) => Number(event)),
+      [open[0]!.event, open[2]!.event],
+    );
+  });
+
+  test(`${engine}: R124 an attempt that cannot be stored as it is takes no other one along`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const { workspace, webhook, target } = await furnish(store);
+    await mustPublish({ store, workspace }, someEvents(20));
+    const open = await openOf({ store, workspace }, target);
+    // Words that hold a NUL, which PostgreSQL's text cannot; and a row that the table itself refuses.
+    const words = 'it answered \0';
+    const refusal = 'duration_ms = 666 AND response IS NOT NULL';
+    if (ground.engine === 'postgres') await ground.query(`ALTER TABLE attempts ADD CHECK (NOT (${refusal}))`);
+    else {
+      const when = refusal.replaceAll(/duration|response/g, 'NEW.$&');
+      await ground.query(
+        `CREATE TRIGGER taste BEFORE INSERT ON attempts WHEN ${when} BEGIN SELECT RAISE(ABORT, 'no'); END`,
+      );
+    }
+    const settlements = open.map((delivery) => settlementOf(delivery));
+    settlements[3] = settlementOf(open[3]!, {
+      next: { ...retryAt(NOON + 5), reason: words },
+      attempt: { ...settlements[3]!.attempt, error: words },
+    });
+    const change = { intent: 'enabled', reason: words, at: NOON } as const;
+    const vitals = { health: 'warning', streak: 0, lastSuccessAt: null } as const;
+    await store.log.settle(
+      batchOf({ settlements, vitals: [{ workspace, target, revision: webhook.revision, vitals, change }] }),
+    );
+    assert.equal((await store.settings.webhook(workspace, target))!.health, 'warning');
+    assert.equal((await store.log.delivery(open[3]!))!.delivery.state, 'open');
+
+    await mustPublish({ store, workspace }, someEvents(20, 'f'));
+    const more = await openOf({ store, workspace }, target, NOON);
+    const refused = more.map((delivery, i) => {
+      const settlement = settlementOf(delivery);
+      return i === 7 ? { ...settlement, attempt: { ...settlement.attempt, durationMs: 666 } } : settlement;
+    });
+    await settle(store, ...refused);
+    for (const [i, one] of more.entries()) {
+      const { delivery, attempts } = (await store.log.delivery(one))!;
+      assert.equal(delivery.state, 'delivered');
+      assert.deepEqual([attempts.length, attempts[0]!.response === null], [1, i === 7]);
+    }
+  });
+
   test(`${engine}: R124 refill pages through what is due, by key over equal instants, and says what comes next`, async (t) => {
     const store = await (await prepare(t)).open();
     const { workspace, target } = await furnish(store);

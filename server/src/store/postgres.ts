@@ -12,6 +12,7 @@ import {
   type Sql,
   type TableName,
   type Tx,
+  type Update,
   type Value,
 } from './sql.ts';
 
@@ -161,11 +162,12 @@ class PostgresTx implements Tx {
     return returned;
   }
 
-  async update(table: TableName, columns: readonly string[], rows: readonly (readonly Value[])[]): Promise<void> {
-    if (rows.length === 0) return;
+  async update(table: TableName, { columns, rows, only }: Update): Promise<number> {
+    if (rows.length === 0) return 0;
     const named = [...TABLES[table].key, ...columns];
     const arrays = named.map((_, i) => rows.map((row) => row[i] ?? null));
-    await this.#query(updateText(table, columns), arrays as unknown as Value[]);
+    const result = await this.#query(updateText(table, columns, only), arrays as unknown as Value[]);
+    return result.rowCount ?? 0;
   }
 
   // Several statements in one message can have no parameters; integers can be written out.
@@ -218,13 +220,15 @@ function insertText(table: TableName, size: number, suffix: string): string {
 
 const ARRAY_OF: Record<ColumnKind, string> = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' };
 
-function updateText(table: TableName, columns: readonly string[]): string {
-  return remembered(`update ${table} ${columns.join()}`, () => {
+// The new values carry other names than the columns, so that `only` speaks of what the rows hold.
+function updateText(table: TableName, columns: readonly string[], only = ''): string {
+  return remembered(`update ${table} ${columns.join()} ${only}`, () => {
     const { key, columns: kinds } = TABLES[table];
     const named = [...key, ...columns];
     const arrays = named.map((column, i) => `$${i + 1}::${ARRAY_OF[(kinds as Record<string, ColumnKind>)[column]!]}`);
-    const set = columns.map((column) => `${column} = v.${column}`).join(', ');
-    const where = key.map((column) => `t.${column} = v.${column}`).join(' AND ');
-    return `UPDATE ${table} AS t SET ${set} FROM unnest(${arrays.join(', ')}) AS v(${named.join(', ')}) WHERE ${where}`;
+    const set = columns.map((column) => `${column} = new_${column}`).join(', ');
+    const where = [...key.map((column) => `${column} = new_${column}`), ...(only ? [only] : [])].join(' AND ');
+    const fresh = named.map((column) => `new_${column}`).join(', ');
+    return `UPDATE ${table} SET ${set} FROM unnest(${arrays.join(', ')}) AS v(${fresh}) WHERE ${where}`;
   });
 }

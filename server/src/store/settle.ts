@@ -5,47 +5,40 @@ import type { Listeners } from './listeners.ts';
 import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
 
 /**
- * The `settle` verb: writes nothing when a lane of the batch has a new owner by now. A row that cannot be stored is
- * found by halving and loses its details, not its outcome.
+ * The `settle` verb: writes nothing when a lane of the batch has a new owner by now. A batch that cannot be stored is
+ * halved until the guilty attempt stands alone, and that one is stored without its details.
  */
 export async function settle(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
   try {
-    return await write(sql, listeners, batch);
+    return await settleWhole(sql, listeners, batch);
   } catch (error) {
+    if (!sql.blamesRow(error)) throw error;
     const { settlements } = batch;
-    if (!sql.blamesRow(error) || settlements.every(isBare)) throw error;
-    const middle = settlements.length >> 1;
-    const parts = middle === 0 ? [settlements.map(bare)] : [settlements.slice(0, middle), settlements.slice(middle)];
-    let result: 'settled' | 'fenced' = 'settled';
-    for (const [i, part] of parts.entries()) {
-      const vitals = i === 0 ? batch.vitals : [];
-      if ((await settle(sql, listeners, { ...batch, settlements: part, vitals })) === 'fenced') result = 'fenced';
+    if (settlements.length < 2) {
+      return settleWhole(sql, listeners, { ...batch, settlements: settlements.map(withoutDetails) });
     }
-    return result;
+    const middle = settlements.length >> 1;
+    const first = { ...batch, settlements: settlements.slice(0, middle), vitals: [] };
+    if ((await settle(sql, listeners, first)) === 'fenced') return 'fenced';
+    return settle(sql, listeners, { ...batch, settlements: settlements.slice(middle) });
   }
 }
 
-const UNSTORABLE = 'the details of this attempt could not be stored';
-
-function isBare({ attempt }: Settlement): boolean {
-  return attempt.requestHeaders === '{}' && attempt.response === null;
+function withoutDetails(settlement: Settlement): Settlement {
+  const { error } = settlement.attempt;
+  const words = error === null ? null : `${error} (details could not be stored)`;
+  const details = { error: words, requestHeaders: '{}', responseHeaders: null, response: null };
+  return { ...settlement, attempt: { ...settlement.attempt, ...details } };
 }
 
-function bare(settlement: Settlement): Settlement {
-  const error = settlement.attempt.error === null ? null : UNSTORABLE;
-  const details = { error, requestHeaders: '{}', responseHeaders: null, response: null };
-  const next = settlement.next && { ...settlement.next, reason: settlement.next.reason && UNSTORABLE };
-  return { ...settlement, next, attempt: { ...settlement.attempt, ...details } };
-}
-
-async function write(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
+async function settleWhole(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
   const moved: VitalsChange[] = [];
   const result = await sql.write(
     async (tx) => {
       moved.length = 0;
       if (!(await stillOwned(tx, sql.dialect, batch.lanes))) return 'fenced';
-      await settleDeliveries(tx, batch.settlements);
-      await tx.insertNew('attempts', batch.settlements.map(attemptRow));
+      const settled = await settleDeliveries(tx, batch.settlements);
+      await tx.insertNew('attempts', settled.map(attemptRow));
       for (const change of batch.vitals) if (await setVitals(tx, change)) moved.push(change);
       return 'settled';
     },
@@ -66,36 +59,67 @@ async function stillOwned(tx: Tx, dialect: Dialect, lanes: readonly OwnedLane[])
   return lanes.every(({ lane, epoch }) => epochs.get(lane) === epoch);
 }
 
-async function settleDeliveries(tx: Tx, settlements: readonly Settlement[]): Promise<void> {
-  const moved: Value[][] = [];
-  const counted: Value[][] = [];
-  for (const s of settlements) {
-    const key = [s.workspace, s.event, s.target, s.copy];
-    const { next } = s;
-    if (!next) counted.push([...key, s.attempt.attempt]);
-    else {
-      const { tries, dueAt, endedAt, reason } = next;
-      moved.push([...key, STATE[next.state], tries, s.attempt.attempt, dueAt, s.firstTryAt, endedAt, reason]);
-    }
+const MOVED = ['state', 'tries', 'attempts', 'due_at', 'first_try_at', 'ended_at', 'reason'];
+
+// Resolves those whose delivery is there. A success is believed whenever it comes; a failure moves only what is still
+// open: meanwhile the delivery may have been delivered by hand, or buried with its webhook.
+async function settleDeliveries(tx: Tx, settlements: readonly Settlement[]): Promise<readonly Settlement[]> {
+  const {
+    delivered = [],
+    failed = [],
+    counted = [],
+  } = Object.groupBy(settlements, ({ next }) =>
+    next === null ? 'counted' : next.state === 'delivered' ? 'delivered' : 'failed',
+  );
+  let changed = 0;
+  if (delivered.length > 0) changed += await tx.update('deliveries', { columns: MOVED, rows: delivered.map(movedRow) });
+  if (failed.length > 0) {
+    const rows = failed.map(movedRow);
+    changed += await tx.update('deliveries', { columns: MOVED, rows, only: `state = ${STATE.open}` });
   }
-  const columns = ['state', 'tries', 'attempts', 'due_at', 'first_try_at', 'ended_at', 'reason'];
-  if (moved.length > 0) await tx.update('deliveries', columns, moved);
-  if (counted.length > 0) await tx.update('deliveries', ['attempts'], counted);
+  if (counted.length > 0) changed += await countAttempts(tx, counted);
+  if (changed === settlements.length) return settlements;
+  if (failed.length > 0) await countAttempts(tx, failed);
+  return thoseThere(tx, settlements);
 }
 
-function attemptRow({ workspace, event, target, copy, attempt: a }: Settlement): Value[] {
-  const key = [workspace, event, target, copy, a.attempt];
-  return [
-    ...key,
-    a.manual ? 1 : 0,
-    a.startedAt,
-    a.durationMs,
-    a.status,
-    a.error,
-    a.requestHeaders,
-    a.responseHeaders,
-    a.response,
-  ];
+function keyOf({ workspace, event, target, copy }: Settlement): Value[] {
+  return [workspace, event, target, copy];
+}
+
+function movedRow(settlement: Settlement): Value[] {
+  const { next, firstTryAt, attempt } = settlement;
+  const { state, tries, dueAt, endedAt, reason } = next!;
+  return [...keyOf(settlement), STATE[state], tries, attempt.attempt, dueAt, firstTryAt, endedAt, storable(reason)];
+}
+
+function countAttempts(tx: Tx, settlements: readonly Settlement[]): Promise<number> {
+  const rows = settlements.map((settlement) => [...keyOf(settlement), settlement.attempt.attempt]);
+  return tx.update('deliveries', { columns: ['attempts'], rows });
+}
+
+// An attempt whose delivery retention has taken away meanwhile would stay for ever.
+async function thoseThere(tx: Tx, settlements: readonly Settlement[]): Promise<Settlement[]> {
+  const there: Settlement[] = [];
+  for (const settlement of settlements) {
+    const found = await tx.all(
+      'SELECT 1 AS one FROM deliveries WHERE workspace = $1 AND event = $2 AND target = $3 AND copy = $4',
+      keyOf(settlement),
+    );
+    if (found.length > 0) there.push(settlement);
+  }
+  return there;
+}
+
+function attemptRow(settlement: Settlement): Value[] {
+  const { attempt: a } = settlement;
+  const answer = [a.status, storable(a.error), a.requestHeaders, a.responseHeaders, a.response];
+  return [...keyOf(settlement), a.attempt, a.manual ? 1 : 0, a.startedAt, a.durationMs, ...answer];
+}
+
+// What went wrong is told in an endpoint's own words, which may hold a NUL: PostgreSQL's text cannot.
+function storable<T extends string | null>(words: T): T {
+  return (words?.includes('\0') ? words.replaceAll('\0', '\uFFFD') : words) as T;
 }
 
 async function setVitals(tx: Tx, { workspace, target, revision, vitals, change }: VitalsChange): Promise<boolean> {
@@ -106,7 +130,8 @@ async function setVitals(tx: Tx, { workspace, target, revision, vitals, change }
     const set = 'streak = $4, last_success_at = $5';
     return (await tx.run(`UPDATE webhooks SET ${set} WHERE ${where}`, [...known, streak, lastSuccessAt])) === 1;
   }
-  const { intent, reason, at } = change;
+  const { intent, at } = change;
+  const reason = storable(change.reason);
   const changed = await tx.run(
     `UPDATE webhooks SET streak = $4, last_success_at = $5, health = $6, intent = $7, reason = $8, updated_at = $9,
        revision = revision + 1 WHERE ${where}`,

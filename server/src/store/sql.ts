@@ -32,10 +32,18 @@ export interface Tx {
   insert(table: TableName, rows: readonly (readonly Value[])[]): Promise<void>;
   /** Inserts those rows whose keys are new; resolves for each whether it was. */
   insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]>;
-  /** Sets `columns` of many rows; each row of `rows` holds the primary key, then the columns. */
-  update(table: TableName, columns: readonly string[], rows: readonly (readonly Value[])[]): Promise<void>;
+  /** Sets columns of many rows, each once; resolves how many rows there were to set. */
+  update(table: TableName, change: Update): Promise<number>;
   /** Runs a statement whose values are integers together with the COMMIT: one round trip less on PostgreSQL. */
   atCommit(text: string, values: readonly number[]): void;
+}
+
+/** An update of many rows: each of `rows` holds the primary key, then the new values of `columns`. */
+export interface Update {
+  columns: readonly string[];
+  rows: readonly (readonly Value[])[];
+  /** Only rows that fulfil this condition on what they hold so far. */
+  only?: string;
 }
 
 /** How a transaction is to end. */

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
-import { TABLES, type Dialect, type Row, type Sql, type TableName, type Tx, type Value } from './sql.ts';
+import { TABLES, type Dialect, type Row, type Sql, type TableName, type Tx, type Update, type Value } from './sql.ts';
 
 const dialect: Dialect = {
   name: 'sqlite',
@@ -189,13 +189,15 @@ class SqliteTx implements Tx {
     return rows.map((row) => Number(statement.run(...row).changes) === 1);
   }
 
-  async update(table: TableName, columns: readonly string[], rows: readonly (readonly Value[])[]): Promise<void> {
+  async update(table: TableName, { columns, rows, only }: Update): Promise<number> {
     const { key } = TABLES[table];
     const n = key.length;
     const set = columns.map((column, i) => `${column} = $${n + i + 1}`).join(', ');
-    const where = key.map((column, i) => `${column} = $${i + 1}`).join(' AND ');
+    const where = [...key.map((column, i) => `${column} = $${i + 1}`), ...(only ? [only] : [])].join(' AND ');
     const { statement, order } = this.#engine.prepare(`UPDATE ${table} SET ${set} WHERE ${where}`);
-    for (const row of rows) statement.run(...order.map((i) => row[i] ?? null));
+    let changed = 0;
+    for (const row of rows) changed += Number(statement.run(...order.map((i) => row[i] ?? null)).changes);
+    return changed;
   }
 
   atCommit(text: string, values: readonly number[]): void {
