@@ -114,7 +114,8 @@ function failure(data: TestEvent['data'], state: FileState, root: string): strin
   for (let id = data.testId, at = state.names.get(id); at; id = at.parent, at = state.names.get(id)) {
     names.unshift(at.name);
   }
-  if (data.name === data.file) names.splice(0, names.length, ENDED + (error.signal ?? `code ${error.exitCode}`));
+  if (data.name === data.file)
+    names.splice(0, names.length, ENDED + (error.signal ?? `code ${error.exitCode ?? 'unknown'}`));
   const where = data.file ? ` (${relative(root, data.file)}:${data.line ?? 1})` : '';
   const cause = error.cause ?? error;
   const text = typeof cause === 'string' ? cause : inspect(cause, { colors: process.stdout.hasColors?.() ?? false });

@@ -19,11 +19,22 @@ async function main(args: string[]): Promise<number> {
     console.error('no test file matches');
     return 1;
   }
+  const abort = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => abort.abort());
   const postgres = withoutPostgres ? undefined : await startPostgres();
   if (postgres) process.env[sharedPostgresVariable] = postgres.url;
   else console.log(`without PostgreSQL: ${withoutPostgres}`);
   try {
-    const stream = run({ files, cwd: root, concurrency: availableParallelism(), timeout: 60_000, forceExit: true });
+    const stream = run({
+      files,
+      cwd: root,
+      // A process per file costs 0.1 s of CPU each; sharing one would let a test that kills or leaks decide for others.
+      isolation: 'process',
+      concurrency: availableParallelism(),
+      timeout: 60_000,
+      forceExit: true,
+      signal: abort.signal,
+    });
     if (verbose) stream.compose(spec).pipe(process.stdout);
     const { passed, failed, skipped } = await report(stream, { quiet: verbose, root });
     console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
