@@ -69,7 +69,7 @@ export interface Delivering {
 export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, node, onError, userAgent, concurrency } = options;
   const guard = createAddressGuard({ allow: [...options.allowAddresses] });
-  const transport = createTransport({ guard, userAgent, maxSockets: concurrency, maxSocketsPerOrigin: options.window.max });
+  const transport = createTransport({ guard, userAgent, maxSockets: concurrency, maxSocketsPerOrigin: options.window.max * 4 });
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({ settings: store.settings, transport, clock, uuid: options.uuid, userAgent, onError, ...options.challenge });
   const lanes: LaneKeeper = new LaneKeeper({
