@@ -58,7 +58,10 @@ export function joinEngine(settings: Settings, engine: () => Delivering): Joined
   };
 }
 
-function outcomeOf({ durationMs, status }: Outcome, error: string | null): Awaited<ReturnType<EnginePort['test']>>['outcome'] {
+function outcomeOf(
+  { durationMs, status }: Outcome,
+  error: string | null,
+): Awaited<ReturnType<EnginePort['test']>>['outcome'] {
   return { ok: error === null, status, durationMs: Math.round(durationMs), error };
 }
 

@@ -1,6 +1,10 @@
 // Log lines for people: time, level, message, then the fields, all on one line; only an error's stack takes more.
 import { styleText } from 'node:util';
-import type { LogDestination } from './log.ts';
+
+/** Takes whole lines, newline included: process.stdout, a file, a list in a test. */
+export interface LogDestination {
+  write(line: string): unknown;
+}
 
 const COLOURS = { debug: 'gray', info: 'cyan', warn: 'yellow', error: 'red' } as const;
 

@@ -2,7 +2,9 @@
 import { pino, stdTimeFunctions, type Logger } from 'pino';
 import type { LogLevel } from './config.ts';
 import { redact, scrub } from './log-redaction.ts';
-import { createPrettyLines } from './log-pretty.ts';
+import { createPrettyLines, type LogDestination } from './log-pretty.ts';
+
+export type { LogDestination } from './log-pretty.ts';
 
 /** What is known about one unit of work: names in camelCase, instants `…At`, spans `…Ms`, an `error` as it was thrown. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -15,11 +17,6 @@ export interface Log {
   error(fields: LogFields, message: string): void;
   /** The same log with fields that stand on every line. */
   child(fields: LogFields): Log;
-}
-
-/** Takes whole lines, newline included: process.stdout, a file, a list in a test. */
-export interface LogDestination {
-  write(line: string): unknown;
 }
 
 /** How to log. */

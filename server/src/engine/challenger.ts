@@ -15,7 +15,14 @@ import type { Clock } from '../model/clock.ts';
 import { formatId } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import { judge, type Evidence } from '../model/webhook.ts';
-import { StoreRefusal, type Settings, type TargetKey, type Webhook, type WebhookPatch, type WebhookSecrets } from '../store/contract.ts';
+import {
+  StoreRefusal,
+  type Settings,
+  type TargetKey,
+  type Webhook,
+  type WebhookPatch,
+  type WebhookSecrets,
+} from '../store/contract.ts';
 import { parseTarget, type Transport } from './transport.ts';
 
 /** What the challenger stands on. Spans in ms. */

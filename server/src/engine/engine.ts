@@ -188,7 +188,10 @@ export class Engine {
     return { outcome, attempt };
   }
 
-  #end(queue: TargetQueue, { delivery, lane, outcome, attempt }: Sent & { delivery: PendingDelivery; lane: OwnedLane }): void {
+  #end(
+    queue: TargetQueue,
+    { delivery, lane, outcome, attempt }: Sent & { delivery: PendingDelivery; lane: OwnedLane },
+  ): void {
     const { clock, dice, onAttempt } = this.#parts;
     const now = clock.now();
     const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
@@ -336,9 +339,19 @@ export class Engine {
     const delivered = isSuccess(outcome);
     const now = this.#parts.clock.now();
     const { workspace, event, target, copy, tries, firstTryAt } = delivery;
-    const next = delivered ? { state: 'delivered' as const, tries, dueAt: delivery.dueAt, endedAt: now, reason: null } : null;
+    const next = delivered
+      ? { state: 'delivered' as const, tries, dueAt: delivery.dueAt, endedAt: now, reason: null }
+      : null;
     await new Promise<void>((done) => {
-      const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt: firstTryAt ?? attempt.startedAt, attempt };
+      const settlement: Settlement = {
+        workspace,
+        event,
+        target,
+        copy,
+        next,
+        firstTryAt: firstTryAt ?? attempt.startedAt,
+        attempt,
+      };
       this.#settler.add({ settlement, lane, synced: true, done });
     });
     this.#parts.onAttempt?.({ delivery, attempt, state: delivered ? 'delivered' : 'open' });

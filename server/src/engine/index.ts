@@ -69,9 +69,22 @@ export interface Delivering {
 export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, node, onError, userAgent, concurrency } = options;
   const guard = createAddressGuard({ allow: [...options.allowAddresses] });
-  const transport = createTransport({ guard, userAgent, maxSockets: concurrency, maxSocketsPerOrigin: options.window.max * 4 });
+  const transport = createTransport({
+    guard,
+    userAgent,
+    maxSockets: concurrency,
+    maxSocketsPerOrigin: options.window.max * 4,
+  });
   const upkeep = new Upkeep(clock, onError);
-  const challenger = new Challenger({ settings: store.settings, transport, clock, uuid: options.uuid, userAgent, onError, ...options.challenge });
+  const challenger = new Challenger({
+    settings: store.settings,
+    transport,
+    clock,
+    uuid: options.uuid,
+    userAgent,
+    onError,
+    ...options.challenge,
+  });
   const lanes: LaneKeeper = new LaneKeeper({
     lanes: store.lanes,
     clock,
@@ -112,7 +125,11 @@ export function createDelivering(options: DeliveringOptions): Delivering {
       await challengeAllPending(store, challengeIfPending);
       upkeep.start({ name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) });
       upkeep.start({ name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: () => expandAll(store, options.fanout, clock) });
-      upkeep.start({ name: 'retention', everyMs: PRUNE_EVERY_MS, run: () => pruneAll(store, options.retention, clock) });
+      upkeep.start({
+        name: 'retention',
+        everyMs: PRUNE_EVERY_MS,
+        run: () => pruneAll(store, options.retention, clock),
+      });
     },
     test: (key) => challenger.test(key),
     challenge: (key) => challenger.begin(key),

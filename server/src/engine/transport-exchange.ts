@@ -2,8 +2,29 @@
 import type { Dispatcher } from 'undici';
 import type { Outcome } from '../model/outcome.ts';
 import type { Connection } from './transport-connection.ts';
-import type { OutgoingRequest } from './transport.ts';
 import { describeTimeout, diagnose, isConnectionEnd, type Diagnosis } from './transport-failure.ts';
+
+/** Where requests go; parse once per webhook and keep it. */
+export interface Target {
+  /** `https://host:port`, the key of the connection pool. */
+  origin: string;
+  hostname: string;
+  /** Path and query. */
+  path: string;
+}
+
+/** One request. Nothing of it is changed. */
+export interface OutgoingRequest {
+  target: Target;
+  method: 'POST' | 'OPTIONS';
+  /** Flat: name, value, name, value… Content-Length, Host and Connection are added here. */
+  headers: string[];
+  body: Uint8Array | null;
+  /** For connect, head and body together, ms. Waiting for a free connection is not in it. */
+  deadlineMs: number;
+  /** False: never send again on a new connection when a kept-alive one turns out to be closed. Default true. */
+  resend?: boolean;
+}
 
 /** Body bytes read at most; what goes on after that is cut off. */
 export const READ_LIMIT = 64 * 1024;

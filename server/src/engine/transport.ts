@@ -8,30 +8,10 @@ import type { Outcome } from '../model/outcome.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { createDialer } from './transport-connect.ts';
 import { Connection } from './transport-connection.ts';
-import { Exchange, type ExchangeOwner } from './transport-exchange.ts';
+import { Exchange, type ExchangeOwner, type OutgoingRequest, type Target } from './transport-exchange.ts';
+
+export type { OutgoingRequest, Target } from './transport-exchange.ts';
 import { diagnose } from './transport-failure.ts';
-
-/** Where requests go; parse once per webhook and keep it. */
-export interface Target {
-  /** `https://host:port`, the key of the connection pool. */
-  origin: string;
-  hostname: string;
-  /** Path and query. */
-  path: string;
-}
-
-/** One request. Nothing of it is changed. */
-export interface OutgoingRequest {
-  target: Target;
-  method: 'POST' | 'OPTIONS';
-  /** Flat: name, value, name, value… Content-Length, Host and Connection are added here. */
-  headers: string[];
-  body: Uint8Array | null;
-  /** For connect, head and body together, ms. Waiting for a free connection is not in it. */
-  deadlineMs: number;
-  /** False: never send again on a new connection when a kept-alive one turns out to be closed. Default true. */
-  resend?: boolean;
-}
 
 export interface TransportOptions {
   guard: AddressGuard;

@@ -26,7 +26,9 @@ export class Upkeep {
     if (this.#stopped) return;
     const run = task
       .run()
-      .catch((error: unknown) => this.#onError(new Error(`${task.name}: ${(error as Error).message}`, { cause: error })))
+      .catch((error: unknown) =>
+        this.#onError(new Error(`${task.name}: ${(error as Error).message}`, { cause: error })),
+      )
       .then(() => {
         this.#running.delete(run);
         this.#later(task);

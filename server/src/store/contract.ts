@@ -1,5 +1,7 @@
 // The store's contract: what the platform asks of its memory, in the domain's words. One verb is one transaction.
 //
+// It is long because it is the whole contract: one place to read what may be asked, and nothing of how it is done.
+//
 // Promises every engine keeps (the suite in server/test/store-contract.ts shows them on each):
 //  - A verb that has resolved is committed; `accept` and every state change are also synced to disk. A `settle` of
 //    successes and retries may be lost by a crash (it is only a note that something was sent): it is sent again.

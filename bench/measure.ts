@@ -1,0 +1,108 @@
+// One measurement: a fresh platform on a fresh store, so many webhooks, so much load; what came out and what it cost.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Postgres } from '../test/kit/postgres.ts';
+import type { Load } from './load.ts';
+import { cpuMsOf } from './machine.ts';
+import { start, type Part } from './processes.ts';
+import { createClient } from './setup.ts';
+
+/** Where everything temporary of a run is. */
+export const TEMPORARY = join(import.meta.dirname, 'tmp');
+
+/** What a measurement runs on. */
+export interface Ground {
+  receiver: Part;
+  /** Null for SQLite. */
+  postgres: Postgres | null;
+  /** A folder for CPU profiles of the platform, or null. */
+  profiles: string | null;
+}
+
+/** What to do. */
+export type Task = Omit<Load, 'port' | 'key'> & { fanout: number };
+
+/** What came of it. */
+export interface Measured {
+  deliveriesPerSecond: number;
+  /** Of everything that serves: the platform, and PostgreSQL where it is the store. */
+  cpuMsPerDelivery: number;
+  /** Publish to receive, ms, of each delivery. */
+  delays: number[];
+}
+
+/** Events that are published before anything is measured: code gets warm, connections open. */
+const WARM_UP = 2_000;
+
+/** Measures. */
+export async function measure(task: Task, ground: Ground): Promise<Measured> {
+  const served = await serve(ground);
+  const receiver = `http://127.0.0.1:${ground.receiver.greeting['port'] as number}/`;
+  await createClient(served.url, served.key).subscribe(task.fanout, receiver);
+  const warm = task.rate === 0 ? Math.round(WARM_UP / task.fanout) : task.rate;
+  await deliver({ ...task, events: warm }, served, ground);
+  const cpu = served.cpuMs();
+  const { seconds, delays } = await deliver(task, served, ground);
+  const used = served.cpuMs() - cpu;
+  await served.stop();
+  const deliveries = task.events * task.fanout;
+  return { deliveriesPerSecond: deliveries / seconds, cpuMsPerDelivery: used / deliveries, delays };
+}
+
+interface Served {
+  url: string;
+  key: string;
+  cpuMs: () => number;
+  stop: () => Promise<void>;
+}
+
+async function serve({ postgres, profiles }: Ground): Promise<Served> {
+  mkdirSync(TEMPORARY, { recursive: true });
+  const folder = mkdtempSync(join(TEMPORARY, 'data-'));
+  const platform = await start('platform.ts', profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]);
+  const store = postgres ? await postgres.createDatabase() : null;
+  const { url, key } = await platform.ask({ folder, store }, 'running');
+  return {
+    url: url as string,
+    key: key as string,
+    cpuMs: () => cpuMsOf(platform.pid) + (postgres ? cpuMsOf(postgres.pid) : 0),
+    stop: async () => {
+      await platform.end();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function deliver(
+  { fanout, ...load }: Task,
+  { url, key }: Served,
+  { receiver }: Ground,
+): Promise<{ seconds: number; delays: number[] }> {
+  const done = receiver.heard('done');
+  await receiver.ask({ kind: 'reset', expected: load.events * fanout }, 'ready');
+  const publisher = await start('load.ts');
+  const startedAt = performance.now();
+  const { failed } = await publisher.ask({ ...load, key, port: Number(new URL(url).port) }, 'loaded');
+  const { delays } = await done;
+  const seconds = (performance.now() - startedAt) / 1000;
+  await publisher.end();
+  if (failed !== 0) throw new Error(`${failed as number} requests were not answered with 202`);
+  return { seconds, delays: delays as number[] };
+}
+
+/** The bare ceiling: the same receiver, nothing stored. */
+export async function measureCeiling({ receiver }: Ground, requests: number): Promise<Ceiling> {
+  const ceiling = await start('ceiling.ts');
+  const port = receiver.greeting['port'] as number;
+  await receiver.ask({ kind: 'reset', expected: Infinity }, 'ready');
+  await ceiling.ask({ port, requests: Math.round(requests / 8) }, 'ceiling');
+  const { perSecond, cpuMs } = await ceiling.ask({ port, requests }, 'ceiling');
+  await ceiling.end();
+  return { perSecond: perSecond as number, cpuMs: cpuMs as number };
+}
+
+/** What a loop that stores nothing reaches. */
+export interface Ceiling {
+  perSecond: number;
+  cpuMs: number;
+}

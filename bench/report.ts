@@ -1,0 +1,89 @@
+// The result of a run: as tables for people, as JSON for comparing runs.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Machine } from './machine.ts';
+import type { Ceiling } from './measure.ts';
+
+/** Throughput of one case. */
+export interface ThroughputRow {
+  engine: string;
+  fanout: number;
+  publish: string;
+  deliveriesPerSecond: number;
+  cpuMsPerDelivery: number;
+}
+
+/** Publish to receive at a steady rate. */
+export interface LatencyRow {
+  engine: string;
+  eventsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+/** All of a run. */
+export interface Result {
+  machine: Machine;
+  ceilings: readonly Ceiling[];
+  throughput: readonly ThroughputRow[];
+  latency: readonly LatencyRow[];
+}
+
+/** A row of latencies out of all delays, in ms. */
+export function latencyRow(engine: string, eventsPerSecond: number, delays: readonly number[]): LatencyRow {
+  const sorted = delays.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+  return { engine, eventsPerSecond, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+}
+
+/** Prints the tables. Ratios are to the mean of the ceilings before and after. */
+export function print({ machine, ceilings, throughput, latency }: Result): void {
+  const { cpu, cores, node, loadBefore } = machine;
+  const [before, after] = ceilings.map(({ perSecond }) => `${Math.round(perSecond)}/s`);
+  console.log(`\n${cpu}, ${cores} cores, Node ${node}, load ${loadBefore} before the run`);
+  console.log(`bare ceiling ${before} before, ${after} after, ${meanOf(ceilings, 'cpuMs').toFixed(3)} CPU ms each\n`);
+  console.table(throughput.map((row) => shownThroughput(row, meanOf(ceilings, 'perSecond'))));
+  console.table(latency.map(shownLatency));
+}
+
+/** Writes the result to bench/results/, named by day. */
+export function save(result: Result): string {
+  const ceiling = meanOf(result.ceilings, 'perSecond');
+  const throughput = result.throughput.map((row) => ({ ...row, ofCeiling: row.deliveriesPerSecond / ceiling }));
+  const name = `${new Date().toISOString().slice(0, 10)}.json`;
+  writeFileSync(
+    join(import.meta.dirname, 'results', name),
+    `${JSON.stringify({ ...result, throughput }, rounded, 2)}\n`,
+  );
+  return `bench/results/${name}`;
+}
+
+function meanOf(ceilings: readonly Ceiling[], field: keyof Ceiling): number {
+  return ceilings.reduce((sum, one) => sum + one[field], 0) / ceilings.length;
+}
+
+function shownThroughput(row: ThroughputRow, ceiling: number): object {
+  return {
+    engine: row.engine,
+    'fan-out': row.fanout,
+    publish: row.publish,
+    'deliveries/s': Math.round(row.deliveriesPerSecond),
+    '÷ ceiling': (row.deliveriesPerSecond / ceiling).toFixed(3),
+    'CPU ms each': row.cpuMsPerDelivery.toFixed(3),
+  };
+}
+
+function shownLatency(row: LatencyRow): object {
+  return {
+    engine: row.engine,
+    'events/s': row.eventsPerSecond,
+    'p50 ms': row.p50Ms.toFixed(2),
+    'p99 ms': row.p99Ms.toFixed(2),
+    'max ms': row.maxMs.toFixed(2),
+  };
+}
+
+function rounded(_: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(5)) : value;
+}
