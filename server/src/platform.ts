@@ -23,6 +23,8 @@ export interface PlatformParts {
   version: string;
   /** The machine's clock unless a test hands in its own. */
   clock?: Clock;
+  /** How the store is opened, unless a test stands in between. */
+  openStore?: typeof openStore;
 }
 
 /** A platform that runs. */
@@ -38,14 +40,15 @@ export interface RunningPlatform {
 }
 
 /** Starts everything in order; whatever had started is stopped again when a later part fails. Throws in words. */
-export async function startPlatform({ config, log, version, clock = systemClock }: PlatformParts): Promise<RunningPlatform> {
+export async function startPlatform(parts: PlatformParts): Promise<RunningPlatform> {
+  const { config, log, version, clock = systemClock } = parts;
   const stops: (() => Promise<void> | void)[] = [];
   const stop = once(async () => {
     for (const end of stops.splice(0).toReversed()) await end();
   });
   try {
     makeDataFolder(config.dataFolder);
-    const store = await open(config, log);
+    const store = await open(config, log, parts.openStore ?? openStore);
     stops.push(() => store.close());
     const now = clock.now();
     await prepareStore(store.settings, config.quotas, now);
@@ -75,9 +78,9 @@ function makeDataFolder(folder: string): void {
   }
 }
 
-function open(config: Config, log: Log): Promise<Store> {
+function open(config: Config, log: Log, openWith: typeof openStore): Promise<Store> {
   const { store: setting, limits } = config;
-  return openStore({
+  return openWith({
     address: setting.kind === 'sqlite' ? setting.file : setting.url,
     keyring: openKeyring(config.secrets),
     node: nodeName,
@@ -181,8 +184,10 @@ async function listen(api: Api, { listen: { host, port } }: Config): Promise<str
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const place = `${host}:${port}`;
-    if (code === 'EADDRINUSE') throw new Error(`${place} is taken: stop what listens there, or use another --port`, { cause: error });
-    if (code === 'EACCES') throw new Error(`not allowed to listen on ${place}: use a --port above 1023`, { cause: error });
+    if (code === 'EADDRINUSE')
+      throw new Error(`${place} is taken: stop what listens there, or use another --port`, { cause: error });
+    if (code === 'EACCES')
+      throw new Error(`not allowed to listen on ${place}: use a --port above 1023`, { cause: error });
     throw new Error(`cannot listen on ${place}: ${message}`, { cause: error });
   }
 }

@@ -1,0 +1,85 @@
+// The platform in a process of its own, for tests that end it without asking.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { failPoints } from './platform-entry.ts';
+
+const entry = fileURLToPath(new URL('./platform-entry.ts', import.meta.url));
+const root = join(import.meta.dirname, '..', '..');
+/** Compiled once, started many times: a start takes half as long. */
+const cache = process.env['NODE_COMPILE_CACHE'] ?? join(root, 'node_modules', '.cache', 'node');
+
+export interface ProcessOptions {
+  /** The data folder. */
+  folder: string;
+  /** Settings, as the environment gives them: `{ BELLWIRE_STORE: … }`. */
+  env?: Record<string, string>;
+  /** Where it is to end itself: one of {@link failPoints}; anywhere else it does not. */
+  failAt?: string | undefined;
+}
+
+export interface PlatformProcess {
+  url: string;
+  adminKey: string;
+  /** Ends it as a power cut would; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Asks it to stop; resolves when it has. */
+  stop(): Promise<void>;
+  /** Resolves when it is gone, for whatever reason: the signal that ended it, or null. */
+  ended: Promise<NodeJS.Signals | null>;
+}
+
+/** Starts it in dev mode on a free port; resolves when it listens, rejects with what it said when it ends before. */
+export async function startProcess({ folder, env = {}, failAt }: ProcessOptions): Promise<PlatformProcess> {
+  mkdirSync(folder, { recursive: true });
+  const child = spawn(process.execPath, [entry, ...failPoints.filter((point) => point === failAt)], {
+    cwd: folder,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: cache,
+      BELLWIRE_DEV: 'true',
+      BELLWIRE_LISTEN_PORT: '0',
+      BELLWIRE_DATA_FOLDER: folder,
+      ...env,
+    },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.on('error', () => {}); // it may be gone already when we are
+  const ended = new Promise<NodeJS.Signals | null>((gone) => child.once('exit', (_, signal) => gone(signal)));
+  const url = await address(child, ended);
+  return {
+    url,
+    adminKey: readFileSync(join(folder, 'admin-key'), 'utf8').trim(),
+    ended,
+    kill: () => end(child, ended, 'SIGKILL'),
+    stop: () => end(child, ended, 'SIGTERM'),
+  };
+}
+
+async function end(child: ChildProcess, ended: Promise<unknown>, signal: NodeJS.Signals): Promise<void> {
+  child.kill(signal);
+  await ended;
+}
+
+/** The address in the line of the log that says that it runs. */
+function address(child: ChildProcess, ended: Promise<unknown>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const said: string[] = [];
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      if (said.length < 100) said.push(line);
+      const { message, url } = asObject(line);
+      if (message === 'the platform is running') resolve(String(url));
+    });
+    void ended.then(() => reject(new Error(`the platform did not start:\n${said.join('\n')}`)));
+  });
+}
+
+function asObject(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
