@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { systemClock } from '../src/clock.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLog } from '../src/log.ts';
+import type { Clock } from '../src/model/clock.ts';
 import { startPlatform, type RunningPlatform } from '../src/platform.ts';
 
 /** What came back. */
@@ -41,7 +43,7 @@ export interface ApiGround {
 }
 
 /** Starts a platform in dev mode with a store of its own, gone after the test. */
-export async function startApi(t: TestContext, overrides: object = {}): Promise<ApiGround> {
+export async function startApi(t: TestContext, overrides: object = {}, clock: Clock = systemClock): Promise<ApiGround> {
   const folder = mkdtempSync(join(tmpdir(), 'bellwire-api-'));
   const base = {
     dev: true,
@@ -53,7 +55,7 @@ export async function startApi(t: TestContext, overrides: object = {}): Promise<
   const { config } = loadConfig({ folder, overrides: { ...base, ...overrides } });
   const lines: string[] = [];
   const log = createLog({ level: 'debug', pretty: false, destination: { write: (line: string) => lines.push(line) } });
-  const platform = await startPlatform({ config, log, version: '0.0.0-test' });
+  const platform = await startPlatform({ config, log, version: '0.0.0-test', clock });
   t.after(async () => {
     await platform.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -76,7 +78,7 @@ function asker(url: string, adminKey: string): Pick<ApiGround, 'ask' | 'expect' 
     });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
-    const json = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
+    const json = isJson && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : {};
     return { status: response.status, headers: response.headers, text, json };
   }
   return {

@@ -170,6 +170,7 @@ export const retryDelivery = operation<null, RetryOut>()({
   summary: 'Send a delivery once more, now, whatever its state',
   description: 'The automatic tries go on as planned; a success ends them. The webhook-id stays the same.',
   params: DeliveryParams,
+  errors: ['wrong-state'],
   async handle({ params, workspace }, { store, engine }) {
     const key = keyOf(params.delivery, workspace);
     const outcome = await engine.retry(key);

@@ -49,7 +49,7 @@ export function createDoor(routes: readonly Route[], tools: Tools, closing: () =
       if (error instanceof ClientGone) response.destroy();
       else reply = replyToError(error, (failure) => report.failure(facts, failure));
     }
-    if (reply !== null) send(reply, request, response, closing());
+    if (reply !== null) send(reply, response, closing());
     report.request(request, facts, reply);
   };
 }

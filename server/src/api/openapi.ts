@@ -60,7 +60,7 @@ function describeRoute(route: Route): Json {
       ...parameters(route.query, 'query'),
       ...(isWrite ? [IDEMPOTENCY_KEY] : []),
     ],
-    ...(requestBody(route) ?? {}),
+    ...requestBody(route),
     responses: { ...successes(route), ...refusals(route) },
   };
 }

@@ -77,7 +77,8 @@ function isOutage(error: unknown): boolean {
 }
 
 /** Writes a reply. `close` says that the connection must not be used again. */
-export function send(reply: Reply, request: IncomingMessage, response: ServerResponse, close: boolean): void {
+export function send(reply: Reply, response: ServerResponse, close: boolean): void {
+  const request = response.req;
   if (response.destroyed) return;
   if (close || isUnread(request)) response.setHeader('connection', 'close');
   if ('stream' in reply) {
@@ -92,8 +93,10 @@ export function send(reply: Reply, request: IncomingMessage, response: ServerRes
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-// An answer before the body was read: a small rest is swallowed by Node, for a large one the connection is given up.
+/** Bytes of an unread body that Node swallows to keep the connection; for more, or for who knows how many, it ends. */
+const SWALLOWED = 4 * 1_024 * 1_024;
+
 function isUnread(request: IncomingMessage): boolean {
   if (request.complete || !hasBody(request)) return false;
-  return Number(request.headers['content-length'] ?? Infinity) > 65_536;
+  return Number(request.headers['content-length'] ?? Infinity) > SWALLOWED;
 }

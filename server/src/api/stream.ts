@@ -46,7 +46,7 @@ const MAX_UNSENT = 1_024 * 1_024;
 /** Comments that keep proxies from closing a silent stream. */
 const HEARTBEAT_MS = 15_000;
 /** Events read at once. */
-const CHUNK = 100;
+const CHUNK = 50;
 
 export const stream = operation<null, StreamMessage>()({
   summary: 'Follow the log live (server-sent events)',
@@ -79,6 +79,8 @@ function follow(response: ServerResponse, following: Following, tools: Tools): v
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-accel-buffering': 'no',
+    // Nothing follows a stream: when it ends the connection does, too, and a stopping platform need not wait for it.
+    connection: 'close',
   });
   if (response.req.method === 'HEAD') {
     response.end();

@@ -5,12 +5,11 @@ import { shownState } from '../model/webhook.ts';
 import type { Webhook } from '../store/contract.ts';
 import { deliveriesPage, DeliveriesQuery, type DeliveriesOut } from './deliveries.ts';
 import { ok, operation, type Tools } from './kernel.ts';
+import { updateWebhook, type Change } from './webhook-change.ts';
 import { rotateSecret, type Generated } from './webhook-secrets.ts';
 import {
   showWebhook,
-  updateWebhook,
   WebhookParams,
-  type Change,
   type RotateIn,
   type TestOut,
   type WebhookChangesOut,
@@ -72,7 +71,11 @@ function wish(summary: string, decide: Wish) {
     success: { 200: 'It is so now, or was so already.' },
     errors: ['wrong-state', 'changed-meanwhile'],
     async handle({ params, workspace, now }, tools) {
-      const { webhook, again, changed } = await updateWebhook({ id: params.webhook, workspace, now }, tools, decide);
+      const { webhook, again, changed } = await updateWebhook(
+        { id: params.webhook, workspace, now },
+        tools.store,
+        decide,
+      );
       if (changed) tell(webhook, again, tools);
       return ok(showWebhook(webhook));
     },
@@ -92,7 +95,7 @@ export const rotateWebhook = operation<RotateIn, WebhookSecretOut>()({
   async handle({ body, params, workspace, now }, tools) {
     const graceMs = body.graceMs ?? GRACE_MS;
     let generated: Generated = {};
-    const { webhook } = await updateWebhook({ id: params.webhook, workspace, now }, tools, (before, secrets) => {
+    const { webhook } = await updateWebhook({ id: params.webhook, workspace, now }, tools.store, (before, secrets) => {
       const turned = rotateSecret(
         { secrets, signing: before.signing, publicKey: before.publicKey },
         { given: body.secret, overlap: graceMs > 0 },

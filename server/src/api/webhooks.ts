@@ -1,21 +1,15 @@
 // Webhooks: registered URLs that have to prove themselves. Made, read, changed and deleted here; what is done with one
-// is webhook-actions.ts, which secrets it has webhook-secrets.ts.
+// is webhook-actions.ts; what it may be webhook-rules.ts; which secrets it has webhook-secrets.ts.
 import { Type, type Static } from 'typebox';
 import { formatId } from '../model/ids.ts';
-import { customHeaderFault, headerFault } from '../model/headers.ts';
-import { problemOf, refuse, Refused, type ProblemFault } from '../model/problem.ts';
-import { judgeWebhookUrl } from '../model/webhook-url.ts';
-import { shownState, type Verification } from '../model/webhook.ts';
-import {
-  StoreRefusal,
-  type Webhook,
-  type WebhookPatch,
-  type WebhookSecrets,
-  type Workspace,
-} from '../store/contract.ts';
-import { created, done, ok, operation, type Tools } from './kernel.ts';
+import { refuse } from '../model/problem.ts';
+import { shownState } from '../model/webhook.ts';
+import type { Webhook } from '../store/contract.ts';
+import { created, done, ok, operation } from './kernel.ts';
 import { pageThrough } from './paging.ts';
-import { firstSecrets, replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
+import { changeOf, updateWebhook } from './webhook-change.ts';
+import { checkHeaders, checkVerification, judgeUrl } from './webhook-rules.ts';
+import { firstSecrets, type Generated } from './webhook-secrets.ts';
 import {
   idOf,
   Instant,
@@ -240,8 +234,8 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
     const verification = body.verification ?? 'challenge';
     checkVerification(verification, tools);
     checkHeaders(body.headers, body.authorization);
-    const url = await judgeUrl(body.url, tools);
     const { secrets, signing, publicKey, generated } = firstSecrets(body, tools.random.bytes);
+    const url = await judgeUrl(body.url, tools);
     const isTrusted = verification === 'none';
     const webhook = await tools.store.settings.createWebhook({
       workspace: workspace.workspace,
@@ -302,14 +296,18 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
     checkHeaders(body.headers, body.authorization);
     const url = body.url === undefined ? undefined : await judgeUrl(body.url, tools);
     let generated: Generated = {};
-    const { webhook, again } = await updateWebhook({ id: params.webhook, workspace, now }, tools, (before, secrets) => {
-      if (body.verification !== undefined && body.verification !== before.verification) {
-        checkVerification(body.verification, tools);
-      }
-      const change = changeOf({ ...body, url }, { before, secrets }, tools.random.bytes);
-      generated = change.generated;
-      return change;
-    });
+    const { webhook, again } = await updateWebhook(
+      { id: params.webhook, workspace, now },
+      tools.store,
+      (before, secrets) => {
+        if (body.verification !== undefined && body.verification !== before.verification) {
+          checkVerification(body.verification, tools);
+        }
+        const change = changeOf({ ...body, url }, { before, secrets }, tools.random.bytes);
+        generated = change.generated;
+        return change;
+      },
+    );
     const key = { workspace: workspace.workspace, target: webhook.webhook };
     if (again) tools.engine.challenge(key);
     else tools.engine.changed(key);
@@ -332,40 +330,6 @@ export const deleteWebhook = operation<null, null>()({
     return done();
   },
 });
-
-/** A change of a webhook: the fields, why when the state changes, and whether it must prove itself again. */
-export interface Change {
-  patch: WebhookPatch;
-  reason: string | null;
-  again: boolean;
-}
-
-/** How often a change is tried against others at the same time. */
-const UPDATE_TRIES = 5;
-
-/** Reads a webhook, decides its change and writes that, again when somebody else was faster. */
-export async function updateWebhook(
-  { id, workspace, now }: { id: string; workspace: Workspace; now: number },
-  { store }: Tools,
-  decide: (before: Webhook, secrets: WebhookSecrets) => Change | null,
-): Promise<{ webhook: Webhook; again: boolean; changed: boolean }> {
-  const key = { workspace: workspace.workspace, target: numberOf('wh', workspace, id) };
-  for (let tries = 1; ; tries++) {
-    const found = await store.settings.target(key);
-    if (found === null) throw refuse('not-found', `There is no ${id} here.`);
-    const change = decide(found.webhook, found.secrets);
-    if (change === null) return { webhook: found.webhook, again: false, changed: false };
-    const { patch, reason, again } = change;
-    try {
-      const { revision } = found.webhook;
-      const webhook = await store.settings.updateWebhook({ ...key, revision, patch, reason, now });
-      return { webhook, again, changed: true };
-    } catch (error) {
-      const isLost = error instanceof StoreRefusal && error.code === 'changed-meanwhile';
-      if (!isLost || tries === UPDATE_TRIES) throw error;
-    }
-  }
-}
 
 /** What a webhook shows of itself. */
 export function showWebhook(webhook: Webhook): WebhookOut {
@@ -394,97 +358,4 @@ export function showWebhook(webhook: Webhook): WebhookOut {
     createdAt: instant(webhook.createdAt),
     updatedAt: instant(webhook.updatedAt),
   };
-}
-
-function changeOf(
-  body: WebhookPatchIn,
-  { before, secrets }: { before: Webhook; secrets: WebhookSecrets },
-  bytes: (count: number) => Uint8Array,
-): Change & { generated: Generated } {
-  const kept = { secrets, signing: before.signing, publicKey: before.publicKey };
-  const isNewSecret = body.secret !== undefined && body.secret !== secrets.secret;
-  let turned: Secrets = { ...kept, generated: {} };
-  if (isNewSecret) turned = replaceSecret(kept, body.secret as string, bytes);
-  if (body.signing !== undefined) {
-    const { generated } = turned;
-    turned = resign(turned, body.signing, bytes);
-    turned.generated = { ...generated, ...turned.generated };
-  }
-  if (body.authorization !== undefined) {
-    turned = { ...turned, secrets: { ...turned.secrets, authorization: body.authorization } };
-  }
-  const patch: WebhookPatch = {
-    ...pick(body, ['name', 'description', 'url', 'verification', 'headers', 'format']),
-    ...pick(body.policy ?? {}, ['retryDelaysMs', 'timeoutMs']),
-  };
-  if (body.secret !== undefined || body.signing !== undefined || body.authorization !== undefined) {
-    patch.secrets = turned.secrets;
-    patch.signing = turned.signing;
-    patch.publicKey = turned.publicKey;
-  }
-  if (isNewSecret) patch.secondaryUntil = null;
-  const isNewUrl = body.url !== undefined && body.url !== before.url;
-  const isOther = body.verification !== undefined && body.verification !== before.verification;
-  const verification = body.verification ?? before.verification;
-  const reason = isNewUrl
-    ? 'the URL was changed'
-    : isNewSecret
-      ? 'the secret was changed'
-      : 'the verification was changed';
-  if (!isNewUrl && !isNewSecret && !isOther) return { patch, reason: null, again: false, generated: turned.generated };
-  const isTrusted = verification === 'none';
-  Object.assign(patch, {
-    health: isTrusted ? 'active' : 'pending',
-    streak: 0,
-    ...(isNewUrl ? { allowedRate: null } : {}),
-  });
-  return { patch, reason, again: !isTrusted, generated: turned.generated };
-}
-
-function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<
-    T,
-    K
-  >;
-}
-
-/** The URL as it is stored, or why it may not be (R59, R60). */
-async function judgeUrl(text: string, { config, engine }: Tools): Promise<string> {
-  const { httpsRequired, publicNamesRequired } = config.targets;
-  const verdict = judgeWebhookUrl(text, {
-    https: httpsRequired ? 'required' : 'optional',
-    host: publicNamesRequired ? 'fqdn' : 'any',
-  });
-  const reason = verdict.ok ? await engine.judgeHost(new URL(verdict.url).hostname) : verdict.message;
-  if (verdict.ok && reason === null) return verdict.url;
-  const detail = reason ?? '';
-  throw new Refused(problemOf([{ pointer: '/url', code: 'refused-url', detail }]));
-}
-
-function checkVerification(verification: Verification, { config }: Tools): void {
-  if (verification !== 'none' || config.targets.allowUnverified) return;
-  throw refuse('verification-required', 'verification "none" needs the operator’s setting targets.allowUnverified.');
-}
-
-/** Header lines that HTTP cannot carry, that are ours, or that come twice in two spellings. */
-function checkHeaders(headers: Readonly<Record<string, string>> = {}, authorization: string | null = null): void {
-  const faults: ProblemFault[] = [];
-  const seen = new Set<string>();
-  for (const [name, value] of Object.entries(headers)) {
-    const lower = name.toLowerCase();
-    const clause = seen.has(lower)
-      ? `${name} is there twice`
-      : lower === 'authorization'
-        ? 'Authorization has a field of its own, which is never shown: authorization'
-        : customHeaderFault(name, value);
-    if (clause !== null) faults.push(headerProblem(`/headers/${name}`, clause));
-    seen.add(lower);
-  }
-  const clause = authorization === null ? null : headerFault('Authorization', authorization);
-  if (clause !== null) faults.push(headerProblem('/authorization', clause));
-  if (faults.length > 0) throw new Refused(problemOf(faults));
-}
-
-function headerProblem(pointer: string, clause: string): ProblemFault {
-  return { pointer, code: 'refused-header', detail: `${clause.slice(0, 1).toUpperCase()}${clause.slice(1)}.` };
 }

@@ -1,0 +1,119 @@
+// Changing a webhook: what a wish comes to, and how it is written although others write, too.
+import { refuse } from '../model/problem.ts';
+import type { Format, Signing, Verification } from '../model/webhook.ts';
+import {
+  StoreRefusal,
+  type Store,
+  type Webhook,
+  type WebhookPatch,
+  type WebhookSecrets,
+  type Workspace,
+} from '../store/contract.ts';
+import { replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
+import { numberOf } from './wire.ts';
+
+/** A change of a webhook: the fields, why when the state changes, and whether it must prove itself again. */
+export interface Change {
+  patch: WebhookPatch;
+  reason: string | null;
+  again: boolean;
+}
+
+/** How often a change is tried against others at the same time. */
+const TRIES = 5;
+
+/**
+ * Reads a webhook, decides its change and writes that; when somebody else was faster, all of it again. A decision of
+ * null changes nothing. Refuses `not-found`, and `changed-meanwhile` after some tries.
+ */
+export async function updateWebhook(
+  { id, workspace, now }: { id: string; workspace: Workspace; now: number },
+  { settings }: Pick<Store, 'settings'>,
+  decide: (before: Webhook, secrets: WebhookSecrets) => Change | null,
+): Promise<{ webhook: Webhook; again: boolean; changed: boolean }> {
+  const key = { workspace: workspace.workspace, target: numberOf('wh', workspace, id) };
+  for (let tries = 1; ; tries++) {
+    const found = await settings.target(key);
+    if (found === null) throw refuse('not-found', `There is no ${id} here.`);
+    const change = decide(found.webhook, found.secrets);
+    if (change === null) return { webhook: found.webhook, again: false, changed: false };
+    const { patch, reason, again } = change;
+    try {
+      const { revision } = found.webhook;
+      const webhook = await settings.updateWebhook({ ...key, revision, patch, reason, now });
+      return { webhook, again, changed: true };
+    } catch (error) {
+      const isLost = error instanceof StoreRefusal && error.code === 'changed-meanwhile';
+      if (!isLost || tries === TRIES) throw error;
+    }
+  }
+}
+
+/** Fields somebody wants changed; absent ones stay. Checked already, the URL judged. */
+export interface Edit {
+  name?: string;
+  description?: string;
+  url?: string;
+  secret?: string;
+  verification?: Verification;
+  signing?: Signing[];
+  authorization?: string | null;
+  headers?: Record<string, string>;
+  format?: Format;
+  policy?: { retryDelaysMs?: number[] | null; timeoutMs?: number | null };
+}
+
+/**
+ * What an edit comes to. A URL, a secret or a kind of verification that is another one has to be proved again
+ * (R113; wire facts, section 1); everything else leaves the state alone.
+ */
+export function changeOf(
+  edit: Edit,
+  { before, secrets }: { before: Webhook; secrets: WebhookSecrets },
+  bytes: (count: number) => Uint8Array,
+): Change & { generated: Generated } {
+  const turned = secretsAfter(edit, { secrets, signing: before.signing, publicKey: before.publicKey }, bytes);
+  const patch: WebhookPatch = {
+    ...pick(edit, ['name', 'description', 'url', 'verification', 'headers', 'format']),
+    ...pick(edit.policy ?? {}, ['retryDelaysMs', 'timeoutMs']),
+    ...(turned === null ? {} : pick(turned, ['secrets', 'signing', 'publicKey'])),
+  };
+  const generated = turned?.generated ?? {};
+  const isNewSecret = edit.secret !== undefined && edit.secret !== secrets.secret;
+  if (isNewSecret) patch.secondaryUntil = null;
+  const isNewUrl = edit.url !== undefined && edit.url !== before.url;
+  const verification = edit.verification ?? before.verification;
+  const what = isNewUrl ? 'URL' : isNewSecret ? 'secret' : verification !== before.verification ? 'verification' : null;
+  if (what === null) return { patch, reason: null, again: false, generated };
+  // What the former endpoint allowed says nothing about this one.
+  if (isNewUrl) patch.allowedRate = null;
+  const again = verification !== 'none';
+  return {
+    patch: { ...patch, health: again ? 'pending' : 'active', streak: 0 },
+    reason: `the ${what} was changed`,
+    again,
+    generated,
+  };
+}
+
+/** The secrets after an edit, or null when it does not touch them. */
+function secretsAfter(
+  { secret, signing, authorization }: Edit,
+  before: Omit<Secrets, 'generated'>,
+  bytes: (count: number) => Uint8Array,
+): Secrets | null {
+  if (secret === undefined && signing === undefined && authorization === undefined) return null;
+  let turned: Secrets = { ...before, generated: {} };
+  // The list of signatures first: a key that is generated for it must fit the secret that comes after.
+  if (signing !== undefined) turned = { ...turned, signing };
+  turned =
+    secret === undefined || secret === before.secrets.secret
+      ? resign(turned, turned.signing, bytes)
+      : replaceSecret(turned, secret, bytes);
+  return authorization === undefined ? turned : { ...turned, secrets: { ...turned.secrets, authorization } };
+}
+
+function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Partial<Pick<T, K>> {
+  const there = names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]);
+  return Object.fromEntries(there) as Partial<Pick<T, K>>;
+}

@@ -1,0 +1,74 @@
+// Idempotency-Key: a write that is sent twice acts once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { auditEvent, startApi, STRUCTURED } from './api-ground.ts';
+
+const body = { name: 'sheet', url: 'http://127.0.0.1:8009/hook' };
+
+test('wire 5: the same key and body get the first answer again, without its secrets; quoted or bare is one key', async (t) => {
+  const api = await startApi(t);
+  const first = await api.ask('POST /v1/webhooks', { body, headers: { 'idempotency-key': 'abc-1' } });
+  assert.equal(first.status, 201);
+  assert.equal(first.headers.get('idempotency-replayed'), null);
+  const again = await api.ask('POST /v1/webhooks', { body, headers: { 'idempotency-key': '"abc-1"' } });
+  assert.equal(again.status, 201);
+  assert.equal(again.headers.get('idempotency-replayed'), 'true');
+  const { secret, ...rest } = first.json;
+  assert.match(String(secret), /^whsec_/);
+  assert.deepEqual(again.json, rest);
+  assert.equal(((await api.expect(200, 'GET /v1/webhooks'))['items'] as unknown[]).length, 1);
+  const key = await api.ask('POST /v1/keys', {
+    body: { name: 'k', scopes: ['read'] },
+    headers: { 'idempotency-key': 'k' },
+  });
+  const keyAgain = await api.ask('POST /v1/keys', {
+    body: { name: 'k', scopes: ['read'] },
+    headers: { 'idempotency-key': 'k' },
+  });
+  assert.deepEqual(
+    [typeof key.json['key'], typeof keyAgain.json['key'], key.json['id']],
+    ['string', 'undefined', keyAgain.json['id']],
+  );
+});
+
+test('wire 5: the same key with another body, or for another request, is 422', async (t) => {
+  const api = await startApi(t);
+  const headers = { 'idempotency-key': 'once' };
+  await api.expect(201, 'POST /v1/webhooks', { body, headers });
+  await api.refused('idempotency-mismatch', 'POST /v1/webhooks', { body: { ...body, name: 'other' }, headers });
+  await api.refused('idempotency-mismatch', 'POST /v1/subscriptions', {
+    body: { webhook: 'wh_0000000000_1', type: 'a' },
+    headers,
+  });
+  const other = await api.expect(201, 'POST /v1/keys', { body: { name: 'k', scopes: ['manage'] } });
+  await api.refused('name-taken', 'POST /v1/webhooks', { key: other['key'] as string, body, headers });
+});
+
+test('wire 5: while the first is running the second is 409; a refused request may be sent again', async (t) => {
+  const api = await startApi(t);
+  const headers = { 'idempotency-key': 'race', ...STRUCTURED };
+  const event = auditEvent({ id: 'race' });
+  const both = await Promise.all([1, 2, 3, 4].map(() => api.ask('POST /v1/events', { body: event, headers })));
+  const accepted = both.filter(({ status }) => status === 202);
+  assert.ok(accepted.length >= 1);
+  for (const { json } of accepted) assert.equal((json['accepted'] as { duplicate: boolean }[])[0]!.duplicate, false);
+  for (const { status, json } of both)
+    if (status !== 202) assert.deepEqual([status, json['code']], [409, 'idempotency-running']);
+  const refused = { 'idempotency-key': 'refused' };
+  await api.refused('invalid-filter', 'POST /v1/subscriptions', {
+    body: { webhook: (await api.expect(201, 'POST /v1/webhooks', { body }))['id'], type: 'com.hpe.*', filter: '(' },
+    headers: refused,
+  });
+  const [webhook] = (await api.expect(200, 'GET /v1/webhooks'))['items'] as { id: string }[];
+  await api.expect(201, 'POST /v1/subscriptions', {
+    body: { webhook: webhook!.id, type: 'com.hpe.*' },
+    headers: refused,
+  });
+});
+
+test('wire 5: a key that is none is refused', async (t) => {
+  const api = await startApi(t);
+  for (const key of ['', '"', '"abc', 'a b', 'x'.repeat(256), '""']) {
+    await api.refused('invalid-idempotency-key', 'POST /v1/webhooks', { body, headers: { 'idempotency-key': key } });
+  }
+});

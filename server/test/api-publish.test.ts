@@ -1,0 +1,174 @@
+// Publishing and reading: one event, many, twice, badly; by cursor, by stream, as exact bytes.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AUDIT, auditEvent, BATCHED, startApi, STRUCTURED } from './api-ground.ts';
+
+interface Accepted {
+  id: string;
+  source: string;
+  event: string;
+  duplicate: boolean;
+  note?: string;
+}
+
+test('R53 R125 an event is accepted in structured, binary and batched mode; duplicates get the first answer', async (t) => {
+  const api = await startApi(t);
+  const publish = async (asked: object) => (await api.expect(202, 'POST /v1/events', asked))['accepted'] as Accepted[];
+  const [first] = await publish({ body: auditEvent({ id: 'one' }), headers: STRUCTURED });
+  assert.deepEqual(
+    { ...first, event: '' },
+    { id: 'one', source: 'https://example.com/audit', event: '', duplicate: false },
+  );
+  const binary = {
+    'ce-specversion': '1.0',
+    'ce-id': 'two',
+    'ce-source': 's',
+    'ce-type': AUDIT,
+    'content-type': 'application/json',
+  };
+  const [second] = await publish({
+    body: '{"id":"a1","category":"c","description":"d","created_at":1}',
+    headers: binary,
+  });
+  assert.equal(second!.duplicate, false);
+  const batch = [auditEvent({ id: 'one' }), auditEvent({ id: 'three' }), auditEvent({ id: 'three' })];
+  const [again, third, twin] = await publish({ body: batch, headers: BATCHED });
+  assert.deepEqual([again!.event, again!.duplicate], [first!.event, true]);
+  assert.deepEqual([third!.duplicate, twin!.duplicate, twin!.event], [false, true, third!.event]);
+  assert.deepEqual(await publish({ body: [], headers: BATCHED }), []);
+});
+
+test('R53 one bad event refuses its whole batch, each fault by its index, and nothing is stored', async (t) => {
+  const api = await startApi(t);
+  const decoded = await api.refused('missing-attribute', 'POST /v1/events', {
+    body: [auditEvent(), { specversion: '1.0', id: 'x', source: 's' }, auditEvent({ id: '' })],
+    headers: BATCHED,
+  });
+  assert.deepEqual(
+    (decoded['errors'] as { index: number }[]).map(({ index }) => index),
+    [1, 2],
+  );
+  const unknown = await api.refused('unknown-type', 'POST /v1/events', {
+    body: [
+      auditEvent(),
+      auditEvent({ type: 'com.hpe.greenlake.audit-log.v1.logs.creatd' }),
+      auditEvent({ type: 'nothing.like.it' }),
+    ],
+    headers: BATCHED,
+  });
+  assert.deepEqual(
+    (unknown['errors'] as { index: number; pointer: string }[]).map(({ index, pointer }) => [index, pointer]),
+    [
+      [1, '/type'],
+      [2, '/type'],
+    ],
+  );
+  assert.match(String(unknown['detail']), /did you mean com\.hpe\.greenlake\.audit-log\.v1\.logs\.created\?/);
+  assert.deepEqual((await api.expect(200, 'GET /v1/events'))['items'], []);
+});
+
+test('R49 the schema of a type is applied at publish: off, warn noted on the event, block names the pointer', async (t) => {
+  const api = await startApi(t);
+  const schema = { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } };
+  const put = (schemaCheck: string) => api.ask('PUT /v1/event-types/com.example.n', { body: { schema, schemaCheck } });
+  const publish = (n: unknown) => ({ body: auditEvent({ type: 'com.example.n', data: { n } }), headers: STRUCTURED });
+  await put('block');
+  await api.expect(202, 'POST /v1/events', publish(1));
+  const refused = await api.refused('schema-mismatch', 'POST /v1/events', publish('one'));
+  assert.equal((refused['errors'] as { pointer: string }[])[0]!.pointer, '/data/n');
+  await put('warn');
+  const warned = await api.expect(202, 'POST /v1/events', publish('one'));
+  const [{ event, note }] = warned['accepted'] as [Accepted];
+  assert.match(note!, /^data\/n must be/);
+  assert.equal((await api.expect(200, `GET /v1/events/${event}`))['note'], note);
+  await put('off');
+  const unseen = await api.expect(202, 'POST /v1/events', publish('one'));
+  assert.equal('note' in (unseen['accepted'] as [Accepted])[0], false);
+});
+
+test('API: the bytes of an event are kept and shown exactly; a trace is kept, a malformed one ignored', async (t) => {
+  const api = await startApi(t);
+  const text = `{ "specversion":"1.0",\n "id":"exact", "source":"s", "type":"${AUDIT}", "data": {"big":12345678901234567890, "e":1.0e2,\n"s":"\\u0041"} }`;
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const accepted = await api.expect(202, 'POST /v1/events', { body: text, headers: { ...STRUCTURED, traceparent } });
+  const { event } = (accepted['accepted'] as [Accepted])[0];
+  const exact = await api.ask(`GET /v1/events/${event}`, { headers: { accept: 'application/cloudevents+json' } });
+  assert.equal(exact.text, text);
+  assert.match(exact.headers.get('content-type') ?? '', /^application\/cloudevents\+json/);
+  const shown = await api.ask(`GET /v1/events/${event}`);
+  assert.ok(shown.text.includes('12345678901234567890'), 'no number is rounded on its way');
+  assert.equal(shown.json['traceparent'], traceparent);
+  for (const bad of [
+    '00-0-0-01',
+    traceparent.toUpperCase(),
+    `ff${traceparent.slice(2)}`,
+    `${traceparent}-x`,
+    '00-' + '0'.repeat(32) + '-b7ad6b7169203331-01',
+  ]) {
+    const other = await api.expect(202, 'POST /v1/events', {
+      body: auditEvent(),
+      headers: { ...STRUCTURED, traceparent: bad },
+    });
+    const { event: id } = (other['accepted'] as [Accepted])[0];
+    assert.equal((await api.expect(200, `GET /v1/events/${id}`))['traceparent'], null, bad);
+  }
+});
+
+test('R48 the log is read by cursor, with filters, both ways; polling goes on where it was', async (t) => {
+  const api = await startApi(t);
+  const publish = (over: object) =>
+    api.expect(202, 'POST /v1/events', { body: auditEvent(over as Record<string, unknown>), headers: STRUCTURED });
+  await api.expect(201, 'PUT /v1/event-types/com.example.a', { body: {} });
+  await api.expect(201, 'PUT /v1/event-types/com.example.b.c', { body: {} });
+  for (let n = 0; n < 5; n++)
+    await publish({ id: `p${n}`, type: n % 2 ? 'com.example.a' : 'com.example.b.c', source: n > 3 ? 'far' : 'near' });
+  const read = async (query: string) => {
+    const page = await api.expect(200, `GET /v1/events?${query}`);
+    return {
+      ids: (page['items'] as { id: string }[]).map(({ id }) => id),
+      next: page['next'] as string | null,
+      more: page['more'],
+    };
+  };
+  const one = await read('limit=2');
+  assert.deepEqual([one.ids, one.more], [['p0', 'p1'], true]);
+  const two = await read(`limit=3&cursor=${one.next}`);
+  assert.deepEqual(two.ids, ['p2', 'p3', 'p4']);
+  const none = await read(`cursor=${two.next}`);
+  assert.deepEqual([none.ids, none.more], [[], false]);
+  await publish({ id: 'p5', type: 'com.example.a' });
+  assert.deepEqual((await read(`cursor=${none.next}`)).ids, ['p5'], 'the end of the log is a cursor, too');
+  assert.deepEqual((await read('type=com.example.a')).ids, ['p1', 'p3', 'p5']);
+  assert.deepEqual((await read('type=com.example.*&source=near')).ids, ['p0', 'p1', 'p2', 'p3']);
+  assert.deepEqual((await read('order=newest-first&limit=2')).ids, ['p5', 'p4']);
+  const walked: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page = await read(`order=newest-first&limit=2${cursor && `&cursor=${cursor}`}`);
+    walked.push(...page.ids);
+    cursor = page.next;
+  }
+  assert.deepEqual(walked, ['p5', 'p4', 'p3', 'p2', 'p1', 'p0']);
+  assert.deepEqual((await read('since=2000-01-01T00:00:00Z&until=2000-01-02T00:00:00Z')).ids, []);
+});
+
+test('API: a page of large events is cut by its bytes, and the next one goes on', async (t) => {
+  const api = await startApi(t);
+  const data = { text: 'x'.repeat(240_000) };
+  for (let at = 0; at < 40; at += 10) {
+    const batch = Array.from({ length: 10 }, (_, n) => auditEvent({ id: `big${at + n}`, data }));
+    await api.expect(202, 'POST /v1/events', { body: batch, headers: BATCHED });
+  }
+  const ids: string[] = [];
+  let pages = 0;
+  for (let query = 'limit=500', more = true; more; pages++) {
+    const page = await api.expect(200, `GET /v1/events?${query}`);
+    ids.push(...(page['items'] as { id: string }[]).map(({ id }) => id));
+    more = page['more'] as boolean;
+    query = `limit=500&cursor=${String(page['next'])}`;
+  }
+  assert.equal(pages, 2);
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 40 }, (_, n) => `big${n}`),
+  );
+});
