@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// `bellwire`: arguments, signals, exit code. The only file that touches the process; everything else is handed down.
+import { readFileSync } from 'node:fs';
+
+/** The version, from the package beside us. */
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+/** Aborts at the first signal; a second one means now. */
+function endingBySignal(): AbortController {
+  const ending = new AbortController();
+  for (const [signal, exit] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      if (ending.signal.aborted) process.exit(exit);
+      ending.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
+    });
+  }
+  return ending;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const version = readVersion();
+  // Before anything is loaded: the commonest question is answered at once.
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const ending = endingBySignal();
+  // `bellwire events tail | head -1`: whoever reads has seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    ending.abort(new DOMException('nobody reads any more', 'AbortError'));
+  });
+  const { stdin, stdout, stderr, env } = process;
+  const { runProgram } = await import('./cli/program.ts');
+  return runProgram(argv, {
+    terminal: { stdin, stdout, stderr, env, folder: process.cwd() },
+    signal: ending.signal,
+    version,
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,140 @@
+// `bellwire events`: what was accepted, as a list, one by one, and live.
+import type { EventOut } from '../api/events.ts';
+import type { StreamDeliveryOut } from '../api/stream.ts';
+import type { StreamMessage } from '../client.ts';
+import { usage } from './failure.ts';
+import type { Declare, Session } from './session.ts';
+import type { Column } from './table.ts';
+import { ago, columnsOf, clip, pad, plain } from './terminal.ts';
+
+const COLUMNS: readonly Column<EventOut>[] = [
+  { head: 'EVENT', of: ({ event }) => event },
+  { head: 'ACCEPTED', of: ({ acceptedAt }) => ago(acceptedAt, Date.now()) },
+  { head: 'TYPE', of: ({ type }) => type, least: 18, keepEnd: true },
+  { head: 'ID', of: ({ id }) => id, least: 10 },
+];
+
+interface ListOptions {
+  type?: string;
+  source?: string;
+  since?: string;
+  until?: string;
+  limit?: string;
+  all?: boolean;
+  oldestFirst?: boolean;
+}
+
+interface TailOptions {
+  type?: string;
+  after?: string;
+  all?: boolean;
+  deliveries?: boolean;
+  count?: string;
+}
+
+export const events: Declare = (command, run) => {
+  command
+    .command('list')
+    .description('List events, the newest first')
+    .option('--type <type>', 'Only this type, or a pattern that ends in .*')
+    .option('--source <source>', 'Only of this source')
+    .option('--since <time>', 'Accepted at or after, such as 2026-11-22T09:30:00Z')
+    .option('--until <time>', 'Accepted before')
+    .option('--limit <n>', 'At most so many (20)')
+    .option('--all', 'All of them')
+    .option('--oldest-first', 'From the beginning')
+    .action(run(list));
+  command
+    .command('show <event>')
+    .description('Show an event')
+    .option('--bytes', 'Its exact bytes, as they were accepted, and nothing else')
+    .action(run(show));
+  command
+    .command('tail')
+    .description('Follow events live, until Ctrl-C; it comes back by itself and skips none')
+    .option('--type <type>', 'Only this type, or a pattern that ends in .*')
+    .option('--after <event>', 'Begin after this event')
+    .option('--all', 'Begin with the oldest event there is')
+    .option('--deliveries', 'Show also what deliveries come to')
+    .option('--count <n>', 'End after so many events')
+    .action(run(tail));
+};
+
+/** A whole number above zero that an option takes. */
+export function countOf(text: string, option: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw usage(`${option} takes a whole number from 1, not "${text}"`);
+}
+
+/** The first items of a list, no more pages asked for than they need. */
+export async function take<Item>(items: AsyncIterable<Item>, count: number): Promise<Item[]> {
+  const taken: Item[] = [];
+  for await (const item of items) {
+    taken.push(item);
+    if (taken.length >= count) break;
+  }
+  return taken;
+}
+
+async function list(session: Session, options: ListOptions): Promise<void> {
+  const { type, source, since, until } = options;
+  const count = options.all === true ? Infinity : countOf(options.limit ?? '20', '--limit');
+  const client = await session.client();
+  const order = options.oldestFirst === true ? 'oldest-first' : 'newest-first';
+  const limit = Math.min(count, 500);
+  const found = client.events.list({ type, source, since, until, order, limit, signal: session.signal });
+  session.table(await take(found, count), COLUMNS, 'There is no such event: bellwire publish --help');
+}
+
+async function show(session: Session, { bytes }: { bytes?: boolean }, [id]: [string]): Promise<void> {
+  const { signal, terminal } = session;
+  const client = await session.client();
+  if (bytes === true) {
+    terminal.stdout.write(await client.events.bytes(id, { signal }));
+    return;
+  }
+  const event = await client.events.get(id, { signal });
+  session.show(event, () => [
+    ...session.facts({ event: event.event, accepted: event.acceptedAt, note: event.note, trace: event.traceparent }),
+    '',
+    ...JSON.stringify(event.envelope, null, 2).split('\n').map(plainLine),
+  ]);
+}
+
+function plainLine(line: string): string {
+  return line.slice(0, line.search(/\S|$/)) + plain(line.trimStart());
+}
+
+async function tail(session: Session, options: TailOptions): Promise<void> {
+  const { type, deliveries = false } = options;
+  if (options.all === true && options.after !== undefined) throw usage('--all and --after exclude each other');
+  let left = options.count === undefined ? Infinity : countOf(options.count, '--count');
+  const client = await session.client();
+  const stream = client.stream({
+    type,
+    after: options.all === true ? '0' : options.after,
+    signal: session.signal,
+    onBreak: ({ detail }) => session.note(`bellwire: ${detail}; coming back`),
+  });
+  for await (const message of stream) {
+    if (message.kind === 'delivery' && !deliveries) continue;
+    session.show(message, () => [lineOf(message, session)]);
+    if (message.kind === 'event' && --left <= 0) break;
+  }
+}
+
+function lineOf(message: StreamMessage, session: Session): string {
+  const columns = columnsOf(session.terminal);
+  const [at, name, text] = message.kind === 'event' ? eventParts(message.event) : deliveryParts(message.delivery);
+  const style = name === 'event' ? 'cyan' : name === 'delivered' ? 'green' : name === 'dead' ? 'red' : 'yellow';
+  return `${session.paint('dim', at.slice(11, 19))}  ${session.paint(style, pad(name, 9))}  ${clip(plain(text), columns - 21)}`;
+}
+
+function eventParts({ acceptedAt, type, event }: EventOut): [string, string, string] {
+  return [acceptedAt, 'event', `${event}  ${type}`];
+}
+
+function deliveryParts(outcome: StreamDeliveryOut): [string, string, string] {
+  const { at, state, delivery, status, error, durationMs, attempt } = outcome;
+  return [at, state, `${delivery}  ${error ?? status} in ${Math.round(durationMs)} ms, attempt ${attempt}`];
+}

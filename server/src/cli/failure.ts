@@ -1,0 +1,90 @@
+// What goes wrong, for people and for scripts: one line that says what to do, and an exit code that says what it was.
+import { BellwireError } from '../client.ts';
+import { ConfigError } from '../config.ts';
+
+/** Exit codes (docs/cli.md). */
+export const EXIT = {
+  ok: 0,
+  /** The platform refused, or what was tried did not succeed. */
+  failed: 1,
+  /** The command line or the settings are not usable. */
+  usage: 2,
+  /** No platform answers. */
+  unreachable: 3,
+  /** No key, a wrong one, or one that may not do this. */
+  denied: 4,
+  /** What was named does not exist. */
+  notFound: 5,
+  /** Ctrl-C before the end. */
+  interrupted: 130,
+} as const;
+
+/** For those who have no platform running. */
+export const HOW_TO_START = 'start one with: npx bellwire serve --dev';
+
+/** A failure of a command, in one line. */
+export class Failure extends Error {
+  override name = 'Failure';
+  readonly exit: number;
+  readonly code: string;
+  /** Further lines, where there is more than one fault. */
+  readonly more: readonly string[];
+  // oxlint-disable-next-line max-params -- all but the first are rarely said
+  constructor(message: string, exit: number = EXIT.failed, code = 'failed', more: readonly string[] = []) {
+    super(message);
+    this.exit = exit;
+    this.code = code;
+    this.more = more;
+  }
+}
+
+/** A command line that cannot be meant. */
+export function usage(message: string): Failure {
+  return new Failure(message, EXIT.usage, 'usage');
+}
+
+/** A failure, told. */
+export interface Told {
+  exit: number;
+  /** The first says it all; more are the faults one by one. */
+  lines: string[];
+  /** The same for programs: what --json prints to stderr. */
+  error: { code: string; detail: string; status?: number; errors?: unknown[]; instance?: string };
+}
+
+/** Tells any error. What nobody foresaw is shown with its stack, for a report. */
+export function tell(error: unknown): Told {
+  if (error instanceof BellwireError) return tellRefusal(error);
+  if (error instanceof Failure) {
+    return {
+      exit: error.exit,
+      lines: [error.message, ...error.more],
+      error: { code: error.code, detail: error.message },
+    };
+  }
+  if (error instanceof ConfigError) {
+    return { exit: EXIT.usage, lines: [...error.faults], error: { code: 'usage', detail: error.message } };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const lines = stack === undefined ? [message] : stack.split('\n');
+  return { exit: EXIT.failed, lines, error: { code: 'failed', detail: message } };
+}
+
+function tellRefusal({ status, code, detail, errors, instance }: BellwireError): Told {
+  const hint = detail.endsWith('connection refused') ? `; ${HOW_TO_START}` : '';
+  const line = status === 0 ? detail + hint : `${detail} (${code})`;
+  const faults = errors.length > 1 ? errors.map((fault) => `${placeOf(fault)}${fault.detail}`) : [];
+  const error = { code, detail, status, errors: [...errors], ...(instance === undefined ? {} : { instance }) };
+  return { exit: exitOf(status, code), lines: [line, ...faults], error };
+}
+
+function placeOf({ index, pointer }: { index?: number; pointer?: string }): string {
+  const place = `${index === undefined ? '' : `event ${index + 1}`} ${pointer ?? ''}`.trim();
+  return place === '' ? '' : `${place}: `;
+}
+
+function exitOf(status: number, code: string): number {
+  if (code === 'unreachable' || code === 'unexpected-answer' || code === 'unavailable') return EXIT.unreachable;
+  if (status === 401 || status === 403) return EXIT.denied;
+  return status === 404 ? EXIT.notFound : EXIT.failed;
+}

@@ -1,0 +1,149 @@
+// The commands on one screen, and how an argv becomes one run of one of them. What a command needs is loaded with it.
+import { Command, CommanderError, Option } from 'commander';
+import { didYouMean } from '../model/near-names.ts';
+import { EXIT, tell, usage, type Failure } from './failure.ts';
+import { createSession, type CommonOptions, type Declare, type Run, type Session } from './session.ts';
+
+interface Entry {
+  summary: string;
+  /** It needs no running platform, and refuses options that name one. */
+  alone?: true;
+  load: () => Promise<Declare>;
+}
+
+// oxfmt-ignore
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  serve:         { summary: 'Run the platform', alone: true, load: async () => (await import('./serve.ts')).serve },
+  demo:          { summary: 'Run the platform in dev mode and play one event’s journey', alone: true, load: async () => (await import('./demo.ts')).demo },
+  services:      { summary: 'The publishers: list, add, rm', load: async () => (await import('./services.ts')).services },
+  types:         { summary: 'The event catalog: list, show, put, rm', load: async () => (await import('./event-types.ts')).eventTypes },
+  webhooks:      { summary: 'Where events go: add, list, show, change, test, pause …', load: async () => (await import('./webhooks.ts')).webhooks },
+  subscribe:     { summary: 'Send a webhook the events of a type', load: async () => (await import('./subscriptions.ts')).subscribe },
+  unsubscribe:   { summary: 'End a subscription', load: async () => (await import('./subscriptions.ts')).unsubscribe },
+  subscriptions: { summary: 'List the subscriptions', load: async () => (await import('./subscriptions.ts')).subscriptions },
+  publish:       { summary: 'Publish events: one, a file, or a stream of lines', load: async () => (await import('./publish.ts')).publish },
+  events:        { summary: 'What was accepted: list, show, tail', load: async () => (await import('./events.ts')).events },
+  deliveries:    { summary: 'What became of it: list, show, retry', load: async () => (await import('./deliveries.ts')).deliveries },
+  'verify-hash': { summary: 'Compute the answer to a challenge', alone: true, load: async () => (await import('./verify-hash.ts')).verifyHash },
+  keys:          { summary: 'API keys: list, add, rm', load: async () => (await import('./keys.ts')).keys },
+  workspaces:    { summary: 'Tenants: list, add, limit, rm', load: async () => (await import('./workspaces.ts')).workspaces },
+};
+
+/** Runs a command line (without node and script); answers its exit code. Errors are told, never thrown. */
+export async function runProgram(
+  argv: readonly string[],
+  world: Pick<Session, 'terminal' | 'signal' | 'version'>,
+): Promise<number> {
+  let exit: number = EXIT.ok;
+  const run: Run =
+    (handler) =>
+    async (...given) => {
+      const [command, , ...args] = given.reverse() as [Command, unknown, ...string[]];
+      const options = command.optsWithGlobals<CommonOptions>();
+      checkAlone(command, options);
+      exit = (await handler(createSession(options, world), options as never, args.reverse() as never)) ?? EXIT.ok;
+    };
+  const program = programOf(world);
+  try {
+    const named = commandIn(argv);
+    for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+      const command = program.command(name).description(summary);
+      if (name === named) (await load())(command, run);
+    }
+    if (argv.length === 0) {
+      world.terminal.stderr.write(program.helpInformation());
+      return EXIT.usage;
+    }
+    await program.parseAsync(argv, { from: 'user' });
+    return exit;
+  } catch (error) {
+    return fail(error, { argv, program, world });
+  }
+}
+
+/** Tells why it ended; answers the exit code. */
+function fail(
+  error: unknown,
+  given: { argv: readonly string[]; program: Command; world: Pick<Session, 'terminal' | 'signal'> },
+): number {
+  const { terminal, signal } = given.world;
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  if (signal.aborted && isAbort(error, signal)) return EXIT.interrupted;
+  const told = tell(error instanceof CommanderError ? explain(error, given) : error);
+  const isJson = given.argv.includes('--json');
+  const text = isJson ? JSON.stringify({ error: told.error }) : `bellwire: ${told.lines.join('\n  ')}`;
+  terminal.stderr.write(`${text}\n`);
+  return told.exit;
+}
+
+/** The command that is meant: the first word that is neither an option nor the value of one. */
+function commandIn(argv: readonly string[]): string | undefined {
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] as string;
+    if (VALUED.has(word)) at++;
+    else if (!word.startsWith('-')) return word;
+  }
+  return undefined;
+}
+
+/** Options of all commands that are followed by a value. */
+const VALUED = new Set(['--url', '--key', '--workspace']);
+
+function programOf({ terminal, version }: Pick<Session, 'terminal' | 'version'>): Command {
+  const program = new Command('bellwire');
+  return program
+    .description('Bellwire, an event gateway: publish once, every proved webhook hears it.')
+    .version(version, '-V, --version', 'Print the version')
+    .helpOption('-h, --help', 'Explain a command')
+    .helpCommand(false)
+    .addOption(new Option('--url <url>', 'Address of the platform (BELLWIRE_URL; else found beside its data)'))
+    .addOption(new Option('--key <key>', 'API key (BELLWIRE_KEY; else the admin key beside the data)'))
+    .addOption(new Option('--workspace <name>', 'Workspace to act on (BELLWIRE_WORKSPACE)'))
+    .addOption(new Option('--json', 'Machine output: one JSON document per line'))
+    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(terminal.stdout.columns ?? 80, 100) })
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      // What is wrong is told in one line, by us.
+      writeErr: () => undefined,
+    })
+    .exitOverride()
+    .addHelpText('after', '\nEverything about a command: bellwire <command> --help. Exit codes: docs/cli.md.');
+}
+
+function checkAlone(command: Command, { url, key, workspace }: CommonOptions): void {
+  const name = nameOf(command).split(' ')[1] ?? '';
+  if (COMMANDS[name]?.alone !== true) return;
+  for (const [option, value] of Object.entries({ url, key, workspace })) {
+    if (value !== undefined) throw usage(`${name} talks to no other platform and takes no --${option}`);
+  }
+}
+
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+}
+
+/** commander's words as one line that says where to look. */
+function explain(error: CommanderError, { argv, program }: { argv: readonly string[]; program: Command }): Failure {
+  const named = commandIn(argv);
+  const command = program.commands.find((one) => one.name() === named);
+  if (error.code === 'commander.help') return usage(`${named} needs one of: ${subcommandsOf(command)}`);
+  const wrong = /unknown command '([^']*)'/.exec(error.message)?.[1];
+  if (wrong !== undefined) {
+    const known = command === undefined ? Object.keys(COMMANDS) : command.commands.map((one) => one.name());
+    const all = command === undefined ? 'bellwire --help lists them' : `it has: ${subcommandsOf(command)}`;
+    const where = command === undefined ? '' : `${named} `;
+    return usage(`there is no command "${where}${wrong}"${didYouMean(wrong, known) || `; ${all}`}`);
+  }
+  const message = error.message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?');
+  const part = argv.find((word) => command?.commands.some((one) => one.name() === word));
+  const help = `see: bellwire ${[named, part, '--help'].filter((word) => word !== undefined).join(' ')}`;
+  return usage(message.endsWith('?') ? message : `${message.replace(/\.$/, '')}; ${help}`);
+}
+
+function subcommandsOf(command: Command | undefined): string {
+  return (command?.commands ?? []).map((one) => one.name()).join(', ');
+}
+
+function isAbort(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || (error as Error | null)?.name === 'AbortError';
+}

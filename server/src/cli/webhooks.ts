@@ -1,0 +1,281 @@
+// `bellwire webhooks`: registered URLs that have to prove themselves.
+import type { Command } from 'commander';
+import type { WebhookIn, WebhookOut, WebhookPatchIn, WebhookSecretOut } from '../api/webhooks.ts';
+import type { Client } from '../client.ts';
+import { didYouMean } from '../model/near-names.ts';
+import { formatSpan, parseSpan } from '../model/quantities.ts';
+import { EXIT, Failure, usage } from './failure.ts';
+import { readSecret } from './input.ts';
+import { collect, type Declare, type Run, type Session } from './session.ts';
+import type { Column } from './table.ts';
+import type { Style } from './terminal.ts';
+
+const STYLES: Readonly<Record<WebhookOut['state'], Style>> = {
+  pending: 'yellow',
+  active: 'green',
+  warning: 'yellow',
+  critical: 'red',
+  paused: 'dim',
+  disabled: 'dim',
+};
+
+const COLUMNS: readonly Column<WebhookOut>[] = [
+  { head: 'ID', of: ({ id }) => id },
+  { head: 'NAME', of: ({ name }) => name, least: 10 },
+  { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
+  { head: 'URL', of: ({ url }) => url, least: 16 },
+];
+
+interface SettingOptions {
+  description?: string;
+  secret?: string;
+  secretStdin?: boolean;
+  verification?: string;
+  signing?: string;
+  authorization?: string;
+  header?: readonly string[];
+  format?: string;
+  retryDelays?: string;
+  timeout?: string;
+}
+
+export const webhooks: Declare = (command, run) => {
+  settingOptions(command.command('add <name> <url>').description('Register a webhook; it is challenged at once'))
+    .addHelpText('after', '\nWithout a secret one is generated and shown this once.')
+    .action(run(add));
+  command.command('list').description('List the webhooks').action(run(list));
+  command.command('show <webhook>').description('Show a webhook, by id or name').action(run(show));
+  settingOptions(command.command('change <webhook>').description('Change it; a new address or secret is challenged'))
+    .option('--name <name>', 'Its name')
+    .option('--address <url>', 'Its URL')
+    .action(run(change));
+  command
+    .command('test <webhook>')
+    .description('Send a new challenge now; exit code 1 when the answer is wrong')
+    .action(run(test));
+  for (const [name, summary] of Object.entries(WISHES)) wish(command, run, { name: name as Wish, summary });
+  command
+    .command('rotate <webhook>')
+    .description('Turn the secret over; the former one is honoured for a while')
+    .option('--secret <secret>', 'The new secret; generated when left out')
+    .option('--secret-stdin', 'Read the new secret from stdin')
+    .option('--grace <span>', 'How long the former one is honoured, such as 1h (24h)')
+    .action(run(rotate));
+  command.command('changes <webhook>').description('The changes of its state, with reasons').action(run(changes));
+  command
+    .command('rm <webhook>')
+    .description('Delete it')
+    .option('--force', 'With its subscriptions')
+    .action(run(remove));
+};
+
+const WISHES = {
+  pause: 'Hold its deliveries',
+  resume: 'Send them again',
+  enable: 'Take a disabled one into service: it is challenged again',
+  disable: 'Take it out of service',
+} as const;
+
+type Wish = keyof typeof WISHES;
+
+function wish(command: Command, run: Run, { name, summary }: { name: Wish; summary: string }): void {
+  command
+    .command(`${name} <webhook>`)
+    .description(summary)
+    .action(
+      run(async (session: Session, _options: object, [named]: [string]) => {
+        const client = await session.client();
+        const id = await webhookId(client, named, session.signal);
+        const webhook = await client.webhooks[name](id, { signal: session.signal });
+        session.show(webhook, () => [stateLine(webhook)]);
+      }),
+    );
+}
+
+function settingOptions(command: Command): Command {
+  return command
+    .option('--description <text>', 'What it is for')
+    .option('--secret <secret>', 'The shared secret; others on this machine may see it here')
+    .option('--secret-stdin', 'Read the secret from stdin')
+    .option('--verification <kind>', 'challenge, options or none')
+    .option('--signing <kinds>', 'standard-v1, standard-v1a, hpe, or several parted by commas')
+    .option('--authorization <value>', 'Sent verbatim as Authorization; "none" takes it away')
+    .option('--header <name:value>', 'A further header of every delivery; repeatable', collect)
+    .option('--format <mode>', 'structured or binary CloudEvents')
+    .option('--retry-delays <spans>', 'Delays between tries such as 5s,1m,1h; "default" is the installation’s plan')
+    .option('--timeout <span>', 'Deadline of one try such as 15s; "default" is the installation’s');
+}
+
+/** What the options say, in the API's fields. What a value may be is judged by the platform. */
+async function settingsOf(options: SettingOptions, { terminal, signal }: Session): Promise<Partial<WebhookIn>> {
+  const { description, verification, format, authorization } = options;
+  const secret = options.secretStdin === true ? await readSecret(terminal, signal) : options.secret;
+  const settings = {
+    description,
+    secret,
+    verification,
+    format,
+    signing: options.signing?.split(',').map((one) => one.trim()),
+    authorization: authorization === 'none' ? null : authorization,
+    headers: options.header === undefined ? undefined : Object.fromEntries(options.header.map(headerOf)),
+    policy: policyOf(options),
+  };
+  return settings as Partial<WebhookIn>;
+}
+
+function headerOf(text: string): [string, string] {
+  const at = text.indexOf(':');
+  if (at < 1) throw usage(`--header takes name:value, not "${text}"`);
+  return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}
+
+function policyOf({ retryDelays, timeout }: SettingOptions): WebhookIn['policy'] {
+  if (retryDelays === undefined && timeout === undefined) return undefined;
+  const delays = retryDelays === 'default' ? null : retryDelays === '' ? [] : retryDelays?.split(',');
+  const policy: WebhookIn['policy'] = {};
+  if (delays !== undefined) policy.retryDelaysMs = delays && delays.map((one) => spanMs(one, '--retry-delays'));
+  if (timeout !== undefined) policy.timeoutMs = timeout === 'default' ? null : spanMs(timeout, '--timeout');
+  return policy;
+}
+
+function spanMs(text: string, option: string): number {
+  const span = parseSpan(text.trim());
+  if (span === null) throw usage(`${option} takes spans such as 250ms, 15s or 1h, not "${text}"`);
+  return span;
+}
+
+async function add(session: Session, options: SettingOptions, [name, url]: [string, string]): Promise<void> {
+  const settings = await settingsOf(options, session);
+  const webhook = await (
+    await session.client()
+  ).webhooks.create({ ...settings, name, url }, { signal: session.signal });
+  session.show(webhook, () => [stateLine(webhook), ...onceLines(webhook, session)]);
+}
+
+async function list({ client, signal, table }: Session): Promise<void> {
+  const all = await (await client()).webhooks.list({ signal }).all();
+  table(all, COLUMNS, 'There is no webhook yet: bellwire webhooks add <name> <url>');
+}
+
+async function show(session: Session, _options: object, [named]: [string]): Promise<void> {
+  const { signal } = session;
+  const client = await session.client();
+  const webhook = await client.webhooks.get(await webhookId(client, named, signal), { signal });
+  session.show(webhook, () => session.facts(factsOf(webhook)));
+}
+
+function factsOf(webhook: WebhookOut): Record<string, string | null> {
+  const { policy, headers, allowedRate } = webhook;
+  return {
+    id: webhook.id,
+    name: webhook.name,
+    description: webhook.description,
+    url: webhook.url,
+    state: `${webhook.state}: ${webhook.reason}`,
+    health: webhook.intent === 'enabled' ? null : webhook.health,
+    verification: webhook.verification,
+    signing: webhook.signing.join(', '),
+    'public key': webhook.publicKey,
+    format: webhook.format,
+    headers: Object.entries(headers)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('; '),
+    'retry delays': policy.retryDelaysMs?.map(formatSpan).join(', ') ?? null,
+    timeout: policy.timeoutMs === null ? null : formatSpan(policy.timeoutMs),
+    'allowed rate': allowedRate === null ? null : `${allowedRate} requests per minute`,
+    'former secret': webhook.secondaryUntil === null ? null : `honoured until ${webhook.secondaryUntil}`,
+    'last success': webhook.lastSuccessAt ?? 'none yet',
+    created: webhook.createdAt,
+    updated: webhook.updatedAt,
+  };
+}
+
+async function change(
+  session: Session,
+  { name, address, ...options }: SettingOptions & { name?: string; address?: string },
+  [named]: [string],
+): Promise<void> {
+  const { signal } = session;
+  const settings = await settingsOf(options, session);
+  const patch: WebhookPatchIn = { ...settings, name, url: address };
+  if (Object.values(patch).every((value) => value === undefined)) {
+    throw usage(
+      'webhooks change needs at least one option that says what to change; see: bellwire webhooks change --help',
+    );
+  }
+  const client = await session.client();
+  const webhook = await client.webhooks.change(await webhookId(client, named, signal), patch, { signal });
+  session.show(webhook, () => [stateLine(webhook), ...onceLines(webhook, session)]);
+}
+
+async function test(session: Session, _options: object, [named]: [string]): Promise<number> {
+  const { signal, paint } = session;
+  const client = await session.client();
+  const result = await client.webhooks.test(await webhookId(client, named, signal), { signal });
+  const { ok, status, durationMs, error } = result.outcome;
+  session.show(result, () => [
+    ok
+      ? `${paint('green', '✔')} the right answer after ${durationMs} ms; the webhook is ${result.state}`
+      : `${paint('red', '✖')} ${error ?? `status ${status}`}; the webhook is ${result.state}`,
+  ]);
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
+async function rotate(
+  session: Session,
+  options: { secret?: string; secretStdin?: boolean; grace?: string },
+  [named]: [string],
+): Promise<void> {
+  const { signal, terminal } = session;
+  const secret = options.secretStdin === true ? await readSecret(terminal, signal) : options.secret;
+  const graceMs = options.grace === undefined ? undefined : spanMs(options.grace, '--grace');
+  const client = await session.client();
+  const webhook = await client.webhooks.rotate(await webhookId(client, named, signal), { secret, graceMs }, { signal });
+  session.show(webhook, () => [stateLine(webhook), ...onceLines(webhook, session)]);
+}
+
+async function changes({ client, signal, table }: Session, _options: object, [named]: [string]): Promise<void> {
+  const found = await client();
+  const all = await found.webhooks.changes(await webhookId(found, named, signal), { signal }).all();
+  table(
+    all,
+    [
+      { head: 'AT', of: ({ at }) => at },
+      { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
+      { head: 'REASON', of: ({ reason }) => reason, least: 20 },
+    ],
+    'Nothing has changed yet.',
+  );
+}
+
+async function remove(session: Session, { force }: { force?: boolean }, [named]: [string]): Promise<void> {
+  const { signal } = session;
+  const client = await session.client();
+  const id = await webhookId(client, named, signal);
+  await client.webhooks.delete(id, { force, signal });
+  session.show({ deleted: id }, () => [`${named} is gone`]);
+}
+
+/** The id of a webhook that is named by id or by name. */
+export async function webhookId(client: Client, named: string, signal: AbortSignal): Promise<string> {
+  if (/^wh_[0-9a-z]+_[0-9a-z]+$/.test(named)) return named;
+  const all = await client.webhooks.list({ signal }).all();
+  const found = all.find(({ name }) => name === named);
+  if (found !== undefined) return found.id;
+  const near =
+    didYouMean(
+      named,
+      all.map(({ name }) => name),
+    ) || '; see: bellwire webhooks list';
+  throw new Failure(`there is no webhook "${named}"${near}`, EXIT.notFound, 'not-found');
+}
+
+function stateLine({ id, name, state, reason }: WebhookOut): string {
+  return `${name} (${id}) is ${state}: ${reason}`;
+}
+
+/** What was generated and will not be shown again. */
+function onceLines({ secret, standardKey }: WebhookSecretOut, { paint, facts }: Session): string[] {
+  if (secret === undefined && standardKey === undefined) return [];
+  return [...facts({ secret, 'standard key': standardKey }), paint('yellow', 'Keep it now: it is not shown again.')];
+}

@@ -1,0 +1,115 @@
+// `bellwire workspaces`: the tenants of the installation.
+import type { Command } from 'commander';
+import type { WorkspaceOut } from '../api/workspaces.ts';
+import { parseSize } from '../model/quantities.ts';
+import { EXIT, Failure, usage } from './failure.ts';
+import type { Declare, Session } from './session.ts';
+import type { Column } from './table.ts';
+
+type Limits = WorkspaceOut['limits'];
+
+const COLUMNS: readonly Column<WorkspaceOut>[] = [
+  { head: 'ID', of: ({ id }) => id },
+  { head: 'NAME', of: ({ name }) => name, least: 10 },
+  { head: 'EVENTS/DAY', of: ({ limits }) => shown(limits.eventsPerDay) },
+  { head: 'BYTES/DAY', of: ({ limits }) => shown(limits.bytesPerDay) },
+  { head: 'WEBHOOKS', of: ({ limits }) => shown(limits.webhooks) },
+  { head: 'SUBSCRIPTIONS', of: ({ limits }) => shown(limits.subscriptions) },
+];
+
+function shown(limit: number | null): string {
+  return limit === null ? '–' : String(limit);
+}
+
+interface LimitOptions {
+  eventsPerDay?: string;
+  bytesPerDay?: string;
+  webhooks?: string;
+  subscriptions?: string;
+}
+
+export const workspaces: Declare = (command, run) => {
+  command.command('list').description('List the workspaces; – is no limit').action(run(list));
+  limitOptions(command.command('add <name>').description('Make a workspace')).action(run(add));
+  limitOptions(command.command('limit <workspace>').description('Change its limits')).action(run(limit));
+  command
+    .command('rm <workspace>')
+    .description('Delete it with everything it holds')
+    .option('--yes', 'Do not ask')
+    .action(run(remove));
+};
+
+function limitOptions(command: Command): Command {
+  return command
+    .option('--events-per-day <n>', 'Events it may publish in a UTC day; none is unlimited')
+    .option('--bytes-per-day <size>', 'Their bytes, such as 10MB')
+    .option('--webhooks <n>', 'Webhooks it may have')
+    .option('--subscriptions <n>', 'Subscriptions it may have');
+}
+
+function limitsOf({ bytesPerDay, ...counts }: LimitOptions): Partial<Limits> {
+  const limits: Partial<Limits> = {};
+  for (const [name, text] of Object.entries(counts)) limits[name as keyof Limits] = countOf(name, text);
+  if (bytesPerDay !== undefined) {
+    const bytes = bytesPerDay === 'none' ? null : parseSize(bytesPerDay);
+    if (bytes === null && bytesPerDay !== 'none')
+      throw usage(`--bytes-per-day takes a size such as 10MB or none, not "${bytesPerDay}"`);
+    limits.bytesPerDay = bytes;
+  }
+  return limits;
+}
+
+function countOf(name: string, text: string): number | null {
+  if (text === 'none') return null;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw usage(`--${option} takes a whole number or none, not "${text}"`);
+}
+
+/** The options that are limits, and no others. */
+function limitsIn({ eventsPerDay, bytesPerDay, webhooks, subscriptions }: LimitOptions): LimitOptions {
+  const all = { eventsPerDay, bytesPerDay, webhooks, subscriptions };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+async function list({ client, signal, table }: Session): Promise<void> {
+  table(await (await client()).workspaces.list({ signal }).all(), COLUMNS, 'There is no workspace.');
+}
+
+async function add(session: Session, options: LimitOptions, [name]: [string]): Promise<void> {
+  const limits = limitsOf(limitsIn(options));
+  const made = await (await session.client()).workspaces.create({ name, limits }, { signal: session.signal });
+  session.show(made, () => [`${made.name} (${made.id}) is there; act on it with --workspace ${made.name}`]);
+}
+
+async function limit(session: Session, options: LimitOptions, [name]: [string]): Promise<void> {
+  const limits = limitsOf(limitsIn(options));
+  if (Object.keys(limits).length === 0) throw usage('workspaces limit needs a limit, such as --webhooks 20');
+  const now = await (await session.client()).workspaces.limit(name, limits, { signal: session.signal });
+  const { eventsPerDay, bytesPerDay, webhooks, subscriptions } = now.limits;
+  session.show(now, () =>
+    session.facts({
+      workspace: now.name,
+      'events per day': eventsPerDay ?? 'unlimited',
+      'bytes per day': bytesPerDay ?? 'unlimited',
+      webhooks: webhooks ?? 'unlimited',
+      subscriptions: subscriptions ?? 'unlimited',
+    }),
+  );
+}
+
+async function remove(session: Session, { yes = false }: { yes?: boolean }, [name]: [string]): Promise<void> {
+  const client = await session.client();
+  if (!yes) await confirmDeath(session, name);
+  await client.workspaces.delete(name, { signal: session.signal });
+  session.show({ deleted: name }, () => [`${name} is gone`]);
+}
+
+async function confirmDeath({ terminal, signal }: Session, name: string): Promise<void> {
+  if (terminal.stdin.isTTY !== true)
+    throw usage('this deletes all its events, webhooks and keys: say --yes to mean it');
+  const { isCancel, text } = await import('@clack/prompts');
+  const message = `All events, webhooks and subscriptions of ${name} are deleted. Type its name to go on`;
+  const typed = await text({ message, input: terminal.stdin, output: terminal.stderr, signal });
+  if (isCancel(typed) || typed !== name) throw new Failure('nothing was deleted', EXIT.interrupted, 'interrupted');
+}
