@@ -102,6 +102,9 @@ test('API: a request acts on the workspace it names, or on the only one its key 
   assert.deepEqual(await names(`GET /v1/webhooks?workspace=${acme['id']}`), ['here']);
   assert.deepEqual(await names('GET /v1/webhooks', { key: two, headers: { 'bellwire-workspace': 'acme' } }), ['here']);
   assert.deepEqual(await names('GET /v1/workspaces', { key: two }), ['acme', 'other']);
+  // Workspace number 2 is `acme`; one may be named `2` all the same.
+  await api.expect(201, 'POST /v1/workspaces', { body: { name: '2' } });
+  assert.deepEqual(await names('GET /v1/webhooks?workspace=2'), []);
   await api.refused('workspace-required', 'GET /v1/webhooks', { key: two });
   for (const name of ['default', 'nowhere', 'ws_0000000000', "' OR 1=1"]) {
     await api.refused('unknown-workspace', `GET /v1/webhooks?workspace=${encodeURIComponent(name)}`, { key: one });

@@ -14,12 +14,16 @@ interface Message {
 }
 
 /** Opens the stream and hands out its messages one by one. */
-async function openStream(t: TestContext, api: ApiGround, { path = '/v1/stream', lastEventId = '' } = {}) {
+async function openStream(
+  t: TestContext,
+  api: ApiGround,
+  { path = '/v1/stream', lastEventId = '', key = api.platform.adminKey } = {},
+) {
   const abort = new AbortController();
   t.after(() => abort.abort());
   const response = await fetch(api.url + path, {
     headers: {
-      authorization: `Bearer ${api.platform.adminKey}`,
+      authorization: `Bearer ${key}`,
       ...(lastEventId === '' ? {} : { 'last-event-id': lastEventId }),
     },
     signal: abort.signal,
@@ -106,6 +110,22 @@ test('API: the stream tells what attempts came to, without an id', async (t) => 
     [data['webhook'], data['state'], data['attempt'], data['manual'], data['status']],
     [webhook, 'dead', 1, false, 500],
   );
+});
+
+test('API: a stream ends once its key is gone', async (t) => {
+  const clock = testClock();
+  const api = await startApi(t, {}, clock);
+  const made = await api.expect(201, 'POST /v1/keys', { body: { name: 'reader', scopes: ['read'] } });
+  const live = await openStream(t, api, { key: made['key'] as string });
+  const end = live.next().catch(() => null);
+  await api.expect(204, `DELETE /v1/keys/${made['id']}`);
+  let isEnded = false;
+  void end.then(() => (isEnded = true));
+  for (let seconds = 0; !isEnded && seconds < 120; seconds++) {
+    await clock.advance(1_000);
+    await api.expect(200, 'GET /healthz');
+  }
+  assert.equal(await end, null);
 });
 
 test('API: a stream ends when the platform stops, which waits for nobody', async (t) => {

@@ -1,6 +1,7 @@
 // Publishing and reading: one event, many, twice, badly; by cursor, by stream, as exact bytes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { testDatabase } from '../../test/kit/postgres.ts';
 import { AUDIT, auditEvent, BATCHED, startApi, STRUCTURED } from './api-ground.ts';
 
 interface Accepted {
@@ -36,6 +37,28 @@ test('R53 R125 an event is accepted in structured, binary and batched mode; dupl
   assert.deepEqual([again!.event, again!.duplicate], [first!.event, true]);
   assert.deepEqual([third!.duplicate, twin!.duplicate, twin!.event], [false, true, third!.event]);
   assert.deepEqual(await publish({ body: [], headers: BATCHED }), []);
+});
+
+test('R53 R125 the same over PostgreSQL, from a registered type to a held delivery', async (t) => {
+  const api = await startApi(t, { store: await testDatabase(t) });
+  await api.expect(201, 'PUT /v1/event-types/com.example.own', { body: { schema: { type: 'object' } } });
+  const webhook = await api.expect(201, 'POST /v1/webhooks', { body: { name: 'n', url: 'http://127.0.0.1:8009/' } });
+  const subscription = { webhook: webhook['id'], type: 'com.example.*', filter: 'n gt 1' };
+  const headers = { 'idempotency-key': 'one' };
+  const made = await api.expect(201, 'POST /v1/subscriptions', { body: subscription, headers });
+  assert.deepEqual(await api.expect(201, 'POST /v1/subscriptions', { body: subscription, headers }), made);
+  assert.deepEqual(await api.expect(200, 'POST /v1/subscriptions', { body: subscription }), made);
+  const batch = [1, 2].map((n) => auditEvent({ type: 'com.example.own', id: `n${n}`, data: { n } }));
+  await api.expect(202, 'POST /v1/events', { body: batch, headers: BATCHED });
+  assert.equal(((await api.expect(200, 'GET /v1/events?type=com.example.*'))['items'] as unknown[]).length, 2);
+  const deliveries = (await api.expect(200, 'GET /v1/deliveries?state=held'))['items'] as { eventId: string }[];
+  assert.deepEqual(
+    deliveries.map(({ eventId }) => eventId),
+    ['n2'],
+  );
+  await api.expect(200, 'GET /readyz');
+  // Before its database goes, which was there first.
+  await api.platform.stop();
 });
 
 test('R53 one bad event refuses its whole batch, each fault by its index, and nothing is stored', async (t) => {

@@ -44,6 +44,22 @@ test('API: one line per request, with who, where, what and how long', async (t) 
   assert.ok(!api.lines.join('').includes('wrong-place'), 'a path that fits no route is not repeated');
 });
 
+test('API: a fault of ours is 500 with an instance that the log names, and nothing else leaks', async (t) => {
+  const api = await startApi(t);
+  const { store } = api.platform;
+  store.settings.webhooks = () => Promise.reject(new Error('SQLITE_IOERR: the disk is on fire'));
+  store.check = () => Promise.reject(new Error('the disk is on fire'));
+  const { status, json, text } = await api.ask('GET /v1/webhooks');
+  assert.deepEqual([status, json['code']], [500, 'internal']);
+  assert.match(String(json['instance']), /^urn:uuid:/);
+  assert.ok(!/disk|sqlite|\.ts/i.test(text), text);
+  const line = api.lines.find((one) => one.includes(String(json['instance'])))!;
+  assert.equal((JSON.parse(line) as Json)['level'], 'error');
+  const ready = await api.ask('GET /readyz', { key: null });
+  assert.deepEqual([ready.status, ready.json['code']], [503, 'unavailable']);
+  await api.expect(200, 'GET /healthz', { key: null });
+});
+
 test('API: stopping takes nothing new and finishes what is in flight', async (t) => {
   const api = await startApi(t);
   const { hostname, port } = new URL(api.url);

@@ -58,13 +58,13 @@ export function createAuth(settings: Store['settings']): Auth {
 
   function locate(key: ApiKey, named: string | undefined): Workspace | Promise<Workspace> {
     const wanted = named ?? soleWorkspace(key) ?? DEFAULT_WORKSPACE;
-    const cached = workspaces.get(String(wanted));
+    const cached = workspaces.get(cacheKey(wanted));
     return cached === undefined ? findWorkspace(key, wanted) : allowed(key, cached, wanted);
   }
 
   async function findWorkspace(key: ApiKey, wanted: string | number): Promise<Workspace> {
     const workspace = await settings.workspace(selector(wanted));
-    if (workspace !== null) workspaces.set(String(wanted), workspace);
+    if (workspace !== null) workspaces.set(cacheKey(wanted), workspace);
     return allowed(key, workspace, wanted);
   }
 
@@ -76,6 +76,11 @@ export function createAuth(settings: Store['settings']): Auth {
       workspaces.clear();
     },
   };
+}
+
+// A workspace may be named `7`; number 7 is another one.
+function cacheKey(wanted: string | number): string {
+  return typeof wanted === 'number' ? `#${wanted}` : wanted;
 }
 
 /** Names a workspace by number, id or name, as the store is asked for it. */

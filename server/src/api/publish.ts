@@ -4,13 +4,13 @@
 //            400, 413, 415          422         403      422           └ stale: the catalog moved, check again
 import { Type } from 'typebox';
 import type { Catalog, EventType } from '../model/catalog.ts';
-import { decodeRequest, faultStatus, type Fault, type PublishedEvent } from '../model/cloud-events.ts';
+import { decodeRequest, faultStatus, type Decoded, type Fault, type PublishedEvent } from '../model/cloud-events.ts';
 import { formatId } from '../model/ids.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { problem, problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
 import type { Accepted, NewEvent } from '../store/contract.ts';
 import { CLOUD_EVENT, CloudEvent, type PublishOut } from './events.ts';
-import { operation, type Call, type Tools } from './kernel.ts';
+import { operation, type Call, type JsonAnswer, type Tools } from './kernel.ts';
 import type { SchemaFault } from './payload-schema.ts';
 
 /** How often events are checked again because the catalog moved meanwhile. */
@@ -40,18 +40,21 @@ export const publish = operation<CloudEvent, PublishOut>()({
     });
     if (!decoded.ok) throw refusedBytes(decoded.faults);
     if (decoded.events.length === 0) return { status: 202, body: { accepted: [] } };
-    return accept(decoded.events, call, tools);
+    return accept(decoded, call, tools);
   },
 });
 
-async function accept(events: readonly PublishedEvent[], call: Call, tools: Tools) {
+type Publishable = Extract<Decoded, { ok: true }>;
+
+async function accept({ events, mode }: Publishable, call: Call, tools: Tools): Promise<JsonAnswer<PublishOut>> {
   const { settings, log } = tools.store;
   const { workspace } = call.workspace;
   const trace = readTraceparent(call.header('traceparent'));
   for (let checks = 0; checks < CHECKS; checks++) {
     const catalog = await settings.catalog(workspace);
     if (catalog === null) break;
-    const checked = await checkEvents(events, { catalog, service: call.key.service }, tools);
+    const against = { catalog, service: call.key.service, isBatch: mode === 'batched' };
+    const checked = await checkEvents(events, against, tools);
     const result = await log.accept({ catalog, events: checked, acceptedAt: call.now, trace });
     switch (result.kind) {
       case 'accepted':
@@ -73,6 +76,8 @@ interface Against {
   catalog: Catalog;
   /** The service the key is bound to, or null. */
   service: string | null;
+  /** Faults of a batch say which event they are about. */
+  isBatch: boolean;
 }
 
 /** The events as the store takes them. Refuses with every fault of all of them. */
@@ -80,7 +85,7 @@ async function checkEvents(events: readonly PublishedEvent[], against: Against, 
   const checked: NewEvent[] = [];
   const faults: ProblemFault[] = [];
   for (const [at, event] of events.entries()) {
-    const index = events.length > 1 ? { index: at } : {};
+    const index = against.isBatch ? { index: at } : {};
     const type = against.catalog.types.get(event.type);
     const fault = type === undefined ? unknownType(event, against.catalog) : foreignType(type, against.service);
     if (fault !== null || type === undefined) {

@@ -70,10 +70,9 @@ function sentence(words: string): string {
   return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}${/[.?!]$/.test(words) ? '' : '.'}`;
 }
 
-// What a store over the network says when it is away: by system code, or by PostgreSQL's classes 08 and 57.
+// The store, or the way to it, is out of order: not a fault of the request, nor of this program.
 function isOutage(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|57P0\d)/.test(code);
+  return error instanceof Error && error.name === 'Outage';
 }
 
 /** Writes a reply. `close` says that the connection must not be used again. */

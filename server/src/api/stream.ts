@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { Type, type Static } from 'typebox';
 import { deliveryId, formatId } from '../model/ids.ts';
+import { Refused } from '../model/problem.ts';
 import type { Workspace } from '../store/contract.ts';
 import { eventJson, EventOut } from './events.ts';
 import { operation, type Tools } from './kernel.ts';
@@ -43,7 +44,7 @@ export const StreamQuery = Type.Object(
 
 /** A reader whose unsent bytes exceed this is too slow: it is cut and may resume. Live outcomes are dropped before. */
 const MAX_UNSENT = 1_024 * 1_024;
-/** Comments that keep proxies from closing a silent stream. */
+/** Comments that keep proxies from closing a silent stream; as often the reader's key is looked at again. */
 const HEARTBEAT_MS = 15_000;
 /** Events read at once. */
 const CHUNK = 50;
@@ -58,7 +59,8 @@ export const stream = operation<null, StreamMessage>()({
     const position = header('last-event-id') ?? query.after;
     const from =
       position === undefined ? await tools.store.log.head(workspace.workspace) : positionOf(position, workspace);
-    return { stream: (response) => follow(response, { from, type: query.type, workspace }, tools) };
+    const mayStay = () => tools.auth.identify(header('authorization'));
+    return { stream: (response) => follow(response, { from, type: query.type, workspace, mayStay }, tools) };
   },
 });
 
@@ -71,6 +73,8 @@ interface Following {
   from: number;
   type: string | undefined;
   workspace: Workspace;
+  /** Throws once the reader's key is gone. */
+  mayStay(): unknown;
 }
 
 function follow(response: ServerResponse, following: Following, tools: Tools): void {
@@ -95,7 +99,7 @@ function follow(response: ServerResponse, following: Following, tools: Tools): v
   response.on('close', () => listening.close());
   response.on('error', () => undefined);
   pump(response, { ...following, listening }, tools).catch((error: unknown) => {
-    tools.log.error({ error, workspace: workspace.name }, 'stream failed');
+    if (!(error instanceof Refused)) tools.log.error({ error, workspace: workspace.name }, 'stream failed');
     response.destroy();
   });
 }
@@ -103,11 +107,12 @@ function follow(response: ServerResponse, following: Following, tools: Tools): v
 /** Reads the log from a position, again at every hint, until the reader goes away or the API stops. */
 async function pump(
   response: ServerResponse,
-  { from, type, workspace, listening }: Following & { listening: Listening },
+  { from, type, workspace, mayStay, listening }: Following & { listening: Listening },
   { store, sources, clock }: Tools,
 ): Promise<void> {
   let cursor = from;
   let spokenAt = clock.monotonic();
+  let checkedAt = spokenAt;
   while (!response.closed && !sources.ending.aborted) {
     const page = await store.log.events({
       workspace: workspace.workspace,
@@ -123,6 +128,10 @@ async function pump(
     cursor = page.cursor;
     if (page.rows.length > 0) spokenAt = clock.monotonic();
     if (response.writableLength > MAX_UNSENT && !(await isDrained(response, clock))) return void response.destroy();
+    if (clock.monotonic() - checkedAt >= HEARTBEAT_MS) {
+      await mayStay();
+      checkedAt = clock.monotonic();
+    }
     if (page.more) continue;
     await listening.hint();
     if (clock.monotonic() - spokenAt < HEARTBEAT_MS) continue;
