@@ -35,7 +35,7 @@ export interface Config {
     window: { min: number; start: number; max: number };
     concurrency: number;
     queuePerWebhook: number;
-    queue: number;
+    queueBytes: number;
     settleDelayMs: number;
   };
   limits: { eventBytes: number; requestBytes: number; bodyBytes: number; fanout: number };
@@ -209,7 +209,7 @@ function composeDelivery(read: Reader): Config['delivery'] {
     },
     concurrency: read.integer('delivery.concurrency', { min: 1, max: 1_000_000 }),
     queuePerWebhook: read.integer('delivery.queuePerWebhook', { min: 1, max: 10_000_000 }),
-    queue: read.integer('delivery.queue', { min: 1, max: 100_000_000 }),
+    queueBytes: read.size('delivery.queue', { min: 1_024 }),
     settleDelayMs: read.span('delivery.settleDelay', { max: 10_000 }),
   };
 }

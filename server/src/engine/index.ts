@@ -7,6 +7,7 @@ import { AddressRefused, createAddressGuard, type AddressGuard } from './address
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
+import { Room } from './target-queue.ts';
 import { createTransport, type TransportStats } from './transport.ts';
 import { Upkeep } from './upkeep.ts';
 import type { WindowLimits } from '../model/window.ts';
@@ -26,6 +27,8 @@ export interface DeliveringOptions {
   timeoutMs: number;
   window: WindowLimits;
   queuePerWebhook: number;
+  /** Bytes that all queues together may hold in memory. */
+  queueBytes: number;
   concurrency: number;
   settleDelayMs: number;
   challenge: {
@@ -101,7 +104,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     clock,
     dice: options.dice,
     defaults: { plan: options.plan, timeoutMs: options.timeoutMs, userAgent },
-    queues: { limit: options.queuePerWebhook, window: options.window },
+    queues: { limit: options.queuePerWebhook, window: options.window, room: new Room(options.queueBytes) },
     concurrency,
     settleDelayMs: options.settleDelayMs,
     onError,

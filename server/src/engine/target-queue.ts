@@ -18,7 +18,36 @@ export interface QueueLimits {
   /** Deliveries ready in memory. */
   limit: number;
   window: WindowLimits;
+  /** Bytes that all queues together may hold ready. */
+  room: Room;
 }
+
+/** The memory that the queues share. Every delivery counts with its whole event, though deliveries of one share it. */
+export class Room {
+  readonly #most: number;
+  #used = 0;
+
+  constructor(mostBytes: number) {
+    this.#most = mostBytes;
+  }
+
+  get isFull(): boolean {
+    return this.#used >= this.#most;
+  }
+
+  take({ carried }: PendingDelivery): void {
+    this.#used += carried.envelope.length;
+  }
+
+  give({ carried }: PendingDelivery): void {
+    this.#used -= carried.envelope.length;
+  }
+}
+
+/** Deliveries that a refill reads at once. */
+const PAGE = 250;
+/** Deliveries that a queue may hold even when there is no room: nobody is starved by the backlog of others. */
+const ALWAYS = 16;
 
 /** Names a delivery within its target. */
 type Name = number | string;
@@ -37,6 +66,7 @@ export class TargetQueue implements Taker, TargetKey {
   nextDueAt = Infinity;
   /** The store may have due deliveries that memory does not. */
   behind = false;
+  fallBehind(): void { this.behind = true; }
   underWay = 0;
   readonly #ready: PendingDelivery[] = [];
   #first = 0;
@@ -79,7 +109,7 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** Takes a delivery that was just committed, if there is room and the store is not ahead of memory. */
   offer(delivery: PendingDelivery): boolean {
-    if (this.behind || this.waiting >= this.#limits.limit) {
+    if (this.behind || this.waiting >= this.#most) {
       this.behind = true;
       this.#missed = true;
       return false;
@@ -88,16 +118,22 @@ export class TargetQueue implements Taker, TargetKey {
     return true;
   }
 
+  get #most(): number {
+    return this.#limits.room.isFull ? ALWAYS : this.#limits.limit;
+  }
+
   #add(delivery: PendingDelivery): void {
     const name = nameOf(delivery);
     if (this.#known.has(name) || this.#settledMeanwhile?.has(name)) return;
     this.#known.add(name);
+    this.#limits.room.take(delivery);
     this.#ready.push(delivery);
   }
 
   /** The next delivery, now under way. */
   take(): PendingDelivery {
     const delivery = this.#ready[this.#first]!;
+    this.#limits.room.give(delivery);
     this.#first++;
     if (this.#first > 64 && this.#first * 2 > this.#ready.length) {
       this.#ready.splice(0, this.#first);
@@ -126,7 +162,10 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** Drops what is ready: it is held, or somebody else's now; the store has it. */
   drop(): void {
-    for (const delivery of this.#ready.splice(0).slice(this.#first)) this.#known.delete(nameOf(delivery));
+    for (const delivery of this.#ready.splice(0).slice(this.#first)) {
+      this.#known.delete(nameOf(delivery));
+      this.#limits.room.give(delivery);
+    }
     this.#first = 0;
     this.#position = null;
     this.nextDueAt = Infinity;
@@ -134,11 +173,12 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** The page to read next, when there is room for one; marks the reading as begun. */
   beginRefill(): RefillQuery | null {
-    if (!this.behind || this.isReading || this.waiting > this.#limits.limit / 4) return null;
+    const limit = Math.min(PAGE, this.#most);
+    if (!this.behind || this.isReading || this.waiting > limit / 2) return null;
     this.#settledMeanwhile = new Set();
     this.#missed = false;
     const { workspace, target } = this;
-    return { workspace, target, now: this.#now(), after: this.#position, limit: this.#limits.limit };
+    return { workspace, target, now: this.#now(), after: this.#position, limit };
   }
 
   /** Takes the page that was read; null when reading failed. */
