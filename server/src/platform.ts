@@ -123,6 +123,7 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
     timeoutMs: config.delivery.timeoutMs,
     window: config.delivery.window,
     queuePerWebhook: config.delivery.queuePerWebhook,
+    queueBytes: config.delivery.queueBytes,
     concurrency: config.delivery.concurrency,
     settleDelayMs: config.delivery.settleDelayMs,
     challenge: {
