@@ -3,7 +3,9 @@ import { exerciseAccept } from './store-contract-accept.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
 import { exerciseLimits } from './store-contract-limits.ts';
 import { exerciseReading } from './store-contract-reading.ts';
+import { exerciseSettings } from './store-contract-settings.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
+import { exerciseWebhooks } from './store-contract-webhooks.ts';
 import type { Prepare } from './store-ground.ts';
 
 /** Runs the whole contract on an engine; `prepare` gives each test an empty database of it. */
@@ -13,4 +15,6 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseReading(engine, prepare);
   exerciseSettling(engine, prepare);
   exerciseLanes(engine, prepare);
+  exerciseSettings(engine, prepare);
+  exerciseWebhooks(engine, prepare);
 }

@@ -19,8 +19,12 @@ export interface Ground {
   address: string;
   /** Options that `open` starts from: the same keys for all stores on this ground, limits of the default settings. */
   options: StoreOptions;
+  /** The key of `options.keyring`, for another process. */
+  key: string;
   /** Opens a store, closed after the test. */
   open(options?: Partial<StoreOptions>): Promise<Store>;
+  /** Runs something after the test, while the database is still there. */
+  after(close: () => Promise<unknown>): void;
   /** Runs one statement on a connection of its own. `$n` in order; rows come back as they are. */
   query<R = Record<string, unknown>>(text: string, values?: readonly Loose[]): Promise<R[]>;
 }
@@ -37,8 +41,10 @@ export function testFolder(t: TestContext): string {
 
 /** A SQLite file. */
 export async function sqliteGround(t: TestContext): Promise<Ground> {
+  const after = closers(t);
   const address = join(testFolder(t), 'data', 'bellwire.sqlite');
-  return ground(t, {
+  return ground({
+    after,
     engine: 'sqlite',
     address,
     query: async <R>(text: string, values: readonly Loose[] = []) => {
@@ -55,8 +61,10 @@ export async function sqliteGround(t: TestContext): Promise<Ground> {
 
 /** A database of a real PostgreSQL. */
 export async function postgresGround(t: TestContext): Promise<Ground> {
+  const after = closers(t);
   const address = await testDatabase(t);
-  return ground(t, {
+  return ground({
+    after,
     engine: 'postgres',
     address,
     query: async <R>(text: string, values: readonly Loose[] = []) => {
@@ -71,12 +79,22 @@ export async function postgresGround(t: TestContext): Promise<Ground> {
   });
 }
 
+// The hooks of a test run in order: what stands on a database is closed before the database goes.
+function closers(t: TestContext): Ground['after'] {
+  const all: (() => Promise<unknown>)[] = [];
+  t.after(async () => {
+    for (const close of all.toReversed()) await close();
+  });
+  return (close) => void all.push(close);
+}
+
 let nodes = 0;
 
-function ground(t: TestContext, bare: Omit<Ground, 'open' | 'options'>): Ground {
+function ground(bare: Omit<Ground, 'open' | 'options' | 'key'>): Ground {
+  const key = makeKey();
   const options: StoreOptions = {
     address: bare.address,
-    keyring: openKeyring({ keys: [makeKey()] }),
+    keyring: openKeyring({ keys: [key] }),
     node: '',
     limits: { fanout: 1000, group: 1000 },
     connections: 6,
@@ -85,9 +103,10 @@ function ground(t: TestContext, bare: Omit<Ground, 'open' | 'options'>): Ground 
   return {
     ...bare,
     options,
+    key,
     open: async (over = {}) => {
       const store = await openStore({ ...options, node: `node-${process.pid}-${++nodes}`, ...over });
-      t.after(() => store.close());
+      bare.after(() => store.close());
       return store;
     },
   };

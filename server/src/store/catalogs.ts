@@ -4,6 +4,7 @@
 // types and subscriptions). Whoever changes either moves its counter in the same transaction; every accept compares.
 import { compileSubscriptions, type Catalog, type CompiledSubscription, type EventType } from '../model/catalog.ts';
 import { compileFilter } from '../model/filter.ts';
+import { StoreRefusal } from './contract.ts';
 import type { Sql, Tx } from './sql.ts';
 
 /** Columns of an event type, under the model's names. */
@@ -16,15 +17,21 @@ export async function moveInstallationCatalog(tx: Tx): Promise<void> {
   await tx.run(`UPDATE installation SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'catalog'`);
 }
 
-/** Moves a workspace's catalog on. */
+/** Moves a workspace's catalog on. Refuses `not-found` when the workspace is gone. */
 export async function moveWorkspaceCatalog(tx: Tx, workspace: number): Promise<void> {
-  await tx.run('UPDATE workspaces SET catalog = catalog + 1 WHERE workspace = $1', [workspace]);
+  const moved = await tx.run(
+    'UPDATE workspaces SET catalog = catalog + 1 WHERE workspace = $1 AND deleted_at IS NULL',
+    [workspace],
+  );
+  if (moved === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
 }
 
 /** The cache. */
 export class Catalogs {
   readonly #sql: Sql;
   readonly #known = new Map<number, Promise<Catalog | null>>();
+  /** The promise by which a catalog was handed out. */
+  readonly #handedOut = new WeakMap<Catalog, Promise<Catalog | null>>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -37,10 +44,21 @@ export class Catalogs {
       catalog = load(this.#sql, workspace);
       this.#known.set(workspace, catalog);
       // Neither a failure nor an absence is remembered.
-      const forget = (): void => void (this.#known.get(workspace) === catalog && this.#known.delete(workspace));
-      catalog.then((loaded) => loaded ?? forget(), forget);
+      const known = catalog;
+      const forget = (): void => this.#forgetOne(workspace, known);
+      known.then((loaded) => (loaded ? void this.#handedOut.set(loaded, known) : forget()), forget);
     }
     return catalog;
+  }
+
+  /** Forgets a catalog that proved stale, unless a newer one is known already: many find it stale at once. */
+  forgetStale(catalog: Catalog): void {
+    const known = this.#handedOut.get(catalog);
+    if (known) this.#forgetOne(catalog.workspace, known);
+  }
+
+  #forgetOne(workspace: number, catalog: Promise<Catalog | null>): void {
+    if (this.#known.get(workspace) === catalog) this.#known.delete(workspace);
   }
 
   /** Forgets one workspace's catalog, or all of them. */

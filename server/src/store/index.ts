@@ -28,8 +28,10 @@ export interface StoreOptions {
   /** This process, by a name no other has: the holder of its lanes. */
   node: string;
   limits: AcceptLimits;
-  /** Connections to PostgreSQL. */
+  /** Connections to PostgreSQL, how long one may take to open, and how long a statement may run. */
   connections: number;
+  connectTimeoutMs?: number;
+  statementTimeoutMs?: number;
   /** Is told of errors that belong to no verb: an idle connection that broke, a listener that threw. */
   onError(error: unknown): void;
 }
@@ -40,8 +42,9 @@ export interface StoreOptions {
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { address, keyring, node, connections, onError } = options;
+  const { connectTimeoutMs = 10_000, statementTimeoutMs = 60_000 } = options;
   const sql = /^postgres(ql)?:\/\//.test(address)
-    ? openPostgres(address, { connections, onError })
+    ? openPostgres(address, { connections, connectTimeoutMs, statementTimeoutMs, onError })
     : openSqlite(address);
   try {
     await migrate(sql);
@@ -62,7 +65,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
   const log: Log = {
     accept: async (publish) => {
       const result = await acceptor.accept(publish);
-      if (result.kind === 'stale' || result.kind === 'gone') catalogs.forget(publish.catalog.workspace);
+      if (result.kind === 'stale' || result.kind === 'gone') catalogs.forgetStale(publish.catalog);
       return result;
     },
     settle: (batch) => settle(sql, listeners, batch),
@@ -81,7 +84,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
   };
   const settings: Settings = {
     catalog: (workspace) => catalogs.get(workspace),
-    ...makeWorkspaceVerbs(sql, catalogs),
+    ...makeWorkspaceVerbs(sql, catalogs, listeners),
     ...makeCatalogVerbs(sql, catalogs),
     ...makeWebhookVerbs(parts),
     ...makeSubscriptionVerbs(parts),

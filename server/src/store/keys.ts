@@ -83,10 +83,12 @@ export function makeIdempotencyVerbs(sql: Sql): IdempotencyVerbs {
       }),
     fulfil: async (key, answer) => {
       const id = [key.workspace, key.owner, key.key];
+      // A claim may have been given up and made again meanwhile: what is answered stays answered.
+      const running = `${where} AND status IS NULL`;
       await sql.write((tx) =>
         answer === null
-          ? tx.run(`DELETE FROM idempotency_keys WHERE ${where}`, id)
-          : tx.run(`UPDATE idempotency_keys SET status = $4, answer = $5 WHERE ${where}`, [
+          ? tx.run(`DELETE FROM idempotency_keys WHERE ${running}`, id)
+          : tx.run(`UPDATE idempotency_keys SET status = $4, answer = $5 WHERE ${running}`, [
               ...id,
               answer.status,
               answer.body,

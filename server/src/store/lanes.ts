@@ -9,11 +9,19 @@ interface LaneRow {
   leasedUntil: number;
 }
 
+const LANE = 'SELECT lane, node, epoch, leased_until AS "leasedUntil" FROM lanes';
+
 /** Makes the lane verbs. */
 export function makeLanes(sql: Sql): Lanes {
   return {
-    take: (node, now, leaseMs) => sql.write((tx) => take(sql, tx, { node, now, leaseMs })),
-    renew: (node, now, leaseMs) => sql.write((tx) => renew(tx, { node, now, leaseMs })),
+    take: async (node, now, leaseMs) => {
+      const lease = { node, now, leaseMs };
+      // Asked before the transaction, which would otherwise hold the lanes and want a second connection. A session
+      // that is gone stays gone: no other has its name.
+      const gone = await goneHolders(sql, lease);
+      return sql.write((tx) => take(sql, tx, { ...lease, gone }));
+    },
+    renew: (node, now, leaseMs) => sql.write((tx) => renew(sql, tx, { node, now, leaseMs })),
     release: async (node) => {
       await sql.write((tx) => tx.run('UPDATE lanes SET node = NULL, leased_until = 0 WHERE node = $1', [node]));
     },
@@ -26,11 +34,8 @@ interface Lease {
   leaseMs: number;
 }
 
-async function take(sql: Sql, tx: Tx, lease: Lease): Promise<OwnedLane[]> {
-  const rows = await tx.all<LaneRow>(
-    `SELECT lane, node, epoch, leased_until AS "leasedUntil" FROM lanes ORDER BY lane${sql.dialect.forUpdate}`,
-  );
-  const gone = await goneHolders(sql, rows, lease);
+async function take(sql: Sql, tx: Tx, { gone, ...lease }: Lease & { gone: ReadonlySet<string> }): Promise<OwnedLane[]> {
+  const rows = await tx.all<LaneRow>(`${LANE} ORDER BY lane${sql.dialect.forUpdate}`);
   const known = new Set(rows.map(({ lane }) => lane));
   for (let lane = 0; lane < LANES; lane++) {
     if (known.has(lane)) continue;
@@ -49,11 +54,12 @@ async function take(sql: Sql, tx: Tx, lease: Lease): Promise<OwnedLane[]> {
       [lease.node, lease.now + lease.leaseMs],
     );
   }
-  return renew(tx, lease);
+  return renew(sql, tx, lease);
 }
 
 // A lease whose holder's session has ended is free at once: a restarted node waits for nobody.
-async function goneHolders(sql: Sql, rows: readonly LaneRow[], { node, now }: Lease): Promise<Set<string>> {
+async function goneHolders(sql: Sql, { node, now }: Lease): Promise<Set<string>> {
+  const rows = await sql.read<LaneRow>(LANE);
   const holders = new Set(rows.flatMap((row) => (row.node !== null && row.leasedUntil > now ? [row.node] : [])));
   holders.delete(node);
   const gone = new Set<string>();
@@ -61,7 +67,12 @@ async function goneHolders(sql: Sql, rows: readonly LaneRow[], { node, now }: Le
   return gone;
 }
 
-async function renew(tx: Tx, { node, now, leaseMs }: Lease): Promise<OwnedLane[]> {
+async function renew(sql: Sql, tx: Tx, { node, now, leaseMs }: Lease): Promise<OwnedLane[]> {
+  // Held in order first, as every settle does: two that lock the same lanes in different orders deadlock.
+  const owned = await tx.all<OwnedLane>(
+    `SELECT lane, epoch FROM lanes WHERE node = $1 ORDER BY lane${sql.dialect.forUpdate}`,
+    [node],
+  );
   await tx.run('UPDATE lanes SET leased_until = $2 WHERE node = $1', [node, now + leaseMs]);
-  return tx.all<OwnedLane>('SELECT lane, epoch FROM lanes WHERE node = $1 ORDER BY lane', [node]);
+  return owned;
 }

@@ -17,12 +17,10 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  */
 export async function migrate(sql: Sql): Promise<void> {
   await sql.write(async (tx) => {
+    await takeTurn(tx, sql.dialect);
     await tx.run(
       'CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)',
     );
-  });
-  await sql.write(async (tx) => {
-    await lockMigrations(tx, sql.dialect);
     const applied = await tx.all<{ number: number; name: string; checksum: string }>(
       'SELECT number, name, checksum FROM migrations ORDER BY number',
     );
@@ -31,9 +29,10 @@ export async function migrate(sql: Sql): Promise<void> {
   });
 }
 
-// Two nodes that start at once: the second waits here and then finds nothing left to do.
-async function lockMigrations(tx: Tx, dialect: Dialect): Promise<void> {
-  if (dialect.name === 'postgres') await tx.run('LOCK TABLE migrations IN EXCLUSIVE MODE');
+// Two nodes that start at once: the second waits here and then finds nothing left to do. Not a lock on the table: it
+// may not be there yet, and PostgreSQL does not make `IF NOT EXISTS` wait for another one's transaction.
+async function takeTurn(tx: Tx, dialect: Dialect): Promise<void> {
+  if (dialect.name === 'postgres') await tx.all('SELECT pg_advisory_xact_lock(7090744, 1)');
 }
 
 function refuseStrangers(

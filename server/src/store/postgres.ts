@@ -3,6 +3,7 @@
 // Measured on two cores: multi-row VALUES in prepared power-of-two sizes is the cheapest way in (33–40k rows/s,
 // buffers travel binary); `UPDATE … FROM unnest()` the cheapest way to change many rows.
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import {
   TABLES,
@@ -32,50 +33,88 @@ const RETRIES = 5;
 
 /** How the pool is sized and guarded. */
 export interface PostgresOptions {
-  /** Connections for transactions and reads. */
+  /** Connections for transactions and reads, one of which is kept for the session; at least two. */
   connections: number;
-  /** Is told of errors of idle connections, which concern nobody in particular. */
+  /** How long a connection may take to open. */
+  connectTimeoutMs: number;
+  /** How long a statement may take. A server that does not answer at all is given up then, too. */
+  statementTimeoutMs: number;
+  /** Is told of errors of connections that are in nobody's hands. */
   onError: (error: Error) => void;
 }
 
 /** Opens a pool on the database. Connects lazily; `check` of the store says whether it answers. */
-export function openPostgres(url: string, { connections, onError }: PostgresOptions): Sql {
+export function openPostgres(url: string, options: PostgresOptions): Sql {
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   const pool = new pg.Pool({
     connectionString: url,
-    max: connections,
+    max: Math.max(2, options.connections),
     types,
     application_name: 'bellwire',
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    statement_timeout: options.statementTimeoutMs,
+    query_timeout: options.statementTimeoutMs + GRACE_MS,
+    keepAlive: true,
     // A transaction of ours lasts milliseconds. One whose node froze must not hold its workspace for longer than this.
     idle_in_transaction_session_timeout: 10_000,
   });
-  pool.on('error', onError);
-  return new Postgres(pool);
+  pool.on('error', options.onError);
+  // A connection that ends between two statements of a transaction tells of it by an event: the next statement fails.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return new Postgres(pool, `PostgreSQL at ${new URL(url).host}`, options.onError);
+}
+
+const GRACE_MS = 5_000;
+const HOLD_AGAIN_MS = 1_000;
+
+/** The database, or the way to it, is out of order. The message says so in words. */
+class Outage extends Error {
+  override name = 'Outage';
+}
+
+// SQLSTATE classes: 08 connection, 28 authorization, 3D no such database, 53 resources, 57 operator intervention. What
+// has no SQLSTATE comes from the way there.
+const OUTAGE = /^(08|28|3D|53|57)/;
+
+function inWords(where: string, error: unknown): unknown {
+  const { code, message } = error as { code?: string; message: string };
+  const severe = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in (error as Error);
+  if (severe && !OUTAGE.test(code)) return error;
+  const errors = error instanceof AggregateError ? (error.errors as Error[]).map((one) => one.message) : [message];
+  return new Outage(`${where} ${severe ? 'refuses' : 'does not answer'}: ${errors.join('; ')}`, { cause: error });
 }
 
 class Postgres implements Sql {
   readonly dialect = dialect;
   readonly #pool: pg.Pool;
+  readonly #where: string;
+  readonly #onError: (error: Error) => void;
   #session: pg.PoolClient | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: pg.Pool, where: string, onError: (error: Error) => void) {
     this.#pool = pool;
+    this.#where = where;
+    this.#onError = onError;
   }
 
   async write<T>(work: (tx: Tx) => Promise<T>, { synced = true } = {}): Promise<T> {
     for (let run = 1; ; run++) {
-      const client = await this.#pool.connect();
-      let broken: Error | undefined;
+      const client = await this.#said(this.#pool.connect());
+      let broken = false;
       try {
-        const tx = new PostgresTx(client, synced);
+        const tx = new PostgresTx((query) => this.#said(client.query(query)), synced);
         const result = await work(tx);
         await tx.commit();
         return result;
       } catch (error) {
-        await client.query('ROLLBACK').catch((lost: Error) => (broken = lost));
+        broken =
+          error instanceof Outage ||
+          (await client.query('ROLLBACK').then(
+            () => false,
+            () => true,
+          ));
         if (run < RETRIES && RETRYABLE.has((error as { code?: string }).code ?? '')) continue;
         throw error;
       } finally {
@@ -85,7 +124,7 @@ class Postgres implements Sql {
   }
 
   async read<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
-    const { rows } = await this.#pool.query({ name: nameOf(text), text, values: values as unknown[] });
+    const { rows } = await this.#said(this.#pool.query({ name: nameOf(text), text, values: values as unknown[] }));
     return rows as R[];
   }
 
@@ -95,15 +134,37 @@ class Postgres implements Sql {
   }
 
   async holdSession(session: string): Promise<void> {
-    this.#session = await this.#pool.connect();
-    // A lost session is noticed by the lease, which then runs out.
-    this.#session.on('error', () => undefined);
-    await this.#session.query('SELECT pg_advisory_lock($1, $2)', sessionLock(session));
+    const client = await this.#said(this.#pool.connect());
+    try {
+      await this.#said(client.query('SELECT pg_advisory_lock($1, $2)', sessionLock(session)));
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    this.#session = client;
+    client.once('end', () => void this.#holdAgain(session));
+  }
+
+  // Until its session is held again, every other node takes this one for dead.
+  async #holdAgain(session: string): Promise<void> {
+    if (!this.#closing) this.#session?.release(true);
+    this.#session = null;
+    while (!this.#closing) {
+      try {
+        await this.holdSession(session);
+        return;
+      } catch (error) {
+        this.#onError(error as Error);
+        await setTimeout(HOLD_AGAIN_MS, undefined, { ref: false });
+      }
+    }
   }
 
   async sessionGone(session: string): Promise<boolean> {
-    const { rows } = await this.#pool.query('SELECT pg_try_advisory_xact_lock($1, $2) AS free', sessionLock(session));
-    return (rows[0] as { free: boolean }).free;
+    const [row] = await this.read<{ free: boolean }>('SELECT pg_try_advisory_xact_lock($1, $2) AS free', [
+      ...sessionLock(session),
+    ]);
+    return row!.free;
   }
 
   close(): Promise<void> {
@@ -113,6 +174,14 @@ class Postgres implements Sql {
     })();
     return this.#closing;
   }
+
+  async #said<T>(asked: Promise<T>): Promise<T> {
+    try {
+      return await asked;
+    } catch (error) {
+      throw inWords(this.#where, error);
+    }
+  }
 }
 
 const LOCK_CLASS = 0x62656c6c;
@@ -121,13 +190,15 @@ function sessionLock(session: string): [number, number] {
   return [LOCK_CLASS, createHash('sha256').update(session).digest().readInt32BE(0)];
 }
 
+type Ask = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
+
 class PostgresTx implements Tx {
-  readonly #client: pg.PoolClient;
+  readonly #ask: Ask;
   #begin: string | null;
   readonly #atCommit: string[] = [];
 
-  constructor(client: pg.PoolClient, synced: boolean) {
-    this.#client = client;
+  constructor(ask: Ask, synced: boolean) {
+    this.#ask = ask;
     this.#begin = synced ? 'BEGIN' : 'BEGIN; SET LOCAL synchronous_commit = off';
   }
 
@@ -177,7 +248,7 @@ class PostgresTx implements Tx {
 
   async commit(): Promise<void> {
     if (this.#begin !== null) return;
-    await this.#client.query([...this.#atCommit, 'COMMIT'].join('; '));
+    await this.#ask([...this.#atCommit, 'COMMIT'].join('; '));
   }
 
   // BEGIN travels with the first statement when that one has no values: a round trip less.
@@ -186,12 +257,12 @@ class PostgresTx implements Tx {
       const begin = this.#begin;
       this.#begin = null;
       if (values.length === 0) {
-        const results = (await this.#client.query(`${begin}; ${text}`)) as unknown as pg.QueryResult[];
+        const results = (await this.#ask(`${begin}; ${text}`)) as unknown as pg.QueryResult[];
         return results.at(-1)!;
       }
-      await this.#client.query(begin);
+      await this.#ask(begin);
     }
-    return this.#client.query({ name: nameOf(text), text, values: values as unknown[] });
+    return this.#ask({ name: nameOf(text), text, values: values as unknown[] });
   }
 }
 

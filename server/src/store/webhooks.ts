@@ -54,7 +54,7 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       return row ? { webhook: webhookOf(row), secrets: openSecrets(keyring, row) } : null;
     },
     updateWebhook: async (update) => {
-      const webhook = await sql.write((tx) => updateWebhook(tx, update, keyring));
+      const webhook = await sql.write((tx) => updateWebhook(sql, tx, { update, keyring }));
       listeners.tell('webhook', webhook.workspace, webhook.webhook);
       return webhook;
     },
@@ -147,14 +147,19 @@ interface Limits {
   subscriptions: number | null;
 }
 
-// Gives the workspace's next number; the row is held until the commit.
-async function nextNumber(sql: Sql, tx: Tx, workspace: number): Promise<Limits> {
+// The workspace's row with its next number, held until the commit.
+async function holdWorkspace(sql: Sql, tx: Tx, workspace: number): Promise<Limits> {
   const [row] = await tx.all<Limits>(
     `SELECT head + 1 AS head, max_webhooks AS webhooks, max_subscriptions AS subscriptions
      FROM workspaces WHERE workspace = $1 AND deleted_at IS NULL${sql.dialect.forUpdate}`,
     [workspace],
   );
   if (!row) throw new StoreRefusal('not-found', 'there is no such workspace');
+  return row;
+}
+
+async function nextNumber(sql: Sql, tx: Tx, workspace: number): Promise<Limits> {
+  const row = await holdWorkspace(sql, tx, workspace);
   await tx.run('UPDATE workspaces SET head = $1 WHERE workspace = $2', [row.head, workspace]);
   return row;
 }
@@ -247,9 +252,15 @@ function columnsOf(fields: WebhookPatch): Record<string, Value> {
   return columns;
 }
 
-async function updateWebhook(tx: Tx, update: WebhookUpdate, keyring: Keyring): Promise<Webhook> {
+async function updateWebhook(
+  sql: Sql,
+  tx: Tx,
+  { update, keyring }: { update: WebhookUpdate; keyring: Keyring },
+): Promise<Webhook> {
   const { workspace, target: webhook, revision, patch, reason, now } = update;
   const key = { workspace, webhook };
+  // Held, so that no other one takes the name meanwhile.
+  if (patch.name !== undefined) await holdWorkspace(sql, tx, workspace);
   const before = await readOne(tx, key);
   if (before.revision !== revision) {
     throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');

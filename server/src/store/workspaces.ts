@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { EventType } from '../model/catalog.ts';
 import { makeToken } from '../model/ids.ts';
+import type { Listeners } from './listeners.ts';
 import { EVENT_TYPE, moveInstallationCatalog, moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
   StoreRefusal,
@@ -36,7 +37,7 @@ function workspaceOf({ workspace, token, name, createdAt, ...limits }: Workspace
 }
 
 /** The verbs about workspaces. */
-export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs): WorkspaceVerbs {
+export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs, listeners: Listeners): WorkspaceVerbs {
   return {
     workspaces: async () => (await sql.read<WorkspaceRow>(`${WORKSPACE} ORDER BY workspace`)).map(workspaceOf),
     workspace: async (by) => {
@@ -44,32 +45,41 @@ export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs): WorkspaceVerbs
       const [row] = await sql.read<WorkspaceRow>(`${WORKSPACE} AND ${column} = $1`, [value]);
       return row ? workspaceOf(row) : null;
     },
-    createWorkspace: (name, limits, now) => sql.write((tx) => createWorkspace(tx, { name, limits, now })),
+    createWorkspace: (name, limits, now) => sql.write((tx) => createWorkspace(sql, tx, { name, limits, now })),
     limitWorkspace: (workspace, limits) => sql.write((tx) => limitWorkspace(tx, workspace, limits)),
     deleteWorkspace: async (workspace) => {
-      const deleted = await sql.write((tx) => deleteWorkspace(tx, workspace));
+      const webhooks = await sql.write((tx) => deleteWorkspace(tx, workspace));
       catalogs.forget(workspace);
-      if (!deleted) throw new StoreRefusal('not-found', 'there is no such workspace');
+      for (const webhook of webhooks) listeners.tell('webhook', workspace, webhook);
     },
   };
 }
 
 async function createWorkspace(
+  sql: Sql,
   tx: Tx,
   { name, limits, now }: { name: string; limits: WorkspaceLimits; now: number },
 ): Promise<Workspace> {
+  const workspace = await nextWorkspace(sql, tx);
   await refuseTakenName(tx, name);
-  const [{ next }] = (await tx.all<{ next: number }>(
-    'SELECT COALESCE(MAX(workspace), 0) + 1 AS next FROM workspaces',
-  )) as [{ next: number }];
   const token = makeToken(randomBytes(10));
   await tx.run(
     `INSERT INTO workspaces (workspace, token, name, head, catalog, events_per_day, bytes_per_day, max_webhooks,
        max_subscriptions, day, day_events, day_bytes, deleted_at, created_at)
      VALUES ($1, $2, $3, 0, 1, $4, $5, $6, $7, 0, 0, 0, NULL, $8)`,
-    [next, token, name, limits.eventsPerDay, limits.bytesPerDay, limits.webhooks, limits.subscriptions, now],
+    [workspace, token, name, limits.eventsPerDay, limits.bytesPerDay, limits.webhooks, limits.subscriptions, now],
   );
-  return { workspace: next, token, name, limits, createdAt: now };
+  return { workspace, token, name, limits, createdAt: now };
+}
+
+// The counter is held until the commit. No number is given twice: a node may still know a deleted workspace by it.
+async function nextWorkspace(sql: Sql, tx: Tx): Promise<number> {
+  const [row] = await tx.all<{ last: number }>(
+    `SELECT CAST(value AS BIGINT) AS last FROM installation WHERE name = 'workspaces'${sql.dialect.forUpdate}`,
+  );
+  const next = row!.last + 1;
+  await tx.run(`UPDATE installation SET value = $1 WHERE name = 'workspaces'`, [String(next)]);
+  return next;
 }
 
 async function refuseTakenName(tx: Tx, name: string): Promise<void> {
@@ -88,18 +98,19 @@ async function limitWorkspace(tx: Tx, workspace: number, limits: WorkspaceLimits
   return workspaceOf(row);
 }
 
-// The row stays as a mark until retention has taken the log away; its name is free again at once.
-async function deleteWorkspace(tx: Tx, workspace: number): Promise<boolean> {
+// The row stays as a mark until retention has taken the log away; its name is free again at once. Resolves the numbers
+// of the webhooks that went with it.
+async function deleteWorkspace(tx: Tx, workspace: number): Promise<number[]> {
   const changed = await tx.run(
     `UPDATE workspaces SET deleted_at = created_at, name = name || ' (deleted ' || token || ')', catalog = catalog + 1
      WHERE workspace = $1 AND deleted_at IS NULL`,
     [workspace],
   );
-  if (changed === 0) return false;
-  for (const table of ['subscriptions', 'webhooks', 'webhook_changes', 'event_types', 'idempotency_keys']) {
-    await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
-  }
-  return true;
+  if (changed === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
+  const webhooks = await tx.all<{ webhook: number }>('SELECT webhook FROM webhooks WHERE workspace = $1', [workspace]);
+  const settings = ['subscriptions', 'webhooks', 'webhook_changes', 'event_types', 'idempotency_keys'];
+  for (const table of settings) await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
+  return webhooks.map(({ webhook }) => webhook);
 }
 
 /** The verbs about services and event types. */
@@ -142,6 +153,8 @@ async function deleteService(tx: Tx, service: string): Promise<void> {
 
 async function putType(tx: Tx, setting: EventTypeSetting, now: number): Promise<EventType> {
   const { workspace, type, service, description, schema, schemaCheck, example, deprecation } = setting;
+  // First, for it holds the workspace's row: the workspace cannot be deleted meanwhile.
+  await moveCatalog(tx, workspace);
   if (service !== null) {
     const known = await tx.all('SELECT 1 AS one FROM services WHERE service = $1', [service]);
     if (known.length === 0) throw new StoreRefusal('not-found', `there is no service ${service}`);
@@ -161,12 +174,12 @@ async function putType(tx: Tx, setting: EventTypeSetting, now: number): Promise<
        example = excluded.example, deprecation = excluded.deprecation, updated_at = excluded.updated_at`,
     [workspace, type, service, description, schema, hash, schemaCheck, example, deprecation, now, now],
   );
-  await moveCatalog(tx, workspace);
   const [row] = await tx.all<EventType>(`${EVENT_TYPE} WHERE workspace = $1 AND type = $2`, [workspace, type]);
   return row!;
 }
 
 async function deleteType(tx: Tx, workspace: number, type: string): Promise<void> {
+  await moveCatalog(tx, workspace);
   const used = await tx.all(
     'SELECT 1 AS one FROM subscriptions WHERE type = $1 AND ($2 = 0 OR workspace = $2) LIMIT 1',
     [type, workspace],
@@ -174,7 +187,6 @@ async function deleteType(tx: Tx, workspace: number, type: string): Promise<void
   if (used.length > 0) throw new StoreRefusal('in-use', `subscriptions still name the type ${type}`);
   const deleted = await tx.run('DELETE FROM event_types WHERE workspace = $1 AND type = $2', [workspace, type]);
   if (deleted === 0) throw new StoreRefusal('not-found', `there is no event type ${type}`);
-  await moveCatalog(tx, workspace);
 }
 
 async function moveCatalog(tx: Tx, workspace: number): Promise<void> {

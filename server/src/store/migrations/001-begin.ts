@@ -9,7 +9,7 @@ CREATE TABLE installation (
   name TEXT PRIMARY KEY,
   value TEXT NOT NULL
 );
-INSERT INTO installation (name, value) VALUES ('catalog', '1');
+INSERT INTO installation (name, value) VALUES ('catalog', '1'), ('workspaces', '0');
 
 CREATE TABLE workspaces (
   workspace BIGINT PRIMARY KEY,
