@@ -86,7 +86,7 @@ export class Engine {
       const queue = this.#queueOf(delivery);
       if (queue.route === null) {
         // Not known yet: the store has the delivery, and the first refill brings it.
-        queue.behind = true;
+        queue.fallBehind();
         void this.reload(queue);
       } else if (queue.route.sendable && this.#parts.lanes.owned(queue.route.lane)) {
         if (queue.offer(delivery)) this.#turns.join(queue);
@@ -101,7 +101,7 @@ export class Engine {
     for (const backlog of await store.log.backlogs(lanes)) {
       const queue = this.#queueOf(backlog);
       if (backlog.dueAt > clock.now()) this.#dueLater(queue, backlog.dueAt);
-      else if (queue.waiting === 0 && queue.underWay === 0) queue.behind = true;
+      else if (queue.waiting === 0 && queue.underWay === 0) queue.fallBehind();
       if (queue.route === null) void this.reload(queue);
       else void this.#refill(queue);
     }
@@ -144,7 +144,7 @@ export class Engine {
   async #adopt(queue: TargetQueue, before: Route | null): Promise<void> {
     const { store, clock } = this.#parts;
     if (!queue.route?.sendable) queue.drop();
-    else if (!before) queue.behind = true;
+    else if (!before) queue.fallBehind();
     else if (!before.sendable) {
       queue.release();
       // A webhook that works again need not wait for the end of its back-off.
@@ -305,7 +305,7 @@ export class Engine {
     clock.after(at - clock.now(), () => {
       if (queue.nextDueAt !== at) return;
       queue.nextDueAt = Infinity;
-      queue.behind = true;
+      queue.fallBehind();
       void this.#refill(queue);
     });
   }
@@ -356,7 +356,7 @@ export class Engine {
     });
     this.#parts.onAttempt?.({ delivery, attempt, state: delivered ? 'delivered' : 'open' });
     queue.forget(key);
-    if (!delivered) queue.behind = true;
+    if (!delivered) queue.fallBehind();
     void this.#refill(queue);
     return { kind: 'tried', outcome, delivered };
   }

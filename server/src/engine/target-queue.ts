@@ -5,6 +5,9 @@
 //   offer ──▶ ready ──take──▶ under way ──settled──▶ gone
 //     └ no room, or the store is ahead: `behind`; a refill reads the next page once there is room again
 //
+// Refills go through what is due page by page. What falls due or is committed meanwhile may lie before the place they
+// have got to, so whoever knows of such a delivery calls `fallBehind`: then they go through it all once more.
+//
 // `known` holds what is ready or under way, until its settlement is committed: a refill that reads an open row again
 // finds it there. What is settled while a refill reads is remembered until that reading ends, for the same reason.
 import type { PendingDelivery } from '../model/delivery.ts';
@@ -64,17 +67,18 @@ export class TargetQueue implements Taker, TargetKey {
   quietUntil = 0;
   /** When the store's next delivery that is not due yet will be (epoch ms). */
   nextDueAt = Infinity;
-  /** The store may have due deliveries that memory does not. */
-  behind = false;
-  fallBehind(): void { this.behind = true; }
   underWay = 0;
   readonly #ready: PendingDelivery[] = [];
   #first = 0;
   readonly #known = new Set<Name>();
   #position: RefillQuery['after'] = null;
   #settledMeanwhile: Set<Name> | null = null;
+  #behind = false;
+  /** Something may lie before `position`: after the last page comes the first one again. */
   #missed = false;
-  #now: () => number;
+  /** What is being read was asked for before everything was dropped. */
+  #stale = false;
+  readonly #now: () => number;
 
   constructor({ workspace, target }: TargetKey, limits: QueueLimits, now: () => number) {
     this.workspace = workspace;
@@ -88,9 +92,15 @@ export class TargetQueue implements Taker, TargetKey {
     return this.#ready.length - this.#first;
   }
 
+  /** The store may have due deliveries that memory does not. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
   /** Nothing of it is in memory and nothing is expected: it may be forgotten. */
   get isIdle(): boolean {
-    return this.#known.size === 0 && !this.behind && !this.isReading && this.nextDueAt === Infinity;
+    const isExpecting = this.#behind && this.route?.sendable === true;
+    return this.#known.size === 0 && !isExpecting && !this.isReading && this.nextDueAt === Infinity;
   }
 
   get isReading(): boolean {
@@ -109,13 +119,18 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** Takes a delivery that was just committed, if there is room and the store is not ahead of memory. */
   offer(delivery: PendingDelivery): boolean {
-    if (this.behind || this.waiting >= this.#most) {
-      this.behind = true;
-      this.#missed = true;
+    if (this.#behind || this.waiting >= this.#most) {
+      this.fallBehind();
       return false;
     }
     this.#add(delivery);
     return true;
+  }
+
+  /** The store has something due that memory has not: only a refill finds it. */
+  fallBehind(): void {
+    this.#behind = true;
+    this.#missed = true;
   }
 
   get #most(): number {
@@ -169,27 +184,29 @@ export class TargetQueue implements Taker, TargetKey {
     this.#first = 0;
     this.#position = null;
     this.nextDueAt = Infinity;
+    this.#stale = this.isReading;
+    this.fallBehind();
   }
 
   /** The page to read next, when there is room for one; marks the reading as begun. */
   beginRefill(): RefillQuery | null {
     const limit = Math.min(PAGE, this.#most);
-    if (!this.behind || this.isReading || this.waiting > limit / 2) return null;
+    if (!this.#behind || this.isReading || this.waiting > limit / 2) return null;
     this.#settledMeanwhile = new Set();
-    this.#missed = false;
+    if (this.#position === null) this.#missed = false;
     const { workspace, target } = this;
     return { workspace, target, now: this.#now(), after: this.#position, limit };
   }
 
   /** Takes the page that was read; null when reading failed. */
   endRefill(page: Refill | null): void {
-    if (page && this.route?.sendable) {
+    if (page && !this.#stale && this.route?.sendable) {
       for (const delivery of page.deliveries) this.#add(delivery);
       const last = page.deliveries.at(-1);
       this.#position = page.more && last ? { dueAt: last.dueAt, event: last.event, copy: last.copy } : null;
-      // What was missed while reading may lie before the position: read from the start again.
-      this.behind = page.more || this.#missed;
+      this.#behind = page.more || this.#missed;
     }
+    this.#stale = false;
     this.#settledMeanwhile = null;
   }
 
@@ -207,8 +224,7 @@ export class TargetQueue implements Taker, TargetKey {
   release(): void {
     this.window = openWindow(this.#limits.window);
     this.quietUntil = 0;
-    this.#position = null;
-    this.behind = true;
+    this.fallBehind();
   }
 }
 
