@@ -9,7 +9,7 @@ import type { Refill, RefillQuery } from '../src/store/contract.ts';
 
 const LIMIT = 4;
 const LIMITS = { limit: LIMIT, window: { min: 1, start: 3, max: 8 }, room: new Room(1e6) };
-const ROUTE = { sendable: true, paceMs: 0 } as Route;
+const ROUTE = { sendable: true, paceMs: 0 } as unknown as Route;
 
 /** Everything around a queue, as slow and as disorderly as the steps say. */
 class World {

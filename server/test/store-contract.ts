@@ -3,6 +3,7 @@ import { exerciseAccept } from './store-contract-accept.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
 import { exerciseLimits } from './store-contract-limits.ts';
 import { exerciseReading } from './store-contract-reading.ts';
+import { exerciseRetention } from './store-contract-retention.ts';
 import { exerciseSettings } from './store-contract-settings.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
 import { exerciseWebhooks } from './store-contract-webhooks.ts';
@@ -17,4 +18,5 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseLanes(engine, prepare);
   exerciseSettings(engine, prepare);
   exerciseWebhooks(engine, prepare);
+  exerciseRetention(engine, prepare);
 }

@@ -2,32 +2,171 @@
 //
 // An open delivery older than its event may live becomes a dead letter that can be seen; ended deliveries go with
 // their attempts; an event goes when it is old and no delivery of it is left.
+//
+// No index serves this: one on instants would cost every accept 2 µs a row. Events are numbered in the order in which
+// they were accepted, so the old ones are those up to a number, which some twenty looks into the log find; the clocks
+// of two nodes may differ, but not by days. What is to go is looked for off the hot thread and then taken by its key.
 import type { Retention } from './contract.ts';
-import { STATE, type Sql, type Tx } from './sql.ts';
+import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
-/** The `prune` verb: up to `limit` rows of each table; resolves how many rows went or were buried. */
+/** The `prune` verb: up to `limit` rows of each table and workspace; resolves how many rows went or were buried. */
 export async function prune(
   sql: Sql,
   { retention, now, limit }: { retention: Retention; now: number; limit: number },
 ): Promise<number> {
-  const workspaces = await sql.read<{ workspace: number; deleted: number }>(
-    'SELECT workspace, CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END AS deleted FROM workspaces',
-  );
   let moved = 0;
-  for (const { workspace, deleted } of workspaces) {
-    const eventsBefore = deleted ? now + 1 : now - retention.eventsMs;
-    const deliveriesBefore = deleted ? now + 1 : now - retention.deliveriesMs;
-    const steps: ((tx: Tx) => Promise<number>)[] = [
-      (tx) => bury(tx, { workspace, before: eventsBefore, now, limit }),
-      (tx) => dropDeliveries(tx, { workspace, before: deliveriesBefore, limit }),
-      (tx) => dropEvents(tx, { workspace, before: eventsBefore, limit }),
-      (tx) => dropClaims(tx, { workspace, before: now - retention.idempotencyMs }),
-      (tx) => dropChanges(tx, { workspace, before: now - retention.changesMs }),
-    ];
-    for (const step of steps) moved += await sql.write(step, { synced: false });
+  for (const place of await overview(sql)) {
+    const { workspace, deleted } = place;
+    const before = (spanMs: number): number => (deleted ? Number.MAX_SAFE_INTEGER : now - spanMs);
+    const expiry = { events: before(retention.eventsMs), deliveries: before(retention.deliveriesMs) };
+    moved += await pruneLog(sql, { ...place, expiry, now, limit });
+    if (place.oldestClaim !== null && place.oldestClaim < before(retention.idempotencyMs)) {
+      moved += await dropClaims(sql, { workspace, before: before(retention.idempotencyMs), limit });
+    }
+    if (place.oldestChange !== null && place.oldestChange < before(retention.changesMs)) {
+      moved += await dropChanges(sql, { workspace, before: before(retention.changesMs), limit });
+    }
+    if (deleted && place.oldestEvent === null) moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   return moved;
 }
+
+function unsynced<T>(sql: Sql, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return sql.write(work, { synced: false });
+}
+
+interface Place {
+  workspace: number;
+  head: number;
+  deleted: number;
+  /** When the oldest event was accepted. */
+  oldestEvent: number | null;
+  oldestClaim: number | null;
+  oldestChange: number | null;
+}
+
+function overview(sql: Sql): Promise<Place[]> {
+  return sql.read<Place>(
+    `SELECT w.workspace, w.head, CASE WHEN w.deleted_at IS NULL THEN 0 ELSE 1 END AS deleted,
+       (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS "oldestEvent",
+       (SELECT MIN(i.claimed_at) FROM idempotency_keys i WHERE i.workspace = w.workspace) AS "oldestClaim",
+       (SELECT MIN(c.at) FROM webhook_changes c WHERE c.workspace = w.workspace) AS "oldestChange"
+     FROM workspaces w ORDER BY w.workspace`,
+  );
+}
+
+/* ── The log ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+interface LogChunk extends Place {
+  expiry: { events: number; deliveries: number };
+  now: number;
+  limit: number;
+}
+
+async function pruneLog(sql: Sql, chunk: LogChunk): Promise<number> {
+  const { workspace, deleted, oldestEvent, expiry, now, limit } = chunk;
+  if (oldestEvent === null) return 0;
+  let moved = 0;
+  if (deleted) moved += await unsynced(sql, (tx) => tx.run('DELETE FROM fanouts WHERE workspace = $1', [workspace]));
+  const oldEvents = await lastBefore(sql, chunk, expiry.events);
+  const oldDeliveries =
+    expiry.deliveries === expiry.events ? oldEvents : await lastBefore(sql, chunk, expiry.deliveries);
+  const open = { workspace, upTo: oldEvents, before: expiry.events, limit };
+  moved += await bury(sql, open, now);
+  moved += await dropDeliveries(sql, { workspace, upTo: oldDeliveries, before: expiry.deliveries, limit });
+  return moved + (await dropEvents(sql, open));
+}
+
+// The number of the last event accepted before an instant, 0 when there is none.
+async function lastBefore(sql: Sql, { workspace, head, oldestEvent }: Place, instant: number): Promise<number> {
+  if (oldestEvent === null || oldestEvent >= instant) return 0;
+  let old = 0;
+  for (let young = head + 1; old + 1 < young;) {
+    const middle = Math.floor((old + young) / 2);
+    const [row] = await sql.read<{ event: number; acceptedAt: number }>(
+      `SELECT event, accepted_at AS "acceptedAt" FROM events WHERE workspace = $1 AND event >= $2
+       ORDER BY event LIMIT 1`,
+      [workspace, middle],
+    );
+    if (row && row.event < young && row.acceptedAt < instant) old = row.event;
+    else young = middle;
+  }
+  return old;
+}
+
+interface Old {
+  workspace: number;
+  /** Events up to this number are old enough. */
+  upTo: number;
+  before: number;
+  limit: number;
+}
+
+const KEYS = 'SELECT event, target, copy FROM deliveries';
+const EXPIRED = `workspace = $1 AND event <= $2 AND state = ${STATE.open} AND created_at < $3`;
+const ENDED = `workspace = $1 AND event <= $2 AND state <> ${STATE.open} AND ended_at < $3`;
+const UP_TO = 'event >= $4 AND (event, target, copy) <= ($5, $6, $7)';
+
+// The condition's values with the range of the first `limit` rows that fulfil it; null when none does.
+async function firstOf(sql: Sql, condition: string, { workspace, upTo, before, limit }: Old): Promise<Value[] | null> {
+  if (upTo === 0) return null;
+  const rows = await sql.read<{ event: number; target: number; copy: number }>(
+    `${KEYS} WHERE ${condition} ORDER BY event, target, copy LIMIT $4`,
+    [workspace, upTo, before, limit],
+  );
+  const [first, last] = [rows[0], rows.at(-1)];
+  return first && last ? [workspace, upTo, before, first.event, last.event, last.target, last.copy] : null;
+}
+
+async function bury(sql: Sql, old: Old, now: number): Promise<number> {
+  const range = await firstOf(sql, EXPIRED, old);
+  if (!range) return 0;
+  return unsynced(sql, (tx) =>
+    tx.run(
+      `UPDATE deliveries SET state = ${STATE.dead}, ended_at = $8, reason = 'expired before it could be delivered'
+       WHERE ${EXPIRED} AND ${UP_TO}`,
+      [...range, now],
+    ),
+  );
+}
+
+// The attempts go after their deliveries: a settle that comes in between finds no delivery and leaves no attempt.
+async function dropDeliveries(sql: Sql, old: Old): Promise<number> {
+  const range = await firstOf(sql, ENDED, old);
+  if (!range) return 0;
+  const [workspace, , , from, to] = range as number[];
+  return unsynced(sql, async (tx) => {
+    const dropped = await tx.run(`DELETE FROM deliveries WHERE ${ENDED} AND ${UP_TO}`, range);
+    await tx.run(
+      `DELETE FROM attempts WHERE workspace = $1 AND event BETWEEN $2 AND $3 AND NOT EXISTS (
+         SELECT 1 FROM deliveries d WHERE d.workspace = attempts.workspace AND d.event = attempts.event
+           AND d.target = attempts.target AND d.copy = attempts.copy)`,
+      [workspace!, from!, to!],
+    );
+    return dropped;
+  });
+}
+
+const FINISHED = `workspace = $1 AND event <= $2 AND accepted_at < $3
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.workspace = events.workspace AND d.event = events.event)
+  AND NOT EXISTS (SELECT 1 FROM fanouts f WHERE f.workspace = events.workspace AND f.event = events.event)`;
+
+async function dropEvents(sql: Sql, { workspace, upTo, before, limit }: Old): Promise<number> {
+  if (upTo === 0) return 0;
+  const rows = await sql.read<{ event: number }>(`SELECT event FROM events WHERE ${FINISHED} ORDER BY event LIMIT $4`, [
+    workspace,
+    upTo,
+    before,
+    limit,
+  ]);
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (!first || !last) return 0;
+  return unsynced(sql, (tx) =>
+    tx.run(`DELETE FROM events WHERE ${FINISHED} AND event >= $4`, [workspace, last.event, before, first.event]),
+  );
+}
+
+/* ── The rest ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 interface Chunk {
   workspace: number;
@@ -35,51 +174,33 @@ interface Chunk {
   limit: number;
 }
 
-function bury(tx: Tx, { workspace, before, now, limit }: Chunk & { now: number }): Promise<number> {
-  return tx.run(
-    `UPDATE deliveries SET state = ${STATE.dead}, ended_at = $3, reason = 'expired before it could be delivered'
-     WHERE workspace = $1 AND state = 0 AND (event, target, copy) IN (SELECT event, target, copy FROM deliveries
-       WHERE workspace = $1 AND state = 0 AND created_at < $2 LIMIT ${limit})`,
-    [workspace, before, now],
+function dropClaims(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
+  return unsynced(sql, (tx) =>
+    tx.run(
+      `DELETE FROM idempotency_keys WHERE workspace = $1 AND (owner, key) IN (
+         SELECT owner, key FROM idempotency_keys WHERE workspace = $1 AND claimed_at < $2 LIMIT $3)`,
+      [workspace, before, limit],
+    ),
   );
-}
-
-async function dropDeliveries(tx: Tx, { workspace, before, limit }: Chunk): Promise<number> {
-  const old = await tx.all<{ event: number; target: number; copy: number }>(
-    `SELECT event, target, copy FROM deliveries WHERE workspace = $1 AND state <> 0 AND ended_at < $2
-     ORDER BY event LIMIT ${limit}`,
-    [workspace, before],
-  );
-  for (const { event, target, copy } of old) {
-    const key = [workspace, event, target, copy];
-    const where = 'workspace = $1 AND event = $2 AND target = $3 AND copy = $4';
-    await tx.run(`DELETE FROM attempts WHERE ${where}`, key);
-    await tx.run(`DELETE FROM deliveries WHERE ${where}`, key);
-  }
-  return old.length;
-}
-
-function dropEvents(tx: Tx, { workspace, before, limit }: Chunk): Promise<number> {
-  return tx.run(
-    `DELETE FROM events WHERE workspace = $1 AND event IN (
-       SELECT e.event FROM events e WHERE e.workspace = $1 AND e.accepted_at < $2
-         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.workspace = e.workspace AND d.event = e.event)
-         AND NOT EXISTS (SELECT 1 FROM fanouts f WHERE f.workspace = e.workspace AND f.event = e.event)
-       ORDER BY e.event LIMIT ${limit})`,
-    [workspace, before],
-  );
-}
-
-function dropClaims(tx: Tx, { workspace, before }: { workspace: number; before: number }): Promise<number> {
-  return tx.run('DELETE FROM idempotency_keys WHERE workspace = $1 AND claimed_at < $2', [workspace, before]);
 }
 
 // The newest entry of a webhook says why it is in its state: it stays.
-function dropChanges(tx: Tx, { workspace, before }: { workspace: number; before: number }): Promise<number> {
-  return tx.run(
-    `DELETE FROM webhook_changes WHERE workspace = $1 AND at < $2 AND change < (
-       SELECT MAX(l.change) FROM webhook_changes l
-       WHERE l.workspace = webhook_changes.workspace AND l.webhook = webhook_changes.webhook)`,
-    [workspace, before],
+function dropChanges(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
+  return unsynced(sql, (tx) =>
+    tx.run(
+      `DELETE FROM webhook_changes WHERE workspace = $1 AND (webhook, change) IN (
+         SELECT c.webhook, c.change FROM webhook_changes c WHERE c.workspace = $1 AND c.at < $2 AND c.change < (
+           SELECT MAX(l.change) FROM webhook_changes l WHERE l.workspace = c.workspace AND l.webhook = c.webhook)
+         LIMIT $3)`,
+      [workspace, before, limit],
+    ),
   );
+}
+
+// The log of a deleted workspace is gone: nothing is left but its mark, and what a request under way may have added.
+async function vanish(tx: Tx, workspace: number): Promise<number> {
+  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts']) {
+    await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
+  }
+  return tx.run('DELETE FROM workspaces WHERE workspace = $1', [workspace]);
 }
