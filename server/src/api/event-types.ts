@@ -17,7 +17,8 @@ const TypeName = Type.String({
 });
 
 const Check = Type.Enum(['off', 'warn', 'block'], {
-  description: '`block` refuses an event that breaks the schema, `warn` notes it on the event, `off` does not look.',
+  description:
+    '`block` refuses an event that breaks the schema, `warn` notes it on the event, `off` does not look. Left out: `block` with a schema.',
 });
 
 const SchemaDocument = orNull(

@@ -26,12 +26,13 @@ export const SubscriptionIn = Type.Object(
         Type.String({
           minLength: 1,
           maxLength: 4096,
-          description: 'OData subset on `data` and attributes: `eq ne gt ge lt le in startswith() and or not ( )`.',
+          description:
+            'OData subset: `eq ne gt ge lt le in startswith() and or not ( )`, on fields of `data` (`user/username`) and on attributes (`$event/source`).',
         }),
       ),
     ),
   },
-  { additionalProperties: false, examples: [{ ...EXAMPLE, filter: "data/category eq 'login'" }] },
+  { additionalProperties: false, examples: [{ ...EXAMPLE, filter: "category eq 'user_management'" }] },
 );
 export type SubscriptionIn = Static<typeof SubscriptionIn>;
 

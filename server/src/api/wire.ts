@@ -134,6 +134,3 @@ export const ProblemOut = Type.Object(
 );
 /** See {@link ProblemOut}. */
 export type ProblemOut = Static<typeof ProblemOut>;
-
-/** An answer without a body. */
-export const Nothing = Type.Null({ description: 'No body.' });
