@@ -85,10 +85,12 @@ test('bad input: query parameters', async (t) => {
     'since=yesterday',
     'since=2026-02-30T00:00:00Z',
     '__proto__=1',
+    'cursor=%00',
+    'a%00=1',
   ]) {
     await api.refused('invalid-request', `GET /v1/events?${query}`);
   }
-  for (const cursor of ['x', '%00', 'bm9wZQ', 'InN0cmluZyI', 'e30']) {
+  for (const cursor of ['x', 'bm9wZQ', 'InN0cmluZyI', 'e30']) {
     await api.refused('invalid-cursor', `GET /v1/events?cursor=${cursor}`);
   }
   await api.refused('invalid-cursor', 'GET /v1/deliveries?cursor=NQ');

@@ -57,6 +57,29 @@ test('R53 R125 the same over PostgreSQL, from a registered type to a held delive
     ['n2'],
   );
   await api.expect(200, 'GET /readyz');
+  // What PostgreSQL would refuse is refused before it.
+  const { id } = webhook as { id: string };
+  for (const text of ['a\0b', 'a\ud800']) {
+    await api.refused('invalid-request', `PATCH /v1/webhooks/${id}`, { body: { description: text } });
+    await api.refused('invalid-request', 'POST /v1/services', { body: { service: 'a', description: text } });
+    await api.refused('invalid-request', 'PUT /v1/event-types/a.b', { body: { example: { [text]: 1 } } });
+    const filter = `n eq '${text}'`;
+    await api.refused('invalid-request', 'POST /v1/subscriptions', { body: { webhook: id, type: 'a.*', filter } });
+  }
+  for (const query of ['source=%00', 'type=a%00', 'workspace=%00'])
+    await api.refused('invalid-request', `GET /v1/events?${query}`);
+  for (const cursor of [-1, 1.5, 1e300]) {
+    const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
+    await api.refused('invalid-cursor', `GET /v1/events?cursor=${text}`);
+  }
+  await api.refused('not-found', 'GET /v1/workspaces/%00');
+  await api.refused('not-found', 'GET /v1/event-types/%00');
+  const forged = Buffer.from('"9.9.9999999999999999999"').toString('base64url');
+  assert.ok((await api.ask(`GET /v1/deliveries?cursor=${forged}`)).status < 500);
+  const closed = { type: 'object', additionalProperties: false };
+  await api.expect(201, 'PUT /v1/event-types/com.example.closed', { body: { schema: closed, schemaCheck: 'warn' } });
+  const strange = auditEvent({ type: 'com.example.closed', data: { ['a\0b'.repeat(500)]: 1, '\ud800': 2 } });
+  await api.expect(202, 'POST /v1/events', { body: strange, headers: STRUCTURED });
   // Before its database goes, which was there first.
   await api.platform.stop();
 });

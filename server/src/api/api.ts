@@ -43,10 +43,12 @@ export function createApi(parts: ApiParts): Api {
   };
   watchEngine(parts.metrics, parts.engine);
   const door = createDoor(routes, tools, () => ending.signal.aborted);
-  const server = createServer(
-    { ...TIMES, insecureHTTPParser: false },
-    (request, response) => void door(request, response),
-  );
+  const server = createServer({ ...TIMES, insecureHTTPParser: false }, (request, response) => {
+    door(request, response).catch((error: unknown) => {
+      parts.log.error({ error }, 'a request could not be answered');
+      response.destroy();
+    });
+  });
   // The door counts headers itself: Node would drop what exceeds its limit without a word.
   server.maxHeadersCount = 0;
   server.on('clientError', refuseBytes);

@@ -17,7 +17,7 @@ import { createReport, type Facts } from './report.ts';
 import { checkHeaders, checkMediaType, headerOf, targetOf } from './request-head.ts';
 import { createRouter, type Router } from './router.ts';
 import type { Route } from './routes.ts';
-import { bodyCheck, parseQuery, queryCheck, refuseFaults, type Check } from './validation.ts';
+import { bodyCheck, parseQuery, queryCheck, refuseFaults, textFaults, type Check } from './validation.ts';
 
 /** Takes a request and answers it, whatever it is. Never rejects. */
 export type Door = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -82,7 +82,7 @@ async function answer(request: IncomingMessage, facts: Facts, { router, tools }:
   }
   const query = search === '' ? {} : parseQuery(search, route.query);
   refuseFaults(route.checkQuery(query));
-  if (route.checkParams !== null && route.checkParams(params).length > 0) {
+  if (route.checkParams !== null && [...route.checkParams(params), ...textFaults(params)].length > 0) {
     throw refuse('not-found', `There is nothing at ${path}.`);
   }
   if (facts.key !== null && route.operation.reach !== 'installation') {
@@ -124,6 +124,7 @@ async function readWhatIsTaken(
   const bytes = await readBody(request, limits.bodyBytes);
   const body = parseBody(bytes);
   refuseFaults(checkBody(body));
+  refuseFaults(textFaults(body));
   return { bytes, body };
 }
 

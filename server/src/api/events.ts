@@ -123,12 +123,12 @@ export const listEvents = operation<null, EventsOut>()({
   errors: ['invalid-cursor'],
   async handle({ query, workspace }, { store }) {
     const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
-    if (typeof cursor === 'string') throw badCursor();
+    if (cursor !== null && !(Number.isSafeInteger(cursor) && Number(cursor) >= 0)) throw badCursor();
     const order = query.order ?? 'oldest-first';
     const page = await store.log.events({
       workspace: workspace.workspace,
       order,
-      cursor,
+      cursor: cursor as number | null,
       limit: query.limit ?? PAGE,
       type: query.type,
       source: query.source,

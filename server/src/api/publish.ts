@@ -128,11 +128,18 @@ function foreignType({ type, service }: EventType, bound: string | null): Proble
 }
 
 function mismatch({ pointer, message }: SchemaFault): ProblemFault {
-  return { pointer: `/data${pointer}`, code: 'schema-mismatch', detail: `data${pointer} ${message}.` };
+  const place = cut(`/data${pointer}`);
+  return { pointer: place, code: 'schema-mismatch', detail: `${place.slice(1)} ${cut(message)}.` };
 }
 
+// A pointer holds names out of the data: what no text column takes is replaced, and what is endless cut.
 function noteOf({ pointer, message }: SchemaFault): string {
-  return `data${pointer} ${message}`;
+  // oxlint-disable-next-line no-control-regex
+  return `${cut(`data${pointer}`)} ${cut(message)}`.toWellFormed().replace(/[\0-\x1f\x7f]/g, '\ufffd');
+}
+
+function cut(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
 
 function show(accepted: Accepted, event: NewEvent | undefined, { token }: Catalog): PublishOut['accepted'][number] {

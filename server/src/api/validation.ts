@@ -46,8 +46,30 @@ export function parseQuery(search: string, schema: TObject | undefined): Record<
     }
     query[name] = typed(text, schema?.properties[name]);
   }
+  for (const [name, value] of Object.entries(query)) faults.push(...textFaults(value, name));
   refuseFaults(faults);
   return query;
+}
+
+/**
+ * Text that cannot be kept as it is: NUL, which PostgreSQL has no place for, and halves of surrogate pairs, which no UTF-8
+ * can carry. Looks into names and values at any depth; the depth has been bounded.
+ */
+export function textFaults(value: unknown, pointer = ''): ProblemFault[] {
+  if (typeof value === 'string') return isKeepable(value) ? [] : [unkeepable(pointer)];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const place = `${pointer}/${escapePointer(name)}`;
+    return isKeepable(name) ? textFaults(inner, place) : [unkeepable(pointer)];
+  });
+}
+
+function isKeepable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+function unkeepable(pointer: string): ProblemFault {
+  return { pointer, code: 'invalid-value', detail: `${pointer || 'A name'} holds a NUL or half of a surrogate pair.` };
 }
 
 function typed(text: string, schema: TSchema | undefined): unknown {
