@@ -4,7 +4,7 @@
 // half a millisecond. `PRAGMA synchronous` is switched between transactions: what a publisher was promised is synced,
 // a note that something was delivered is only written (it survives a crash of the process; losing it with the
 // machine sends once more).
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
@@ -21,6 +21,9 @@ const dialect: Dialect = {
 /** Pages of 4 KiB after which the hot thread itself finishes a checkpoint that the worker could not. */
 const WAL_LIMIT_PAGES = 16_384;
 
+/** Statements kept ready. Some hold a list of workspaces or lanes in their text: there is no end of those. */
+const MOST_PREPARED = 500;
+
 /** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE. */
 const ROW_FAULTS = new Set([18, 19, 20, 25]);
 
@@ -29,14 +32,29 @@ export function openSqlite(path: string): Sql {
   const file = resolve(path);
   makeFolder(dirname(file));
   const lock = lockFile(file);
+  try {
+    return new Sqlite(openFile(file), new Reader(file), lock);
+  } catch (error) {
+    lock.close();
+    throw new Error(`cannot open ${file}: ${(error as Error).message}`);
+  }
+}
+
+// The files beside it (-wal, -shm) take its mode: events are for nobody else on this machine.
+function openFile(file: string): DatabaseSync {
+  closeSync(openSync(file, 'a', 0o600));
   const db = new DatabaseSync(file);
-  db.exec(`PRAGMA journal_mode = WAL`);
-  db.exec(`PRAGMA wal_autocheckpoint = ${WAL_LIMIT_PAGES}`);
-  db.exec('PRAGMA cache_size = -65536');
-  db.exec('PRAGMA temp_store = MEMORY');
-  db.exec('PRAGMA busy_timeout = 10000');
-  db.exec('PRAGMA auto_vacuum = INCREMENTAL');
-  return new Sqlite(db, new Reader(file), lock);
+  try {
+    db.exec('PRAGMA journal_mode = WAL');
+    db.exec(`PRAGMA wal_autocheckpoint = ${WAL_LIMIT_PAGES}`);
+    db.exec('PRAGMA cache_size = -65536');
+    db.exec('PRAGMA temp_store = MEMORY');
+    db.exec('PRAGMA busy_timeout = 10000');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 function makeFolder(folder: string): void {
@@ -145,6 +163,7 @@ class Sqlite implements Sql {
     if (!prepared) {
       const { sql, order } = positional(text);
       prepared = { statement: this.#db.prepare(sql), order };
+      if (this.#prepared.size >= MOST_PREPARED) this.#prepared.delete(this.#prepared.keys().next().value!);
       this.#prepared.set(text, prepared);
     }
     return prepared;

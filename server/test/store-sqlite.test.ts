@@ -1,0 +1,138 @@
+// What only SQLite can do to a store: one file, one process, one connection that writes.
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { openSqlite } from '../src/store/sqlite.ts';
+import { addWorkspace, furnish, mustPublish, newEvent, NOON, openOf, someEvents } from './store-furniture.ts';
+import { sqliteGround, testFolder, type Ground } from './store-ground.ts';
+
+/** Another process with the store open; resolves when it has. */
+async function holder(t: TestContext, { address, key }: Ground): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'store-lane-holder.ts'), address, key], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  assert.equal(String((await once(child.stdout, 'data'))[0]), '64 lanes\n');
+  return child;
+}
+
+test('a second process on the same file is refused; kill -9 frees it at once, with what was committed', async (t) => {
+  const ground = await sqliteGround(t);
+  const store = await ground.open();
+  const place = await furnish(store);
+  await mustPublish(place, someEvents(3));
+  await store.close();
+  const first = await holder(t, ground);
+  await assert.rejects(ground.open(), /another process already runs on .*bellwire\.sqlite: stop it first/);
+  first.kill('SIGKILL');
+  await once(first, 'exit');
+  const again = await ground.open();
+  assert.equal((await openOf({ ...place, store: again }, place.target)).length, 3);
+  const lanes = await again.lanes.take('again', NOON + 1, 1000);
+  assert.equal(lanes.length, 64, 'a process that is gone holds no lane');
+});
+
+test('a second store in the same process is refused, too', async (t) => {
+  const ground = await sqliteGround(t);
+  await ground.open();
+  await assert.rejects(ground.open(), /another process already runs on/);
+});
+
+// Root may write anywhere: as root, the test steps down for a moment.
+function asNobody<T>(work: () => T): T {
+  if (process.getuid?.() !== 0) return work();
+  process.seteuid!(65_534);
+  try {
+    return work();
+  } finally {
+    process.seteuid!(0);
+  }
+}
+
+test('a place that cannot be written is said in words, with its name', { skip: process.platform === 'win32' }, (t) => {
+  const folder = testFolder(t);
+  chmodSync(folder, 0o755);
+  const refused = (file: string, words: RegExp): void => assert.throws(() => asNobody(() => openSqlite(file)), words);
+  const locked = join(folder, 'locked');
+  mkdirSync(locked, { mode: 0o555 });
+  refused(join(locked, 'new', 'b.sqlite'), /^Error: cannot make the data folder .*locked\/new: EACCES/);
+  refused(join(locked, 'b.sqlite'), /^Error: cannot make .*b\.sqlite\.lock: /);
+  writeFileSync(join(folder, 'file'), '');
+  refused(join(folder, 'file', 'b.sqlite'), /^Error: cannot make the data folder .*\/file: /);
+  const open = join(folder, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  writeFileSync(join(open, 'readonly.sqlite'), '', { mode: 0o444 });
+  refused(join(open, 'readonly.sqlite'), /^Error: cannot open .*readonly\.sqlite: EACCES/);
+  writeFileSync(
+    join(open, 'text.sqlite'),
+    'not a database at all, but long enough to be read as the head of one'.repeat(20),
+  );
+  chmodSync(join(open, 'text.sqlite'), 0o666);
+  refused(join(open, 'text.sqlite'), /^Error: cannot open .*text\.sqlite: file is not a database/);
+  // What was refused holds no lock.
+  refused(join(open, 'text.sqlite'), /file is not a database/);
+});
+
+test('what it makes can be read by its owner only', { skip: process.platform === 'win32' }, async (t) => {
+  const ground = await sqliteGround(t);
+  await addWorkspace(await ground.open());
+  for (const file of ['', '-wal', '-shm'].map((end) => ground.address + end).filter((file) => existsSync(file))) {
+    assert.equal(statSync(file).mode & 0o077, 0, file);
+  }
+});
+
+test('transactions take turns; one that fails is undone and takes no other one along', async (t) => {
+  const sql = openSqlite(join(testFolder(t), 'turns.sqlite'));
+  t.after(() => sql.close());
+  await sql.write((tx) => tx.run('CREATE TABLE seen (n BIGINT PRIMARY KEY)'));
+  const results = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) =>
+      sql.write(
+        async (tx) => {
+          await tx.run('INSERT INTO seen (n) VALUES ($1)', [i]);
+          await new Promise<void>((done) => setImmediate(done));
+          const [row] = await tx.all<{ n: number }>('SELECT COUNT(*) AS n FROM seen');
+          if (i % 5 === 3) throw new Error('changed its mind');
+          if (i % 5 === 4) await tx.run('INSERT INTO seen (n) VALUES (0)');
+          return row!.n;
+        },
+        { synced: i % 2 === 0 },
+      ),
+    ),
+  );
+  const failed = results.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []));
+  assert.deepEqual(failed, [3, 4, 8, 9, 13, 14, 18, 19]);
+  const rows = await sql.read<{ n: number }>('SELECT n FROM seen ORDER BY n');
+  assert.deepEqual(
+    rows.map(({ n }) => n),
+    Array.from({ length: 20 }, (_, i) => i).filter((i) => i % 5 < 3),
+  );
+});
+
+test('closing finishes what was begun and refuses what comes after', async (t) => {
+  const ground = await sqliteGround(t);
+  const store = await ground.open();
+  const place = await furnish(store);
+  const publishing = mustPublish(place, [newEvent('last')]);
+  await store.settings.catalog(place.workspace);
+  const closing = store.close();
+  await publishing;
+  await closing;
+  await assert.rejects(addWorkspace(store, 'late'), /the store is closed/);
+  await assert.rejects(store.check(), /the reader of the store has ended/);
+  const again = await ground.open();
+  assert.equal((await openOf({ ...place, store: again }, place.target)).length, 1);
+});
+
+test('the bytes of an event are in the file when it is answered', async (t) => {
+  const ground = await sqliteGround(t);
+  const store = await ground.open();
+  const place = await furnish(store);
+  await mustPublish(place, [newEvent('a', { envelope: Buffer.from('the-bytes-that-were-promised') })]);
+  const files = [ground.address, `${ground.address}-wal`].filter((file) => existsSync(file));
+  assert.ok(files.some((file) => readFileSync(file).includes('the-bytes-that-were-promised')));
+});
