@@ -13,7 +13,7 @@ import {
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
 import type { Clock } from '../model/clock.ts';
 import { formatId } from '../model/ids.ts';
-import type { Outcome } from '../model/outcome.ts';
+import { isOurFault, type Outcome } from '../model/outcome.ts';
 import { judge, type Evidence } from '../model/webhook.ts';
 import {
   StoreRefusal,
@@ -51,6 +51,15 @@ export interface ChallengeResult {
   attempts: number;
 }
 
+/** An attempt that was made, and when the next one is. */
+interface Made {
+  result: ChallengeResult;
+  challenged: Challenged;
+  /** Attempts that what was challenged has used up. */
+  used: number;
+  then: 'later' | 'at once' | 'never';
+}
+
 interface Run {
   /** Settles with the result of the attempt now under way, or of the next one. */
   next: Promise<ChallengeResult | null>;
@@ -69,12 +78,15 @@ export class Challenger {
     this.#parts = parts;
   }
 
-  /** Begins a run unless one is under way. */
+  /** Begins a run; one that is under way goes on at once. */
   begin(key: TargetKey): void {
-    void this.#runOf(key);
+    this.#runOf(key).hurry();
   }
 
-  /** A challenge now; resolves with its first result, null when the webhook is gone. The run goes on behind it. */
+  /**
+   * A challenge now; resolves with its first result, null when the webhook is gone. The run goes on behind it. Rejects
+   * when the store does not answer.
+   */
   async test(key: TargetKey): Promise<ChallengeResult | null> {
     const run = this.#runOf(key);
     run.hurry();
@@ -101,38 +113,44 @@ export class Challenger {
   }
 
   async #run(key: TargetKey, run: Run): Promise<void> {
-    const { attempts, intervalMs } = this.#parts;
-    for (let attempt = 1; attempt <= attempts && !this.#stopped; attempt++) {
-      if (attempt > 1) await this.#pause(run, intervalMs);
-      if (this.#stopped) return;
-      const tried = this.#attempt(key, attempt);
-      run.next = tried.catch(() => null);
-      const result = await tried;
-      if (result === null || result.verdict.ok || result.attempt !== attempt) return;
-    }
+    let made: Made | null = null;
+    do {
+      const next = Promise.withResolvers<ChallengeResult | null>();
+      run.next = next.promise;
+      run.next.catch(() => undefined);
+      if (made?.then === 'later' && !this.#stopped) await this.#pause(run);
+      try {
+        made = this.#stopped ? null : await this.#attempt(key, made);
+      } catch (error) {
+        next.reject(error);
+        throw error;
+      }
+      next.resolve(made && made.result);
+    } while (made && made.then !== 'never');
   }
 
-  #pause(run: Run, ms: number): Promise<void> {
+  #pause(run: Run): Promise<void> {
     return new Promise<void>((resolve) => {
-      const timer = this.#parts.clock.after(ms, resolve);
-      run.next = new Promise((next) => {
-        run.hurry = () => {
-          timer.cancel();
-          resolve();
-          // The attempt begins in a later turn and replaces `next`: who hurried it waits for that one.
-          queueMicrotask(() => next(run.next));
-        };
-      });
+      const timer = this.#parts.clock.after(this.#parts.intervalMs, resolve);
+      run.hurry = () => {
+        timer.cancel();
+        resolve();
+      };
     });
   }
 
-  async #attempt(key: TargetKey, attempt: number): Promise<ChallengeResult | null> {
+  // A webhook that was changed since the last attempt has all its attempts again.
+  async #attempt(key: TargetKey, before: Made | null): Promise<Made | null> {
     const { settings, attempts } = this.#parts;
     const target = await settings.target(key);
     if (!target) return null;
+    const attempt = before && isSame(before.challenged, target) ? before.used + 1 : 1;
     const { outcome, verdict } = await this.#challenge(target);
-    if (verdict.ok || attempt === attempts) await this.#record(key, target, verdict);
-    return { verdict, outcome, attempt, attempts };
+    const made = { result: { verdict, outcome, attempt, attempts }, challenged: target };
+    if (isOurFault(outcome)) return { ...made, used: attempt - 1, then: 'later' };
+    if (!verdict.ok && attempt < attempts) return { ...made, used: attempt, then: 'later' };
+    const recorded = await this.#record(key, target, verdict);
+    return { ...made, used: attempt, then: recorded ? 'never' : 'at once' };
   }
 
   async #challenge({ webhook, secrets }: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
@@ -173,25 +191,26 @@ export class Challenger {
     return { outcome, verdict: judgeOptionsAnswer(outcome, { origin }) };
   }
 
-  // What was proved holds for the URL and secrets that were challenged: a webhook changed meanwhile is challenged
-  // again by that change, and this result says nothing about it.
-  async #record(key: TargetKey, challenged: Challenged, proof: Proof): Promise<void> {
+  // What was proved holds for the URL and secrets that were challenged: of a webhook changed meanwhile this says
+  // nothing, and false asks for another attempt.
+  async #record(key: TargetKey, challenged: Challenged, proof: Proof): Promise<boolean> {
     const { settings, clock } = this.#parts;
     const evidence: Evidence = proof.ok
       ? { kind: 'challenge-passed' }
       : { kind: 'challenge-failed', words: proof.reason };
     for (;;) {
       const now = await settings.target(key);
-      if (!now || !isSame(now, challenged)) return;
+      if (!now) return true;
+      if (!isSame(now, challenged)) return false;
       const { health, streak, lastSuccessAt, revision } = now.webhook;
       const { vitals, changed, reason } = judge({ health, streak, lastSuccessAt }, evidence);
       const patch: WebhookPatch = { ...vitals };
       if (proof.ok) Object.assign(patch, whatWasProved(proof, now.secrets));
       try {
         await settings.updateWebhook({ ...key, revision, patch, reason: changed ? reason : null, now: clock.now() });
-        return;
+        return true;
       } catch (error) {
-        if (!(error instanceof StoreRefusal) || error.code === 'not-found') throw error;
+        if (!(error instanceof StoreRefusal) || error.code !== 'changed-meanwhile') throw error;
       }
     }
   }
