@@ -6,7 +6,7 @@
 //
 // The store is read only for what memory does not have: a target's route, a queue's next page, what is due later.
 // Wake-ups are hints; the sweep looks for forgotten work in the store from time to time.
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Timer } from '../model/clock.ts';
 import type { Attempt, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { describeOutcome, isOurFault, type Outcome } from '../model/outcome.ts';
@@ -60,6 +60,10 @@ export type ManualResult =
 const MOST_UNSETTLED = 4096;
 /** Vitals without a change of state are written at most this often per webhook. */
 const VITALS_EVERY_MS = 1000;
+/** What is due for longer than this is looked for in the store, though memory may have it. */
+const OVERDUE_MS = 10_000;
+/** A store that does not answer is asked again after this. */
+const RETRY_MS = 1000;
 /** Queues that nothing happens in are forgotten when there are more than this. */
 const IDLE_QUEUES = 10_000;
 
@@ -67,16 +71,19 @@ const IDLE_QUEUES = 10_000;
 export class Engine {
   readonly #parts: EngineParts;
   readonly #settler: Settler;
-  readonly #turns = new Turns<TargetQueue>();
+  readonly #turns: Turns<TargetQueue>;
   readonly #queues = new Map<string, TargetQueue>();
   readonly #notedAt = new WeakMap<TargetQueue, number>();
+  readonly #timers = new Set<Timer>();
   #underWay = 0;
   #running = true;
-  #onQuiet: (() => void) | null = null;
+  #isStalled = false;
+  readonly #quiet = Promise.withResolvers<void>();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    const { store, clock, settleDelayMs, onError } = parts;
+    const { store, clock, concurrency, settleDelayMs, onError } = parts;
+    this.#turns = new Turns(concurrency);
     this.#settler = new Settler({ log: store.log, clock, delayMs: settleDelayMs, onError });
   }
 
@@ -87,10 +94,9 @@ export class Engine {
       if (queue.route === null) {
         // Not known yet: the store has the delivery, and the first refill brings it.
         queue.fallBehind();
-        void this.reload(queue);
-      } else if (queue.route.sendable && this.#parts.lanes.owned(queue.route.lane)) {
-        if (queue.offer(delivery)) this.#turns.join(queue);
-      }
+        if (!queue.loading) void this.reload(queue);
+      } else if (!queue.route.sendable || !this.#parts.lanes.owned(queue.route.lane)) queue.fallBehind();
+      else if (queue.offer(delivery)) this.#turns.join(queue);
     }
     this.#pump();
   }
@@ -101,7 +107,7 @@ export class Engine {
     for (const backlog of await store.log.backlogs(lanes)) {
       const queue = this.#queueOf(backlog);
       if (backlog.dueAt > clock.now()) this.#dueLater(queue, backlog.dueAt);
-      else if (queue.waiting === 0 && queue.underWay === 0) queue.fallBehind();
+      else if (queue.isEmpty || backlog.dueAt < clock.now() - OVERDUE_MS) queue.fallBehind();
       if (queue.route === null) void this.reload(queue);
       else void this.#refill(queue);
     }
@@ -114,31 +120,38 @@ export class Engine {
     for (const [key, queue] of this.#queues) {
       if (queue.route === null || !lost.has(queue.route.lane)) continue;
       queue.drop();
+      // Whoever still holds this queue finds that nothing may be sent from it; the lane's next owner makes a new one.
+      queue.route = null;
       this.#queues.delete(key);
     }
   }
 
   /** Reads a target's webhook again: it was changed, or is needed for the first time. */
   async reload(key: TargetKey): Promise<void> {
-    const { store, clock, defaults, onError } = this.#parts;
     const queue = this.#queueOf(key);
-    try {
-      const target = await store.settings.target(key);
-      const before = queue.route;
-      queue.route = target && makeRoute(target, defaults, clock.now());
-      // Evidence that is judged but not yet written is newer than what was read.
-      if (queue.route && before && before.revision >= queue.route.revision) this.#keepVitals(queue.route, before);
-      if (queue.route?.expiresAt) clock.after(queue.route.expiresAt - clock.now(), () => void this.reload(queue));
-      await this.#adopt(queue, before);
-    } catch (error) {
-      onError(error);
-      clock.after(1000, () => void this.reload(queue));
-    }
+    queue.outdated = true;
+    return (queue.loading ??= this.#load(queue).finally(() => (queue.loading = null)));
   }
 
-  #keepVitals(route: Route, before: Route): void {
-    const { vitals, revision, intent } = before;
-    Object.assign(route, { vitals, revision, intent, sendable: isSendable(intent, vitals.health) });
+  // One reading after the other: what is read last is what was written last.
+  async #load(queue: TargetQueue): Promise<void> {
+    const { store, clock, defaults, onError } = this.#parts;
+    while (queue.outdated && this.#running) {
+      queue.outdated = false;
+      try {
+        const target = await store.settings.target(queue);
+        if (this.#queueOf(queue) !== queue) return;
+        const before = queue.route;
+        const route = target && makeRoute(target, defaults, clock.now());
+        queue.route = route && before ? takeOver(route, before, queue.unwritten > 0) : route;
+        if (route?.expiresAt) this.#later(route.expiresAt - clock.now(), () => void this.reload(queue));
+        await this.#adopt(queue, before);
+      } catch (error) {
+        onError(error);
+        queue.outdated = true;
+        await new Promise<void>((again) => this.#later(RETRY_MS, again));
+      }
+    }
   }
 
   async #adopt(queue: TargetQueue, before: Route | null): Promise<void> {
@@ -158,9 +171,10 @@ export class Engine {
   /* ── The main path ────────────────────────────────────────────────────────────────────────────────────────── */
 
   #pump(): void {
-    const { concurrency } = this.#parts;
-    while (this.#running && this.#underWay < concurrency && this.#settler.backlog < MOST_UNSETTLED) {
-      const queue = this.#turns.next();
+    this.#isStalled = false;
+    while (this.#running) {
+      this.#isStalled = this.#settler.backlog >= MOST_UNSETTLED;
+      const queue = this.#isStalled ? undefined : this.#turns.next();
       if (!queue) return;
       this.#start(queue);
       if (queue.isReady()) this.#turns.join(queue);
@@ -172,18 +186,29 @@ export class Engine {
     const lane = this.#parts.lanes.owned(route.lane);
     if (!lane) {
       queue.drop();
+      this.#turns.back(queue);
       return;
     }
     const delivery = queue.take();
     this.#underWay++;
     void this.#send(delivery, route, false).then((sent) => this.#end(queue, { ...sent, delivery, lane }));
+    if (route.paceMs > 0) this.#wakeAt(queue, queue.quietUntil);
     if (queue.behind) void this.#refill(queue);
   }
 
   async #send(delivery: PendingDelivery, route: Route, manual: boolean): Promise<Sent> {
     const startedAt = this.#parts.clock.now();
-    const { request, shownHeaders } = compose(route, delivery, startedAt);
-    const outcome = await this.#parts.transport.send(request);
+    let shownHeaders = '{}';
+    let outcome: Outcome;
+    try {
+      const composed = compose(route, delivery, startedAt);
+      shownHeaders = composed.shownHeaders;
+      outcome = await this.#parts.transport.send(composed.request);
+    } catch (error) {
+      // A row that was damaged, or a bug of ours: it must not take the other deliveries with it.
+      outcome = uncomposed(error as Error);
+      this.#parts.onError(error);
+    }
     const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual, startedAt, shownHeaders });
     return { outcome, attempt };
   }
@@ -202,8 +227,9 @@ export class Engine {
     const { workspace, event, target, copy } = delivery;
     queue.underWay--;
     this.#underWay--;
+    this.#turns.back(queue);
     this.#pace(queue, { outcome, decision, sentAt: attempt.startedAt });
-    const changed = this.#judge(queue, { decision, outcome, firstTryAt, now });
+    const changed = this.#judge(queue, { decision, outcome, firstTryAt, now, lane });
     this.#settler.add({
       settlement: { workspace, event, target, copy, next, firstTryAt, attempt },
       lane,
@@ -212,22 +238,28 @@ export class Engine {
         queue.forget(delivery);
         if (next.state === 'open') this.#dueLater(queue, next.dueAt);
         onAttempt?.({ delivery, attempt, state: next.state });
-        if (this.#settler.backlog === MOST_UNSETTLED - 1) this.#pump();
+        if (this.#isStalled) this.#pump();
       },
     });
     if (queue.isReady()) this.#turns.join(queue);
     this.#pump();
-    if (this.#underWay === 0) this.#onQuiet?.();
+    if (!this.#running && this.#underWay === 0) this.#quiet.resolve();
   }
 
   #pace(queue: TargetQueue, of: { outcome: Outcome; decision: Decision; sentAt: number }): void {
-    const { clock } = this.#parts;
     if (isSuccess(of.outcome)) queue.succeeded();
     else if (of.decision.slowDown) queue.overwhelmed(of.sentAt);
     const { quietUntil } = of.decision;
     if (quietUntil === null || quietUntil <= queue.quietUntil) return;
     queue.quietUntil = quietUntil;
-    clock.after(quietUntil - clock.now(), () => {
+    this.#wakeAt(queue, quietUntil);
+  }
+
+  #wakeAt(queue: TargetQueue, at: number): void {
+    const { clock } = this.#parts;
+    this.#later(at - clock.now(), () => {
+      // Timers may ring a fraction early, and the wall clock may have been set back.
+      if (queue.quietUntil > clock.now()) return this.#wakeAt(queue, queue.quietUntil);
       if (queue.isReady()) this.#turns.join(queue);
       this.#pump();
     });
@@ -236,7 +268,7 @@ export class Engine {
   /* ── The webhook's health ─────────────────────────────────────────────────────────────────────────────────── */
 
   // Judges what an outcome says about the webhook; true when its state changed.
-  #judge(queue: TargetQueue, of: { decision: Decision; outcome: Outcome; firstTryAt: number; now: number }): boolean {
+  #judge(queue: TargetQueue, of: Judged): boolean {
     const { route } = queue;
     const evidence = evidenceOf(of);
     if (!route || !evidence) return false;
@@ -245,25 +277,34 @@ export class Engine {
     const { workspace, target } = queue;
     const disables = of.decision.next === 'disable' && route.intent === 'enabled';
     if (!changed && !disables) {
-      this.#noteVitals(queue, of.now);
+      this.#noteVitals(queue, of);
       return false;
     }
     if (disables) route.intent = 'disabled';
     const { revision, intent } = route;
     const words = disables ? describeOutcome(of.outcome) : reason;
-    this.#settler.note({ workspace, target, revision, vitals, change: { intent, reason: words, at: of.now } });
+    queue.unwritten++;
+    this.#settler.note({
+      change: { workspace, target, revision, vitals, change: { intent, reason: words, at: of.now } },
+      lane: of.lane,
+      // Written or refused, because somebody else was faster: from here on it is as the store has it.
+      done: () => {
+        queue.unwritten--;
+        void this.reload(queue);
+      },
+    });
     route.revision++;
-    route.sendable = isSendable(intent, vitals.health);
+    route.sendable &&= isSendable(intent, vitals.health);
     if (!route.sendable) queue.drop();
     return true;
   }
 
-  #noteVitals(queue: TargetQueue, now: number): void {
+  #noteVitals(queue: TargetQueue, { now, lane }: Judged): void {
     if (now - (this.#notedAt.get(queue) ?? 0) < VITALS_EVERY_MS) return;
     this.#notedAt.set(queue, now);
     const { workspace, target } = queue;
     const { revision, vitals } = queue.route!;
-    this.#settler.note({ workspace, target, revision, vitals, change: null });
+    this.#settler.note({ change: { workspace, target, revision, vitals, change: null }, lane });
   }
 
   /* ── What memory does not have ────────────────────────────────────────────────────────────────────────────── */
@@ -289,7 +330,7 @@ export class Engine {
     } catch (error) {
       queue.endRefill(null);
       this.#parts.onError(error);
-      this.#parts.clock.after(1000, () => void this.#refill(queue));
+      this.#later(RETRY_MS, () => void this.#refill(queue));
       return;
     }
     if (queue.isReady()) this.#turns.join(queue);
@@ -302,12 +343,22 @@ export class Engine {
     const { clock } = this.#parts;
     if (at >= queue.nextDueAt) return;
     queue.nextDueAt = at;
-    clock.after(at - clock.now(), () => {
+    this.#later(at - clock.now(), () => {
       if (queue.nextDueAt !== at) return;
       queue.nextDueAt = Infinity;
       queue.fallBehind();
       void this.#refill(queue);
     });
+  }
+
+  // Planned wake-ups end with the engine: none of them keeps a stopped process alive.
+  #later(ms: number, run: () => void): void {
+    if (!this.#running) return;
+    const timer = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(timer);
+      if (this.#running) run();
+    });
+    this.#timers.add(timer);
   }
 
   #forgetIdle(): void {
@@ -330,11 +381,21 @@ export class Engine {
     if (!lane || queue.knows(key)) return { kind: 'busy' };
     if (!route.sendable) return { kind: 'held' };
     queue.reserve(key);
-    const delivery = await this.#parts.store.log.pending(key);
-    if (!delivery) {
+    try {
+      return await this.#retryNow(queue, key, { route, lane });
+    } finally {
+      // Its turn in the automatic chain may have come meanwhile, and was passed over.
       queue.forget(key);
-      return { kind: 'gone' };
+      queue.fallBehind();
+      void this.#refill(queue);
     }
+  }
+
+  async #retryNow(queue: TargetQueue, key: DeliveryKey, to: { route: Route; lane: OwnedLane }): Promise<ManualResult> {
+    const { log } = this.#parts.store;
+    const { route, lane } = to;
+    const [delivery, before] = await Promise.all([log.pending(key), log.delivery(key)]);
+    if (!delivery || !before) return { kind: 'gone' };
     const { outcome, attempt } = await this.#send(delivery, route, true);
     const delivered = isSuccess(outcome);
     const now = this.#parts.clock.now();
@@ -354,10 +415,7 @@ export class Engine {
       };
       this.#settler.add({ settlement, lane, synced: true, done });
     });
-    this.#parts.onAttempt?.({ delivery, attempt, state: delivered ? 'delivered' : 'open' });
-    queue.forget(key);
-    if (!delivered) queue.fallBehind();
-    void this.#refill(queue);
+    this.#parts.onAttempt?.({ delivery, attempt, state: delivered ? 'delivered' : before.delivery.state });
     return { kind: 'tried', outcome, delivered };
   }
 
@@ -370,17 +428,54 @@ export class Engine {
     return { underWay: this.#underWay, ready, targets: this.#queues.size, unsettled: this.#settler.backlog };
   }
 
-  /** Starts nothing more, waits up to `graceMs` for what is under way, and writes down what came of it. */
-  async stop(graceMs: number): Promise<void> {
+  /** Starts nothing more; resolves when nothing is under way. */
+  quiet(): Promise<void> {
     this.#running = false;
-    if (this.#underWay > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onQuiet = resolve;
-        this.#parts.clock.after(graceMs, resolve);
-      });
-    }
-    await this.#settler.drained();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    if (this.#underWay === 0) this.#quiet.resolve();
+    return this.#quiet.promise;
   }
+
+  /** Writes down what came of everything; resolves when it is committed, or was given up. */
+  drained(): Promise<void> {
+    return this.#settler.drained();
+  }
+
+  /** Gives up what the store does not take by now: it will be sent again, under the same ids. */
+  abandon(): void {
+    this.#settler.abandon();
+  }
+}
+
+// A webhook read again. What memory has seen of its deliveries is newer than what the store was told of them; its state
+// is the store's, for people may have changed it. While a change of ours is on its way there, both must allow a send.
+function takeOver(read: Route, before: Route, isUnwritten: boolean): Route {
+  if (isUnwritten) {
+    const { vitals, revision, intent, sendable } = before;
+    return { ...read, vitals, revision, intent, sendable: read.sendable && sendable };
+  }
+  const { health, streak, lastSuccessAt } = read.vitals;
+  const known = before.vitals;
+  const vitals = {
+    health,
+    streak: health === known.health ? known.streak : streak,
+    lastSuccessAt: Math.max(lastSuccessAt ?? 0, known.lastSuccessAt ?? 0) || null,
+  };
+  return { ...read, vitals };
+}
+
+function uncomposed(error: Error): Outcome {
+  const message = `the request could not be made: ${error.message}`;
+  return { kind: 'failure', code: 'other', message, status: null, durationMs: 0, connectMs: 0 };
+}
+
+interface Judged {
+  decision: Decision;
+  outcome: Outcome;
+  firstTryAt: number;
+  now: number;
+  lane: OwnedLane;
 }
 
 interface Sent {

@@ -8,7 +8,7 @@ import { Challenger, type ChallengeResult } from './challenger.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { Room } from './target-queue.ts';
-import { createTransport, type TransportStats } from './transport.ts';
+import { createTransport, type Transport, type TransportStats } from './transport.ts';
 import { Upkeep } from './upkeep.ts';
 import type { WindowLimits } from '../model/window.ts';
 
@@ -127,11 +127,15 @@ export function createDelivering(options: DeliveringOptions): Delivering {
       await lanes.start();
       await challengeAllPending(store, challengeIfPending);
       upkeep.start({ name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) });
-      upkeep.start({ name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: () => expandAll(store, options.fanout, clock) });
+      upkeep.start({
+        name: 'fan-out',
+        everyMs: FANOUT_EVERY_MS,
+        run: (on) => expandAll(store, options.fanout, { clock, on }),
+      });
       upkeep.start({
         name: 'retention',
         everyMs: PRUNE_EVERY_MS,
-        run: () => pruneAll(store, options.retention, clock),
+        run: (on) => pruneAll(store, options.retention, { clock, on }),
       });
     },
     test: (key) => challenger.test(key),
@@ -139,14 +143,37 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     judgeHost: (hostname) => judgeHost(guard, hostname),
     retry: (key) => engine.retry(key),
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
-    stop: (graceMs) =>
-      (stopped ??= (async () => {
-        await upkeep.stop();
-        await Promise.all([engine.stop(graceMs), challenger.stop()]);
-        await transport.close({ force: true });
-        await lanes.stop();
-      })()),
+    stop: (graceMs) => (stopped ??= stopAll({ upkeep, challenger, engine, transport, lanes, clock }, graceMs)),
   };
+}
+
+interface Stopping {
+  upkeep: Upkeep;
+  challenger: Challenger;
+  engine: Engine;
+  transport: Transport;
+  lanes: LaneKeeper;
+  clock: Clock;
+}
+
+async function stopAll(parts: Stopping, graceMs: number): Promise<void> {
+  const { upkeep, challenger, engine, transport, lanes, clock } = parts;
+  const sent = Promise.all([challenger.stop(), engine.quiet()]);
+  await within(clock, graceMs, Promise.all([upkeep.stop(), sent]));
+  // What is still under way is cut off: that is our own doing, and uses no try up.
+  await transport.close({ force: true });
+  await sent;
+  await within(clock, graceMs, engine.drained());
+  engine.abandon();
+  await lanes.stop();
+}
+
+/** Waits for something to end, but no longer than this. */
+async function within(clock: Clock, ms: number, ended: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(ms, late.resolve);
+  await Promise.race([ended, late.promise]);
+  timer.cancel();
 }
 
 async function judgeHost(guard: AddressGuard, hostname: string): Promise<string | null> {
@@ -167,10 +194,16 @@ async function challengeAllPending(store: Store, challenge: (key: TargetKey) => 
   }
 }
 
-async function expandAll(store: Store, limit: number, clock: Clock): Promise<void> {
-  while (await store.log.expandFanouts(limit, clock.now()));
+/** What a task in chunks goes by: the time, and whether to begin another chunk. */
+interface Chunks {
+  clock: Clock;
+  on(): boolean;
 }
 
-async function pruneAll(store: Store, retention: Retention, clock: Clock): Promise<void> {
-  while ((await store.log.prune(retention, clock.now(), PRUNE_CHUNK)) > 0);
+async function expandAll(store: Store, limit: number, { clock, on }: Chunks): Promise<void> {
+  while (on() && (await store.log.expandFanouts(limit, clock.now())));
+}
+
+async function pruneAll(store: Store, retention: Retention, { clock, on }: Chunks): Promise<void> {
+  while (on() && (await store.log.prune(retention, clock.now(), PRUNE_CHUNK)) > 0);
 }

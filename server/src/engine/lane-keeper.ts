@@ -61,8 +61,9 @@ export class LaneKeeper {
     try {
       const owned = await lanes.take(node, clock.now(), leaseMs);
       if (this.#stopped) return;
+      const lapsed = clock.monotonic() >= this.#leasedUntil;
       this.#leasedUntil = before + leaseMs;
-      this.#adopt(owned);
+      this.#adopt(owned, lapsed);
     } catch (error) {
       onError(error);
       if (this.#leasedUntil === 0) throw error;
@@ -70,12 +71,13 @@ export class LaneKeeper {
     this.#timer = clock.after(heartbeatMs, () => void this.#beat());
   }
 
-  // A lane whose epoch has moved was somebody else's in between: what is in memory of it may be stale.
-  #adopt(owned: readonly OwnedLane[]): void {
+  // A lane whose epoch has moved was somebody else's in between: what is in memory of it may be stale. Where the lease
+  // had run out and nobody wanted the lane, nothing was sent meanwhile, so it is looked through as if it were new.
+  #adopt(owned: readonly OwnedLane[], lapsed: boolean): void {
     const former = this.#owned;
     this.#owned = new Map(owned.map((lane) => [lane.lane, lane]));
     const lost = [...former.values()].filter(({ lane, epoch }) => this.#owned.get(lane)?.epoch !== epoch);
-    const taken = owned.filter(({ lane, epoch }) => former.get(lane)?.epoch !== epoch);
+    const taken = owned.filter(({ lane, epoch }) => lapsed || former.get(lane)?.epoch !== epoch);
     if (lost.length > 0) this.#parts.onLost(lost.map(({ lane }) => lane));
     if (taken.length > 0) this.#parts.onTaken(taken.map(({ lane }) => lane));
   }

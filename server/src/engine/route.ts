@@ -20,6 +20,8 @@ export interface Route {
   sign(message: Message): SignatureHeaders;
   plan: RetryPlan;
   timeoutMs: number;
+  /** Between two sends at least this, ms: the rate the endpoint allowed (`WebHook-Allowed-Rate`); 0 without one. */
+  paceMs: number;
   intent: Intent;
   vitals: Vitals;
   revision: number;
@@ -60,6 +62,7 @@ export function makeRoute(
     sign: createSyncSigner(signingKeys(webhook, secrets, rotating), nodeCrypto),
     plan: typeof own === 'string' ? defaults.plan : own,
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
+    paceMs: webhook.allowedRate === null ? 0 : 60_000 / webhook.allowedRate,
     intent,
     vitals: { health, streak, lastSuccessAt },
     revision: webhook.revision,

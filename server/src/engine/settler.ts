@@ -13,6 +13,14 @@ export interface Unsettled {
   done(): void;
 }
 
+/** What became of a webhook's vitals, on its way to the store. */
+export interface Note {
+  change: VitalsChange;
+  lane: OwnedLane;
+  /** For a change of state: called when it is committed, or was refused because somebody else changed the webhook. */
+  done?(): void;
+}
+
 /** What the settler stands on. */
 export interface SettlerParts {
   log: Pick<Log, 'settle'>;
@@ -29,10 +37,11 @@ const RETRY_MS = 250;
 export class Settler {
   readonly #parts: SettlerParts;
   #waiting: Unsettled[] = [];
-  #vitals = new Map<string, VitalsChange[]>();
+  #notes = new Map<string, Note[]>();
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #unsettled = 0;
+  #abandoned = false;
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
@@ -52,20 +61,25 @@ export class Settler {
   }
 
   /** Notes a webhook's vitals. Without a change of state only the newest note of a batch is written. */
-  note(change: VitalsChange): void {
-    const key = `${change.workspace}/${change.target}`;
-    const notes = this.#vitals.get(key) ?? [];
-    if (notes.length > 0 && notes.at(-1)!.change === null) notes.pop();
-    this.#vitals.set(key, [...notes, change]);
+  note(note: Note): void {
+    const key = `${note.change.workspace}/${note.change.target}`;
+    const notes = this.#notes.get(key) ?? [];
+    if (notes.at(-1)?.change.change === null) notes.pop();
+    this.#notes.set(key, [...notes, note]);
     this.#timer ??= this.#parts.clock.after(this.#parts.delayMs, () => this.#flush());
   }
 
-  /** Writes what is left; resolves when everything is committed. */
+  /** Writes what is left; resolves when everything is committed, or was given up. */
   async drained(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#vitals.size > 0 || this.#running) {
+    while (this.#waiting.length > 0 || this.#notes.size > 0 || this.#running) {
       this.#flush();
       await this.#running;
     }
+  }
+
+  /** Gives up what the store does not take by now: it will be sent again, under the same ids. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   #flush(): void {
@@ -75,33 +89,31 @@ export class Settler {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#vitals.size > 0) {
+    while (this.#waiting.length > 0 || this.#notes.size > 0) {
       const batch = this.#waiting.splice(0, LARGEST_BATCH);
-      const vitals = [...this.#vitals.values()].flat();
-      this.#vitals = new Map();
-      await this.#settle(batch, vitals);
+      const notes = [...this.#notes.values()].flat();
+      this.#notes = new Map();
+      await this.#settle({ batch, notes });
       this.#unsettled -= batch.length;
       for (const { done } of batch) done();
+      for (const { done } of notes) done?.();
     }
   }
 
-  // A lane that was lost refuses the batch it is in: the others' part is then settled by itself.
-  async #settle(batch: readonly Unsettled[], vitals: readonly VitalsChange[]): Promise<void> {
-    const lanes = new Map(batch.map(({ lane }) => [lane.lane, lane]));
-    const result = await this.#write(batch, { vitals, lanes: [...lanes.values()] });
-    if (result === 'settled' || lanes.size < 2) return;
-    for (const lane of lanes.values()) {
-      const part = batch.filter((unsettled) => unsettled.lane.lane === lane.lane);
-      await this.#write(part, { vitals: [], lanes: [lane] });
+  // A lane that was lost refuses the batch it is in: the others' parts are then settled by themselves.
+  async #settle({ batch, notes }: Batch): Promise<void> {
+    const lanes = new Map([...batch, ...notes].map(({ lane }) => [`${lane.lane}/${lane.epoch}`, lane]));
+    if ((await this.#write({ batch, notes }, [...lanes.values()])) === 'settled' || lanes.size < 2) return;
+    for (const owned of lanes.values()) {
+      const isOf = ({ lane }: { lane: OwnedLane }): boolean => lane.lane === owned.lane && lane.epoch === owned.epoch;
+      await this.#write({ batch: batch.filter(isOf), notes: notes.filter(isOf) }, [owned]);
     }
   }
 
   // A store that does not answer is asked again: what was sent stays in memory until it is written down.
-  async #write(
-    batch: readonly Unsettled[],
-    { vitals, lanes }: { vitals: readonly VitalsChange[]; lanes: readonly OwnedLane[] },
-  ): Promise<'settled' | 'fenced'> {
+  async #write({ batch, notes }: Batch, lanes: readonly OwnedLane[]): Promise<'settled' | 'fenced'> {
     const { log, clock, onError } = this.#parts;
+    const vitals = notes.map(({ change }) => change);
     const settlements = batch.map(({ settlement }) => settlement);
     const synced = batch.some((one) => one.synced) || vitals.some(({ change }) => change !== null);
     for (;;) {
@@ -109,8 +121,14 @@ export class Settler {
         return await log.settle({ settlements, vitals, synced, lanes, now: clock.now() });
       } catch (error) {
         onError(error);
+        if (this.#abandoned) return 'settled';
         await new Promise<void>((again) => clock.after(RETRY_MS, again));
       }
     }
   }
+}
+
+interface Batch {
+  batch: readonly Unsettled[];
+  notes: readonly Note[];
 }

@@ -68,6 +68,11 @@ export class TargetQueue implements Taker, TargetKey {
   /** When the store's next delivery that is not due yet will be (epoch ms). */
   nextDueAt = Infinity;
   underWay = 0;
+  /** The webhook was changed since it was read; the reading that is under way. */
+  outdated = false;
+  loading: Promise<void> | null = null;
+  /** Changes of its state that were judged here and are on their way to the store. */
+  unwritten = 0;
   readonly #ready: PendingDelivery[] = [];
   #first = 0;
   readonly #known = new Set<Name>();
@@ -90,6 +95,11 @@ export class TargetQueue implements Taker, TargetKey {
 
   get waiting(): number {
     return this.#ready.length - this.#first;
+  }
+
+  /** Nothing of it is ready or under way. */
+  get isEmpty(): boolean {
+    return this.waiting === 0 && this.underWay === 0;
   }
 
   /** The store may have due deliveries that memory does not. */
@@ -155,6 +165,8 @@ export class TargetQueue implements Taker, TargetKey {
       this.#first = 0;
     }
     this.underWay++;
+    const paceMs = this.route?.paceMs ?? 0;
+    if (paceMs > 0) this.quietUntil = Math.max(this.quietUntil, this.#now()) + paceMs;
     return delivery;
   }
 

@@ -5,7 +5,8 @@ import type { Clock, Timer } from '../model/clock.ts';
 export interface Task {
   name: string;
   everyMs: number;
-  run(): Promise<void>;
+  /** One round. What takes long asks between its chunks whether to go on. */
+  run(on: () => boolean): Promise<void>;
 }
 
 /** Runs tasks, each every so often, until stopped. A task that fails is reported and comes back all the same. */
@@ -25,7 +26,7 @@ export class Upkeep {
   start(task: Task): void {
     if (this.#stopped) return;
     const run = task
-      .run()
+      .run(() => !this.#stopped)
       .catch((error: unknown) =>
         this.#onError(new Error(`${task.name}: ${(error as Error).message}`, { cause: error })),
       )
