@@ -97,7 +97,7 @@ test('R108 R59 R60 what a webhook may be: name, description, secret, URL', async
   }
   for (const headers of [
     { 'x-a': 'a\r\nX-B: c' },
-    { 'x-a': 'a\u0000b' },
+    { 'x-a': 'a\u0001b' },
     { 'x a': 'b' },
     { 'x-a': 'ключ' },
     { Host: 'x' },
@@ -109,6 +109,7 @@ test('R108 R59 R60 what a webhook may be: name, description, secret, URL', async
     await refuse('refused-header', { headers });
   }
   await refuse('refused-header', { authorization: 'a\r\nb' });
+  await refuse('invalid-request', { headers: { 'x-a': 'a\u0000b' } });
 });
 
 test('R108 R109 a name, a description and a secret at their edges; the name is taken once', async (t) => {

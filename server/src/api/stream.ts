@@ -56,7 +56,7 @@ export const stream = operation<null, StreamMessage>()({
   query: StreamQuery,
   produces: ['text/event-stream'],
   async handle({ query, workspace, header }, tools) {
-    const position = header('last-event-id') ?? query.after;
+    const position = header('last-event-id') || query.after;
     const from =
       position === undefined ? await tools.store.log.head(workspace.workspace) : positionOf(position, workspace);
     const mayStay = () => tools.auth.identify(header('authorization'));
