@@ -148,6 +148,8 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
   return { delivering, api };
 }
 
+const COUNT_EVERY_MS = 5_000;
+
 function countAttempts(metrics: Metrics, store: Store, clock: Clock): (end: AttemptEnd) => void {
   const attempts = metrics.counter({
     name: 'bellwire_attempts_total',
@@ -165,8 +167,14 @@ function countAttempts(metrics: Metrics, store: Store, clock: Clock): (end: Atte
     name: 'bellwire_oldest_due_seconds',
     help: 'How long the oldest due delivery has been waiting; 0 when none is due.',
   });
+  let totals: Awaited<ReturnType<typeof store.log.totals>> = [];
+  let countedAt = -Infinity;
   metrics.onRead(async () => {
-    const totals = await store.log.totals();
+    // Counting reads every open delivery, and scrapers come in pairs.
+    if (clock.monotonic() - countedAt > COUNT_EVERY_MS) {
+      countedAt = clock.monotonic();
+      totals = await store.log.totals();
+    }
     open.set(totals.reduce((sum, row) => sum + row.open, 0));
     dead.set(totals.reduce((sum, row) => sum + row.dead, 0));
     const due = Math.min(...totals.map(({ oldestDueAt }) => oldestDueAt ?? Infinity));

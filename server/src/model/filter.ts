@@ -4,7 +4,6 @@ import type { Predicate } from './filter-compile.ts';
 import { parseFilter } from './filter-parse.ts';
 import { FilterFault } from './filter-tokens.ts';
 
-export { MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TERMS } from './filter-parse.ts';
 export type { FilteredEvent } from './filter-compile.ts';
 
 /** A filter ready to judge events; `text` is what it was compiled from. */
