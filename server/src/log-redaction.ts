@@ -35,7 +35,7 @@ const SECRET_NAMES = new Set([
 ]);
 
 /** Standard Webhooks keys, and the password of a URL, wherever they stand in a text. */
-const SECRET_FORMS = /\b(whsec|whsk|bw)_[A-Za-z0-9+/_-]{16,}=*|(:\/\/[^/:@\s]*):[^/@\s]*@/g;
+const SECRET_FORMS = /\b(whsec|whsk|bw)_[A-Za-z0-9+/_-]+=*|(:\/\/[^/:@\s]*):[^/@\s]*@/g;
 
 /** A copy of the fields without their secrets; errors become plain objects that can be printed. */
 export function redact(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
