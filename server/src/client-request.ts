@@ -131,6 +131,13 @@ export function createRequester(options: ClientOptions): Requester {
   }
 
   async function send(call: Call): Promise<Response> {
+    if (call.path.includes(NOWHERE)) {
+      throw new BellwireError({
+        status: 404,
+        code: 'not-found',
+        detail: 'Nothing here has an empty name, or dots for one.',
+      });
+    }
     for (let tries = 1; ; tries++) {
       try {
         return await once(call);
@@ -162,15 +169,16 @@ export function createRequester(options: ClientOptions): Requester {
   };
 }
 
-/** A path whose parts are encoded; a part that a URL would swallow (`..`) is refused. */
+/** A path whose parts are encoded. */
 export function path(texts: TemplateStringsArray, ...parts: string[]): string {
-  return String.raw({ raw: texts }, ...parts.map((part) => encodeSegment(part)));
+  return String.raw(
+    { raw: texts },
+    ...parts.map((part) => (/^\.{0,2}$/.test(part) ? NOWHERE : encodeURIComponent(part))),
+  );
 }
 
-function encodeSegment(part: string): string {
-  if (!/^\.{0,2}$/.test(part)) return encodeURIComponent(part);
-  throw new BellwireError({ status: 404, code: 'not-found', detail: `There is no "${part}" here.` });
-}
+/** Stands for a part that a URL would swallow (`..`): nothing is called so, and nothing may be reached that way. */
+const NOWHERE = '\0';
 
 /** Waits; rejects with the signal's reason when that comes first. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -38,6 +38,7 @@ export async function* follow(
     let response = await connect(requester, { after, type, signal });
     for (;;) {
       const broken = yield* handOut(response, (event) => (after = event));
+      if (signal?.aborted === true) return;
       options.onBreak?.(lost(requester.origin, broken));
       response = await comeBack(requester, { after, type, signal });
     }

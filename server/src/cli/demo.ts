@@ -41,7 +41,8 @@ async function playDemo(session: Session, options: PlatformOptions): Promise<voi
     sayWhatNext(session, { platform, dataFolder, isElsewhere: isElsewhere(config, session) });
     handler.watch((seen) => session.say(arrivalOf(seen, session)));
     await aborted(signal);
-    session.say('  stopping: what is under way is finished first');
+    // A terminal has just shown ^C.
+    session.say(`${terminal.stdout.isTTY === true ? '\n' : ''}  stopping: what is under way is finished first`);
   } finally {
     await platform.stop();
     await handler.stop();
@@ -85,8 +86,7 @@ function sayWhatNext(
     '',
     `  API      ${url}/v1  ${paint('dim', `(key: ${dataFolder}/admin-key)`)}`,
     `  OpenAPI  ${url}/openapi.json`,
-    `  Metrics  ${url}/metrics`,
-    `  Health   ${url}/healthz`,
+    `  Running  ${url}/metrics, ${url}/healthz`,
     '',
     '  Try in another terminal, in this folder:',
     `    ${paint('cyan', `${bellwire} publish --example ${AUDIT_LOG}`)}`,
@@ -114,7 +114,7 @@ function arrivalOf(seen: Seen, session: Session): string {
 }
 
 /** What is in the way of the start, and what to do about it. */
-function explain(error: Error, config: Config, { terminal: { env, folder } }: Session): never {
+async function explain(error: Error, config: Config, { terminal: { env, folder } }: Session): Promise<never> {
   const again = env['npm_lifecycle_event'] === 'start' ? 'npm start -- ' : 'npx bellwire demo ';
   const { host, port } = config.listen;
   const data = near(config.dataFolder, folder);
@@ -124,9 +124,20 @@ function explain(error: Error, config: Config, { terminal: { env, folder } }: Se
     );
   }
   if (/ is taken: /.test(error.message)) {
-    throw new Failure(
-      `${host}:${port} is taken, perhaps by another demo: stop it, or use another port: ${again}--port 9000`,
-    );
+    const who = (await isBellwire(`http://${host}:${port}`)) ? 'another Bellwire, perhaps a demo' : 'another program';
+    throw new Failure(`${host}:${port} is taken by ${who}: stop it, or use another port: ${again}--port 9000`);
+  }
+  if (/\b(?:EACCES|EPERM|EROFS)\b/.test(error.message)) {
+    throw new Failure(`no permission to write ${data}: make it yours, or use another folder: ${again}--data <folder>`);
   }
   throw new Failure(error.message);
+}
+
+async function isBellwire(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/openapi.json`, { signal: AbortSignal.timeout(1_000) });
+    return ((await response.json()) as { info?: { title?: unknown } }).info?.title === 'Bellwire';
+  } catch {
+    return false;
+  }
 }

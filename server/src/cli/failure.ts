@@ -1,6 +1,6 @@
 // What goes wrong, for people and for scripts: one line that says what to do, and an exit code that says what it was.
 import { BellwireError } from '../client.ts';
-import { ConfigError } from '../config.ts';
+import type { ConfigError } from '../config.ts';
 
 /** Exit codes (docs/cli.md). */
 export const EXIT = {
@@ -62,12 +62,17 @@ export function tell(error: unknown): Told {
       error: { code: error.code, detail: error.message },
     };
   }
-  if (error instanceof ConfigError) {
+  if (isConfigError(error)) {
     return { exit: EXIT.usage, lines: [...error.faults], error: { code: 'usage', detail: error.message } };
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const lines = stack === undefined ? [message] : stack.split('\n');
   return { exit: EXIT.failed, lines, error: { code: 'failed', detail: message } };
+}
+
+// By its name: to import the class would load the settings' reader into every command.
+function isConfigError(error: unknown): error is ConfigError {
+  return (error as Error | null)?.name === 'ConfigError';
 }
 
 function tellRefusal({ status, code, detail, errors, instance }: BellwireError): Told {

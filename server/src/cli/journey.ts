@@ -61,7 +61,7 @@ async function play({ client, handler, secret, step, signal }: Journey): Promise
   const arrived = handler.next('event', ({ event: { id: arrivedId } }) => arrivedId === event.id);
   await step('published', async () => {
     await client.events.publish(event, { signal });
-    return { text: `202: ${(event.data as { description: string }).description}`, result: null };
+    return { text: `“${(event.data as { description: string }).description}”, answered 202`, result: null };
   });
   await step('delivered', async () => ({ text: `signature verified: ${schemesOf(await arrived)}`, result: null }));
 }
@@ -73,7 +73,7 @@ async function register(given: { client: Client; url: string; secret: string }) 
   const known = (await client.webhooks.list().all()).find(({ name }) => name === WEBHOOK);
   if (known === undefined) {
     const made = await client.webhooks.create({ name: WEBHOOK, ...settings, signing: [...settings.signing] });
-    return { text: `${WEBHOOK} registered: ${made.state} until it proves itself`, result: made.id };
+    return { text: `${WEBHOOK} registered; ${made.state}, so nothing is sent`, result: made.id };
   }
   const moved = await client.webhooks.change(known.id, {
     ...settings,
@@ -82,13 +82,13 @@ async function register(given: { client: Client; url: string; secret: string }) 
   });
   if (moved.intent === 'disabled') await client.webhooks.enable(known.id);
   if (moved.intent === 'paused') await client.webhooks.resume(known.id);
-  return { text: `${WEBHOOK} has a new address: pending until it proves itself`, result: known.id };
+  return { text: `${WEBHOOK} moved to its new address; pending again`, result: known.id };
 }
 
 async function untilActive(client: Client, id: string, signal: AbortSignal) {
   for (;;) {
     const { state, reason } = await client.webhooks.get(id, { signal });
-    if (state === 'active') return { text: 'the answer is right: the webhook is active', result: null };
+    if (state === 'active') return { text: 'that is the right HMAC: the webhook is active', result: null };
     if (state !== 'pending') throw new Failure(`the webhook turned ${state}: ${reason}`);
     await pause(POLL_MS, signal);
   }

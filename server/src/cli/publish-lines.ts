@@ -138,8 +138,8 @@ function createSender(session: Session, { client, input, keepGoing, progress }: 
   let failure: Error | null = null;
 
   async function run(): Promise<void> {
-    // What is read in the same turn goes along.
-    await Promise.resolve();
+    // What was read in the same piece goes along.
+    await new Promise((resolve) => setImmediate(resolve));
     while (waiting.length > 0) {
       const batch = nextBatch(waiting);
       waiting = waiting.slice(batch.length);

@@ -100,7 +100,7 @@ async function serveUntilStopped(
     }),
   );
   await aborted(signal);
-  session.say('stopping: requests and deliveries under way are finished first');
+  session.say(`${terminal.stdout.isTTY === true ? '\n' : ''}stopping: what is under way is finished first`);
   await platform.stop();
 }
 

@@ -1,0 +1,237 @@
+// Every command once, against a running platform: what people read, and what --json gives.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { AUDIT_LOG, bellwire, documents, EXPIRING, startGround, startHandler, type Handler } from './cli-ground.ts';
+
+let ground: Awaited<ReturnType<typeof startGround>>;
+let handler: Handler;
+
+before(async () => {
+  ground = await startGround();
+  handler = await startHandler('s3cr3tKey');
+});
+after(async () => {
+  await ground.stop();
+  await handler.stop();
+});
+
+/** Runs a command that must succeed. */
+async function ok(args: string, stdin = ''): Promise<string> {
+  const { code, stdout, stderr } = await bellwire(split(args), { folder: ground.folder, stdin });
+  assert.deepEqual([code, stderr], [0, ''], `${args}: ${stderr}`);
+  return stdout;
+}
+
+async function json(args: string, stdin = ''): Promise<Record<string, unknown>[]> {
+  return documents({ stdout: await ok(`${args} --json`, stdin) });
+}
+
+async function fails(args: string): Promise<[number | null, string]> {
+  const { code, stdout, stderr } = await bellwire(split(args), { folder: ground.folder });
+  assert.equal(stdout, '');
+  return [code, stderr];
+}
+
+/** Words; those with spaces stand in single quotes. */
+function split(line: string): string[] {
+  return Array.from(line.matchAll(/'([^']*)'|(\S+)/g), ([, quoted, word]) => quoted ?? word ?? '');
+}
+
+test('R49 R115 services and types: list, add, show, put from a file, rm', async () => {
+  assert.equal(await ok('services add shop --description Orders'), 'shop is registered\n');
+  assert.match(await ok('services list'), /^SERVICE +DESCRIPTION\n(.*\n)*shop +Orders\n/);
+  writeFileSync(join(ground.folder, 'schema.json'), JSON.stringify({ type: 'object', required: ['order'] }));
+  writeFileSync(
+    join(ground.folder, 'type.yaml'),
+    'service: shop\ndescription: An order was made.\nexample: { order: 7 }\n',
+  );
+  assert.equal(
+    await ok('types put shop.order.created type.yaml --schema schema.json --check block'),
+    'shop.order.created is in the catalog\n',
+  );
+  const [type] = await json('types show shop.order.created');
+  assert.deepEqual([type?.['service'], type?.['schemaCheck'], type?.['example']], ['shop', 'block', { order: 7 }]);
+  const shown = await ok('types show shop.order.created');
+  assert.match(shown, /description +An order was made\./);
+  assert.match(shown, /"order": 7/);
+  assert.equal((await json('types list')).length, 3);
+  assert.equal((await json('types list --service shop')).length, 1);
+  assert.equal(
+    (await json('types put shop.order.deleted -', '{"deprecation":"use created"}'))[0]?.['deprecation'],
+    'use created',
+  );
+  assert.match((await fails('services rm shop'))[1], /\(in-use\)/);
+  assert.equal(await ok('types rm shop.order.created'), 'shop.order.created is gone\n');
+  assert.deepEqual(await json('types rm shop.order.deleted'), [{ deleted: 'shop.order.deleted' }]);
+  assert.equal(await ok('services rm shop'), 'shop is gone\n');
+  const [code, stderr] = await fails('types put x missing.json');
+  assert.deepEqual([code, stderr], [2, 'bellwire: cannot read missing.json: there is no such file\n']);
+});
+
+test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration to the end', async () => {
+  assert.equal(await ok('webhooks list'), 'There is no webhook yet: bellwire webhooks add <name> <url>\n');
+  const added = await ok(`webhooks add audit ${handler.url} --secret-stdin --description Sheet`, 's3cr3tKey\n');
+  assert.match(added, /^audit \(wh_\w+\) is pending: registered\n$/);
+  assert.match(await ok('webhooks test audit'), /^✔ the right answer after \d+ ms; the webhook is active\n$/);
+  assert.match(await ok('webhooks list'), /^ID +NAME +STATE +URL\nwh_\w+ +audit +active +http:/);
+  const [webhook] = await json('webhooks show audit');
+  assert.deepEqual([webhook?.['state'], webhook?.['description'], webhook?.['signing']], ['active', 'Sheet', ['hpe']]);
+  assert.match(await ok('webhooks show audit'), /state +active: the challenge was answered rightly/);
+
+  assert.match(
+    await ok(`subscribe audit ${AUDIT_LOG} --filter 'data/id eq ''`.replace("eq ''", "ne 1'")),
+    /^audit gets com\.hpe/,
+  );
+  const [first] = await json(`subscribe audit ${EXPIRING}`);
+  const [again] = await json(`subscribe audit ${EXPIRING}`);
+  assert.deepEqual(again, first);
+  assert.equal((await json('subscriptions')).length, 2);
+  assert.match(await ok('subscriptions list --webhook audit'), /FILTER[^]*data\/id ne 1/);
+  assert.match(await ok(`unsubscribe ${String(first?.['id'])}`), /is gone; events accepted before are still delivered/);
+  assert.equal((await json(`unsubscribe audit ${AUDIT_LOG}`)).length, 1);
+  assert.deepEqual((await fails(`unsubscribe audit ${AUDIT_LOG}`))[0], 5);
+
+  assert.match(await ok('webhooks pause audit'), /is paused: paused by hand/);
+  assert.match(await ok('webhooks resume audit'), /is active: resumed by hand/);
+  assert.match(await ok('webhooks disable audit'), /is disabled/);
+  assert.match(await ok('webhooks enable audit'), /is pending: enabled by hand/);
+  const changed = await json(
+    "webhooks change audit --name 'audit two' --timeout 5s --retry-delays 1s,1m --header x-a:b --authorization 'Bearer x' --signing hpe,standard-v1",
+  );
+  assert.deepEqual(changed[0]?.['policy'], { retryDelaysMs: [1_000, 60_000], timeoutMs: 5_000 });
+  assert.deepEqual([changed[0]?.['name'], changed[0]?.['headers']], ['audit two', { 'x-a': 'b' }]);
+  assert.match(String(changed[0]?.['standardKey']), /^whsec_/);
+  const rotated = await ok("webhooks rotate 'audit two' --grace 1h");
+  assert.match(rotated, /secret +whsec_\S+[^]*Keep it now: it is not shown again\./);
+  assert.match(await ok("webhooks changes 'audit two'"), /AT +STATE +REASON\n[^]*registered/);
+  assert.equal(await ok("webhooks rm 'audit two' --force"), 'audit two is gone\n');
+});
+
+test('R109 R113 a wrong answer is exit code 1 and says why; a secret is never trimmed', async () => {
+  await ok(`webhooks add wrong ${handler.url} --secret 's3cr3tKey '`);
+  const { code, stdout } = await bellwire(['webhooks', 'test', 'wrong'], { folder: ground.folder });
+  assert.equal(code, 1);
+  assert.match(stdout, /^✖ answered with a wrong value: the registered secret begins or ends with white space/);
+  await ok('webhooks rm wrong');
+});
+
+test('R124 events and deliveries: list, show, exact bytes, retry by hand', async () => {
+  await ok(`webhooks add sink ${handler.url} --secret s3cr3tKey --retry-delays 1h`);
+  await ok('webhooks test sink');
+  await ok(`subscribe sink ${AUDIT_LOG}`);
+  handler.fail(true);
+  const [accepted] = await json(`publish --example ${AUDIT_LOG} --id ex-1`);
+  assert.deepEqual([accepted?.['id'], accepted?.['duplicate']], ['ex-1', false]);
+  const [delivery] = await failed();
+  const id = String(delivery?.['id']);
+  const still = await bellwire(['deliveries', 'retry', id], { folder: ground.folder });
+  assert.deepEqual([still.code, /^✖ .*500/.test(still.stdout)], [1, true]);
+  handler.fail(false);
+  assert.match(await ok(`deliveries retry ${id}`), /^✔ 200 after \d+ ms; the delivery is delivered\n$/);
+  const shown = await ok(`deliveries show ${id}`);
+  assert.match(shown, /✖ attempt 1\n[^]*✖ attempt 2 \(by hand\)\n[^]*✔ attempt 3 \(by hand\)/);
+  const [detail] = await json(`deliveries show ${id}`);
+  assert.equal((detail?.['attempts'] as unknown[] | undefined)?.length, 3);
+  assert.match(await ok('deliveries list'), /^DELIVERY +STATE +ATTEMPTS +ACCEPTED +TYPE\ndlv_\w+ +delivered +3 /);
+  assert.equal((await json('deliveries list --state dead')).length, 0);
+  assert.equal(
+    (await json(`deliveries list --webhook sink --event ${String(accepted?.['event'])} --limit 1`)).length,
+    1,
+  );
+
+  const event = String(accepted?.['event']);
+  assert.match(await ok(`events show ${event}`), /"description": "User john\.doe@hpedev\.io logged out"/);
+  const bytes = await ok(`events show ${event} --bytes`);
+  assert.equal((JSON.parse(bytes) as { id: string }).id, 'ex-1');
+  for (let i = 2; i <= 4; i++) await ok(`publish --example ${AUDIT_LOG} --id ex-${i}`);
+  const ids = async (options: string) => (await json(`events list ${options}`)).map((one) => one['id']);
+  assert.deepEqual(await ids('--limit 2'), ['ex-4', 'ex-3']);
+  assert.deepEqual(await ids('--oldest-first --limit 1'), ['ex-1']);
+  assert.equal((await ids(`--all --type ${AUDIT_LOG}`)).length, 4);
+  assert.deepEqual(await ids('--source //nobody'), []);
+  assert.match(await ok('events list'), /^EVENT +ACCEPTED +TYPE +ID\nevt_/);
+  await ok('webhooks rm sink --force');
+});
+
+/** The first attempt is written down a little after it failed. */
+async function failed(): Promise<Record<string, unknown>[]> {
+  for (;;) {
+    const found = await json('deliveries list');
+    if (found[0]?.['attemptCount'] === 1) return found;
+  }
+}
+
+test('keys: made once, listed without themselves, gone when removed', async () => {
+  const added = await ok('keys add reader --scope read');
+  const key = /key +(bw_\S+)/.exec(added)?.[1] ?? assert.fail(added);
+  assert.match(added, /Keep it now: it is not shown again\./);
+  assert.match(await ok(`webhooks list --key ${key}`), /There is no webhook yet/);
+  const { code } = await bellwire(['services', 'add', 'x', '--key', key], { folder: ground.folder });
+  assert.equal(code, 4);
+  const [made] = await json('keys add publisher --scope publish,read --for default --service hpe-greenlake-platform');
+  assert.deepEqual([made?.['scopes'], made?.['service']], [['publish', 'read'], 'hpe-greenlake-platform']);
+  const all = await ok('keys list');
+  assert.match(all, /admin +publish read manage +all/);
+  assert.ok(!all.includes(key));
+  assert.match(await ok(`keys rm ${String(made?.['id'])}`), /who uses it is refused from now on/);
+});
+
+test('workspaces: add, limit, list, act in one, rm only when it is meant', async () => {
+  assert.match(
+    await ok('workspaces add acme --events-per-day 1000 --bytes-per-day 10MB --subscriptions none'),
+    /^acme \(ws_\w+\) is there/,
+  );
+  assert.match(await ok('workspaces limit acme --webhooks 2 --events-per-day none'), /webhooks +2\n/);
+  const acme = (await json('workspaces list')).find((one) => one['name'] === 'acme');
+  assert.deepEqual(acme?.['limits'], { eventsPerDay: null, bytesPerDay: 10_000_000, webhooks: 2, subscriptions: null });
+  assert.match(await ok('workspaces list'), /acme +– +10000000 +2 +–/);
+  await ok(`webhooks add there ${handler.url} --workspace acme`);
+  assert.equal((await json('webhooks list --workspace acme')).length, 1);
+  assert.equal((await json('webhooks list')).length, 0);
+  assert.deepEqual((await fails('workspaces rm acme'))[0], 2);
+  assert.equal(await ok('workspaces rm acme --yes'), 'acme is gone\n');
+  assert.deepEqual((await fails('workspaces limit default'))[0], 2);
+});
+
+const CHALLENGE = '8cbecfea-d708-4706-bba3-669225084a10';
+
+test('R66 R70 verify-hash computes the value of the handler’s answer', async () => {
+  const vectors: [string, string][] = [
+    ['s3cr3tKey', '085b6a2ea9034fa67de9bba59e667a0bf63c341e7d50ab8015567205cf736e3d'],
+    ['ключ-Ωµ-🔑', 'a092c14a3d39a3fcf594b70bcde4bc46af2c764ea13ec9ae8549dc432af1c282'],
+    ['a b c', '3cf26391ebc5de81389cc59c735a614ac96896c1fba83b65b0c8b18d94b20429'],
+  ];
+  for (const [secret, hash] of vectors) {
+    assert.equal(await ok(`verify-hash '${secret}' ${CHALLENGE}`), `${hash}\n`);
+    assert.equal(await ok(`verify-hash ${CHALLENGE}`, secret), `${hash}\n`);
+    assert.equal(
+      await ok(`verify-hash ${CHALLENGE}`, `${secret}\n`),
+      `${hash}\n`,
+      'one line break at the end does not count',
+    );
+    assert.deepEqual(await json(`verify-hash '${secret}' ${CHALLENGE}`), [{ verification: hash }]);
+  }
+  assert.notEqual(await ok(`verify-hash ${CHALLENGE}`, 's3cr3tKey \n'), `${vectors[0]?.[1]}\n`, 'R109: a space counts');
+  assert.deepEqual(await fails(`verify-hash ${CHALLENGE}`), [2, 'bellwire: the secret is empty\n']);
+});
+
+test('the CLI needs nothing but what it says: the manual lists every command and exit code', () => {
+  const manual = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+  const commands = [
+    'serve',
+    'demo',
+    'services',
+    'types',
+    'webhooks',
+    'subscribe',
+    'unsubscribe',
+    'subscriptions',
+    'publish',
+  ];
+  for (const name of [...commands, 'events', 'deliveries', 'verify-hash', 'keys', 'workspaces']) {
+    assert.ok(manual.includes(`\`${name}`), name);
+  }
+  for (const code of [0, 1, 2, 3, 4, 5, 130]) assert.ok(manual.includes(`| ${code} |`), String(code));
+});
