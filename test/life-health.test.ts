@@ -83,7 +83,7 @@ test('R113 a Test is allowed in every state, asks anew, and heals critical', asy
   await eventually('the first attempt is over', () => handler.answers.length === 1);
   const failed = await press();
   assert.equal(failed['state'], 'pending');
-  assert.match(String((failed['outcome'] as { error: string }).error), /wrong value/);
+  assert.match((failed['outcome'] as { error: string }).error, /wrong value/);
   assert.equal((await press())['state'], 'critical');
   assert.equal(handler.answers.length, 3, 'one run of attempts at a time');
   handler.become({ secret: SECRET });

@@ -76,7 +76,8 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     guard,
     userAgent,
     maxSockets: concurrency,
-    maxSocketsPerOrigin: options.window.max * 4,
+    // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
+    maxSocketsPerOrigin: concurrency,
   });
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
