@@ -230,8 +230,22 @@ test('the CLI needs nothing but what it says: the manual lists every command and
     'subscriptions',
     'publish',
   ];
-  for (const name of [...commands, 'events', 'deliveries', 'verify-hash', 'keys', 'workspaces']) {
+  for (const name of [...commands, 'events', 'deliveries', 'verify-hash', 'challenge', 'keys', 'workspaces']) {
     assert.ok(manual.includes(`\`${name}`), name);
   }
   for (const code of [0, 1, 2, 3, 4, 5, 130]) assert.ok(manual.includes(`| ${code} |`), String(code));
+});
+
+test('R62 R67 R90 R91 R92 challenge asks any handler what the platform would ask, and judges the answer', async () => {
+  const right = await ok(`challenge ${handler.url} --secret s3cr3tKey --request ${CHALLENGE}`);
+  assert.match(right, /answer +\{"verification":"085b6a2ea9034fa67de9bba59e667a0bf63c341e7d50ab8015567205cf736e3d"\}/);
+  assert.match(right, /✔ the right answer after \d+ ms\n$/);
+  const [fromStdin] = await json(`challenge ${handler.url}`, 's3cr3tKey\n');
+  assert.deepEqual([fromStdin?.['ok'], fromStdin?.['status']], [true, 200]);
+  const wrong = await bellwire(['challenge', handler.url, '--secret', 'another'], { folder: ground.folder });
+  assert.deepEqual([wrong.code, /✖ answered with a wrong value: it is not HMAC-SHA256/.test(wrong.stdout)], [1, true]);
+  const nobody = await bellwire(['challenge', 'http://127.0.0.1:9/', '--secret', 'x'], { folder: ground.folder });
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.stdout, /✖ /);
+  assert.deepEqual(await fails('challenge ftp://x --secret y'), [2, 'bellwire: ftp://x is no http or https address\n']);
 });

@@ -289,11 +289,16 @@ async function createProgress({ terminal, json }: Session, size: number | null):
   const { progress, spinner } = await import('@clack/prompts');
   const output = terminal.stderr;
   let ended = false;
-  const bar = size === null ? null : progress({ max: Math.max(1, size), output });
-  const counter = bar ?? spinner({ output });
+  let sent = 0;
+  const bar = size === null ? null : progress({ max: Math.max(1, size), output, withGuide: false });
+  const counter = bar ?? spinner({ output, withGuide: false });
   counter.start('publishing');
   return {
-    advance: (bytes, message) => (bar === null ? counter.message(message) : bar.advance(bytes, message)),
+    advance(bytes, message) {
+      if (bar === null || size === null) return counter.message(message);
+      sent += bytes;
+      bar.advance(bytes, `${message} (${Math.min(100, Math.floor((100 * sent) / Math.max(1, size)))} %)`);
+    },
     end() {
       if (!ended) counter.clear();
       ended = true;

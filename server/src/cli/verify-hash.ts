@@ -1,7 +1,7 @@
 // `bellwire verify-hash`: the answer to a challenge (R70), for whoever writes a handler and wants to compare.
 import { verificationOf } from '@bellwire/receiver';
-import { EXIT, Failure, usage } from './failure.ts';
-import { readSecret } from './input.ts';
+import { usage } from './failure.ts';
+import { hiddenSecret } from './secret.ts';
 import type { Declare, Session } from './session.ts';
 
 export const verifyHash: Declare = (command, run) => {
@@ -27,12 +27,4 @@ async function compute(session: Session, _options: object, [first, second]: [str
   if (secret === '') throw usage('the secret is empty');
   const verification = await verificationOf(secret, challenge);
   session.show({ verification }, () => [verification]);
-}
-
-async function hiddenSecret({ terminal, signal }: Session): Promise<string> {
-  if (terminal.stdin.isTTY !== true) return readSecret(terminal, signal);
-  const { isCancel, password } = await import('@clack/prompts');
-  const secret = await password({ message: 'Secret', input: terminal.stdin, output: terminal.stderr, signal });
-  if (isCancel(secret)) throw new Failure('nothing was computed', EXIT.interrupted, 'interrupted');
-  return secret;
 }

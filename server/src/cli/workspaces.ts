@@ -110,6 +110,6 @@ async function confirmDeath({ terminal, signal }: Session, name: string): Promis
     throw usage('this deletes all its events, webhooks and keys: say --yes to mean it');
   const { isCancel, text } = await import('@clack/prompts');
   const message = `All events, webhooks and subscriptions of ${name} are deleted. Type its name to go on`;
-  const typed = await text({ message, input: terminal.stdin, output: terminal.stderr, signal });
+  const typed = await text({ message, input: terminal.stdin, output: terminal.stderr, signal, withGuide: false });
   if (isCancel(typed) || typed !== name) throw new Failure('nothing was deleted', EXIT.interrupted, 'interrupted');
 }
