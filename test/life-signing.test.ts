@@ -97,8 +97,6 @@ test('several signatures at once, each verified by its own key: v1, v1a and the 
     assert.deepEqual(verdict.ok && verdict.schemes, [scheme, 'hpe']);
   }
 });
-  assert.deepEqual(verdict.ok && [...verdict.schemes].sort(), ['hpe', 'v1', 'v1a']);
-});
 
 test('R71 a rotation: Standard Webhooks signs with both keys, so that either side may be first', async (t) => {
   const life = await startLife(t);
