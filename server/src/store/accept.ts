@@ -243,9 +243,10 @@ async function firstNumbers(tx: Tx, workspace: number, events: readonly NewEvent
   const numbers = new Map<string, number>();
   for (let from = 0; from < events.length; from += LOOKUP) {
     const chunk = events.slice(from, from + LOOKUP);
-    const either = chunk.map((_, i) => `(source = $${2 * i + 2} AND id = $${2 * i + 3})`).join(' OR ');
+    // Not a chain of ORs: SQLite would look through the whole log for it.
+    const keys = chunk.map((_, i) => `($${2 * i + 2}, $${2 * i + 3})`).join(', ');
     const rows = await tx.all<{ event: number; source: string; id: string }>(
-      `SELECT event, source, id FROM events WHERE workspace = $1 AND (${either})`,
+      `SELECT event, source, id FROM events WHERE workspace = $1 AND (source, id) IN (VALUES ${keys})`,
       [workspace, ...chunk.flatMap(({ source, id }) => [source, id])],
     );
     for (const row of rows) numbers.set(keyOf(row), row.event);

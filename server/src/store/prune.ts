@@ -6,6 +6,7 @@
 // No index serves this: one on instants would cost every accept 2 µs a row. Events are numbered in the order in which
 // they were accepted, so the old ones are those up to a number, which some twenty looks into the log find; the clocks
 // of two nodes may differ, but not by days. What is to go is looked for off the hot thread and then taken by its key.
+import type { DeliveryKey } from '../model/ids.ts';
 import type { Retention } from './contract.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
@@ -102,24 +103,30 @@ interface Old {
   limit: number;
 }
 
+type DeliveryOrder = Pick<DeliveryKey, 'event' | 'target' | 'copy'>;
+
 const KEYS = 'SELECT event, target, copy FROM deliveries';
 const EXPIRED = `workspace = $1 AND event <= $2 AND state = ${STATE.open} AND created_at < $3`;
 const ENDED = `workspace = $1 AND event <= $2 AND state <> ${STATE.open} AND ended_at < $3`;
 const UP_TO = 'event >= $4 AND (event, target, copy) <= ($5, $6, $7)';
 
-// The condition's values with the range of the first `limit` rows that fulfil it; null when none does.
-async function firstOf(sql: Sql, condition: string, { workspace, upTo, before, limit }: Old): Promise<Value[] | null> {
-  if (upTo === 0) return null;
-  const rows = await sql.read<{ event: number; target: number; copy: number }>(
-    `${KEYS} WHERE ${condition} ORDER BY event, target, copy LIMIT $4`,
-    [workspace, upTo, before, limit],
-  );
+// The condition's values followed by the range of these rows, or null when there are none.
+function rangeOf(rows: readonly DeliveryOrder[], condition: readonly Value[]): Value[] | null {
   const [first, last] = [rows[0], rows.at(-1)];
-  return first && last ? [workspace, upTo, before, first.event, last.event, last.target, last.copy] : null;
+  return first && last ? [...condition, first.event, last.event, last.target, last.copy] : null;
 }
 
-async function bury(sql: Sql, old: Old, now: number): Promise<number> {
-  const range = await firstOf(sql, EXPIRED, old);
+async function bury(sql: Sql, { workspace, upTo, before, limit }: Old, now: number): Promise<number> {
+  if (upTo === 0) return 0;
+  // Found by the index of what is open (the plus keeps the key of the whole log from being used), which is little
+  // among what is old.
+  const rows = await sql.read<DeliveryOrder>(
+    `${KEYS} WHERE workspace = $1 AND created_at < $3 AND (event, target, copy) IN (
+       ${KEYS} WHERE workspace = $1 AND state = ${STATE.open} AND +event <= $2)
+     ORDER BY event, target, copy LIMIT $4`,
+    [workspace, upTo, before, limit],
+  );
+  const range = rangeOf(rows, [workspace, upTo, before]);
   if (!range) return 0;
   return unsynced(sql, (tx) =>
     tx.run(
@@ -131,25 +138,33 @@ async function bury(sql: Sql, old: Old, now: number): Promise<number> {
 }
 
 // The attempts go after their deliveries: a settle that comes in between finds no delivery and leaves no attempt.
-async function dropDeliveries(sql: Sql, old: Old): Promise<number> {
-  const range = await firstOf(sql, ENDED, old);
+async function dropDeliveries(sql: Sql, { workspace, upTo, before, limit }: Old): Promise<number> {
+  if (upTo === 0) return 0;
+  const rows = await sql.read<DeliveryOrder>(`${KEYS} WHERE ${ENDED} ORDER BY event, target, copy LIMIT $4`, [
+    workspace,
+    upTo,
+    before,
+    limit,
+  ]);
+  const range = rangeOf(rows, [workspace, upTo, before]);
   if (!range) return 0;
-  const [workspace, , , from, to] = range as number[];
+  const [from, to] = [rows[0]!.event, rows.at(-1)!.event];
   return unsynced(sql, async (tx) => {
     const dropped = await tx.run(`DELETE FROM deliveries WHERE ${ENDED} AND ${UP_TO}`, range);
     await tx.run(
-      `DELETE FROM attempts WHERE workspace = $1 AND event BETWEEN $2 AND $3 AND NOT EXISTS (
+      `DELETE FROM attempts WHERE workspace = $1 AND event BETWEEN $2 AND $3 AND (
          SELECT 1 FROM deliveries d WHERE d.workspace = attempts.workspace AND d.event = attempts.event
-           AND d.target = attempts.target AND d.copy = attempts.copy)`,
-      [workspace!, from!, to!],
+           AND d.target = attempts.target AND d.copy = attempts.copy) IS NULL`,
+      [workspace, from, to],
     );
     return dropped;
   });
 }
 
+// Not NOT EXISTS: PostgreSQL would join the whole tables to answer for a thousand rows.
 const FINISHED = `workspace = $1 AND event <= $2 AND accepted_at < $3
-  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.workspace = events.workspace AND d.event = events.event)
-  AND NOT EXISTS (SELECT 1 FROM fanouts f WHERE f.workspace = events.workspace AND f.event = events.event)`;
+  AND (SELECT 1 FROM deliveries d WHERE d.workspace = events.workspace AND d.event = events.event LIMIT 1) IS NULL
+  AND (SELECT 1 FROM fanouts f WHERE f.workspace = events.workspace AND f.event = events.event) IS NULL`;
 
 async function dropEvents(sql: Sql, { workspace, upTo, before, limit }: Old): Promise<number> {
   if (upTo === 0) return 0;
@@ -174,13 +189,17 @@ interface Chunk {
   limit: number;
 }
 
-function dropClaims(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
+async function dropClaims(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
+  const [row] = await sql.read<{ last: number | null }>(
+    `SELECT MAX(claimed_at) AS last FROM (
+       SELECT claimed_at FROM idempotency_keys WHERE workspace = $1 AND claimed_at < $2
+       ORDER BY claimed_at LIMIT $3) AS oldest`,
+    [workspace, before, limit],
+  );
+  const last = row?.last ?? null;
+  if (last === null) return 0;
   return unsynced(sql, (tx) =>
-    tx.run(
-      `DELETE FROM idempotency_keys WHERE workspace = $1 AND (owner, key) IN (
-         SELECT owner, key FROM idempotency_keys WHERE workspace = $1 AND claimed_at < $2 LIMIT $3)`,
-      [workspace, before, limit],
-    ),
+    tx.run('DELETE FROM idempotency_keys WHERE workspace = $1 AND claimed_at <= $2', [workspace, last]),
   );
 }
 
