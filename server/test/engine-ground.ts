@@ -1,0 +1,110 @@
+// The ground a test of the engine stands on: a real store, the real transport, a clock turned by hand, an active webhook.
+import { randomUUID } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import { testClock, type TestClock } from '../../test/kit/clock.ts';
+import { createDelivering, type AttemptEnd, type Delivering, type DeliveringOptions } from '../src/engine/index.ts';
+import { DEFAULT_PLAN } from '../src/model/retry.ts';
+import { openStore, type NewWebhook, type Store, type Webhook } from '../src/store/index.ts';
+import { sqliteGround, type Ground } from './store-ground.ts';
+import { addWorkspace, mustPublish, newWebhook, NOON, someEvents, subscribe, type Place } from './store-furniture.ts';
+
+/** An engine under test. */
+export interface EngineGround extends Place {
+  ground: Ground;
+  clock: TestClock;
+  delivering: Delivering;
+  /** Attempts that were written down. */
+  ends: AttemptEnd[];
+  errors: unknown[];
+  /** Makes a webhook that is subscribed to `com.example.*`. */
+  webhook(url: string, over?: Partial<NewWebhook>): Promise<Webhook>;
+  /** Publishes that many events. */
+  publish(count?: number): Promise<void>;
+  /** Turns the clock in steps of 10 ms, as far as I/O needs, until something is so. */
+  until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void>;
+}
+
+/** Starts one. `around` may stand between the engine and its store. */
+export async function startEngine(
+  t: TestContext,
+  over: Partial<DeliveringOptions> = {},
+  around: (store: Store) => Store = (store) => store,
+): Promise<EngineGround> {
+  const ground = await sqliteGround(t);
+  const store = around(await openStore({ ...ground.options, node: `node-${++names}` }));
+  const clock = testClock(NOON);
+  const ends: AttemptEnd[] = [];
+  const errors: unknown[] = [];
+  const delivering = createDelivering({
+    ...settings(),
+    store,
+    clock,
+    onError: (error) => errors.push(error),
+    onAttempt: (end) => ends.push(end),
+    ...over,
+  });
+  t.after(async () => {
+    let isStopped = false;
+    const stopped = delivering.stop(1000).finally(() => (isStopped = true));
+    while (!isStopped) await clock.advance(100);
+    await stopped;
+    await store.close();
+  });
+  await delivering.start();
+  const workspace = await addWorkspace(store);
+  const engine: EngineGround = {
+    store,
+    workspace,
+    ground,
+    clock,
+    delivering,
+    ends,
+    errors,
+    async webhook(url, more) {
+      const made = await store.settings.createWebhook(newWebhook(workspace, `w${++names}`, { url, ...more }));
+      await subscribe(store, made, { type: 'com.example.*' });
+      return made;
+    },
+    async publish(count = 1) {
+      await mustPublish({ store, workspace }, someEvents(count, `e${++names}-`), clock.now());
+    },
+    async until(what, isSo) {
+      const giveUpAt = performance.now() + 10_000;
+      while (!(await isSo())) {
+        if (performance.now() > giveUpAt) throw new Error(`still not so: ${what}`);
+        await clock.advance(10);
+      }
+    },
+  };
+  return engine;
+}
+
+let names = 0;
+
+function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
+  return {
+    node: `node-${++names}`,
+    dice: () => 0.5,
+    uuid: randomUUID,
+    userAgent: 'Bellwire/test',
+    allowAddresses: ['127.0.0.0/8'],
+    plan: { ...DEFAULT_PLAN, jitter: 0 },
+    timeoutMs: 5000,
+    window: { min: 1, start: 8, max: 64 },
+    queuePerWebhook: 1000,
+    queueBytes: 64 * 1024 * 1024,
+    concurrency: 256,
+    settleDelayMs: 10,
+    challenge: {
+      source: 'https://tests.example/events',
+      attempts: 3,
+      intervalMs: 5000,
+      timeoutMs: 2000,
+      success: 'exactly-200',
+      origin: 'tests.example',
+    },
+    lease: { leaseMs: 15_000, heartbeatMs: 5000 },
+    fanout: 1000,
+    retention: { eventsMs: 1e12, deliveriesMs: 1e12, idempotencyMs: 1e12, changesMs: 1e12 },
+  };
+}
