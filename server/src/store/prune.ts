@@ -123,7 +123,7 @@ async function bury(sql: Sql, { workspace, upTo, before, limit }: Old, now: numb
   const rows = await sql.read<DeliveryOrder>(
     `${KEYS} WHERE workspace = $1 AND created_at < $3 AND (event, target, copy) IN (
        ${KEYS} WHERE workspace = $1 AND state = ${STATE.open} AND +event <= $2)
-     ORDER BY event, target, copy LIMIT $4`,
+     ORDER BY +event, target, copy LIMIT $4`,
     [workspace, upTo, before, limit],
   );
   const range = rangeOf(rows, [workspace, upTo, before]);
@@ -166,19 +166,30 @@ const FINISHED = `workspace = $1 AND event <= $2 AND accepted_at < $3
   AND (SELECT 1 FROM deliveries d WHERE d.workspace = events.workspace AND d.event = events.event LIMIT 1) IS NULL
   AND (SELECT 1 FROM fanouts f WHERE f.workspace = events.workspace AND f.event = events.event) IS NULL`;
 
+/** Old events looked at in one go, per event that may go. */
+const LOOKAHEAD = 5;
+
 async function dropEvents(sql: Sql, { workspace, upTo, before, limit }: Old): Promise<number> {
-  if (upTo === 0) return 0;
-  const rows = await sql.read<{ event: number }>(`SELECT event FROM events WHERE ${FINISHED} ORDER BY event LIMIT $4`, [
-    workspace,
-    upTo,
-    before,
-    limit,
-  ]);
-  const [first, last] = [rows[0], rows.at(-1)];
-  if (!first || !last) return 0;
-  return unsynced(sql, (tx) =>
-    tx.run(`DELETE FROM events WHERE ${FINISHED} AND event >= $4`, [workspace, last.event, before, first.event]),
-  );
+  // Window after window, until one has something: an old event may be kept by a delivery that ended late.
+  for (let from = 0; from < upTo;) {
+    const window = await sql.read<{ event: number }>(
+      'SELECT event FROM events WHERE workspace = $1 AND event > $2 AND event <= $3 ORDER BY event LIMIT $4',
+      [workspace, from, upTo, limit * LOOKAHEAD],
+    );
+    if (window.length === 0) return 0;
+    const first = window[0]!.event;
+    from = window.at(-1)!.event;
+    const finished = await sql.read<{ event: number }>(
+      `SELECT event FROM events WHERE ${FINISHED} AND event >= $4 ORDER BY event LIMIT $5`,
+      [workspace, from, before, first, limit],
+    );
+    const last = finished.at(-1)?.event;
+    if (last === undefined) continue;
+    return unsynced(sql, (tx) =>
+      tx.run(`DELETE FROM events WHERE ${FINISHED} AND event >= $4`, [workspace, last, before, finished[0]!.event]),
+    );
+  }
+  return 0;
 }
 
 /* ── The rest ───────────────────────────────────────────────────────────────────────────────────────────────── */
