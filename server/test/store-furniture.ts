@@ -1,7 +1,6 @@
 // What the store's tests put in: workspaces, webhooks, events, and what attempts came to.
 import assert from 'node:assert/strict';
 import type { PendingDelivery, Settlement } from '../src/model/delivery.ts';
-import { formatId } from '../src/model/ids.ts';
 import type {
   Accepted,
   AcceptResult,
@@ -160,11 +159,6 @@ export function settlementOf(delivery: PendingDelivery, over: Partial<Settlement
 export async function settle(store: Store, ...settlements: Settlement[]): Promise<void> {
   const batch = { settlements, vitals: [], lanes: [], synced: true, now: NOON };
   assert.equal(await store.log.settle(batch), 'settled');
-}
-
-/** The public id of a delivery, for messages. */
-export function idOf({ event, target, copy }: PendingDelivery): string {
-  return formatId('dlv', '0000000000', event, target, copy);
 }
 
 /** Bytes as a plain array, whichever class the engine hands out. */

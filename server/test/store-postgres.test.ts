@@ -7,6 +7,7 @@ import { suite, test } from 'node:test';
 import pg from 'pg';
 import { startPostgres, withoutPostgres } from '../../test/kit/postgres.ts';
 import { openStore, type OwnedLane, type StoredEvent } from '../src/store/index.ts';
+import { openPostgres } from '../src/store/postgres.ts';
 import { furnish, mustPublish, newEvent, NOON, openOf, publish, someEvents } from './store-furniture.ts';
 import { postgresGround } from './store-ground.ts';
 
@@ -190,6 +191,33 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     for (const id of known) assert.ok(stored.has(id), id);
     assert.ok(stored.has('last'));
     t.diagnostic(`${broken} of 200 failed`);
+  });
+
+  test('transactions that deadlock run again, each with a fresh start', async (t) => {
+    const ground = await postgresGround(t);
+    const limits = { connections: 4, connectTimeoutMs: 10_000, statementTimeoutMs: 60_000 };
+    const sql = openPostgres(ground.address, { ...limits, onError: () => undefined });
+    ground.after(() => sql.close());
+    await sql.write((tx) => tx.run('CREATE TABLE pair (n BIGINT PRIMARY KEY, seen BIGINT NOT NULL)'));
+    await sql.write((tx) => tx.run('INSERT INTO pair VALUES (1, 0), (2, 0)'));
+    let runs = 0;
+    let both: () => void = () => undefined;
+    const bothHold = new Promise<void>((done) => (both = done));
+    const see = (order: number[]): Promise<void> =>
+      sql.write(async (tx) => {
+        const [first, second] = order as [number, number];
+        await tx.run('UPDATE pair SET seen = seen + 1 WHERE n = $1', [first]);
+        if (++runs === 2) both();
+        await bothHold;
+        await tx.run('UPDATE pair SET seen = seen + 1 WHERE n = $1', [second]);
+      });
+    await Promise.all([see([1, 2]), see([2, 1])]);
+    assert.equal(runs, 3);
+    const rows = await sql.read<{ seen: number }>('SELECT seen FROM pair');
+    assert.deepEqual(
+      rows.map(({ seen }) => seen),
+      [2, 2],
+    );
   });
 
   test('a transaction that froze is ended by the server, its error is said, the next one works', async (t) => {

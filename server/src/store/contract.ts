@@ -170,7 +170,10 @@ export interface Refill {
   nextDueAt: number | null;
 }
 
-/** A batch to settle: deliveries, their attempts, and the vitals of the webhooks they moved, in one transaction. */
+/**
+ * A batch to settle: deliveries (each at most once), their attempts, and the vitals of the webhooks they moved, in one
+ * transaction. A success is believed whatever the delivery has become meanwhile; a failure moves only what is open.
+ */
 export interface SettleBatch {
   settlements: readonly Settlement[];
   vitals: readonly VitalsChange[];
