@@ -35,7 +35,7 @@ async function pruneAll(
 async function rowsOf({ engine, query }: Ground, workspace: number): Promise<Record<string, number>> {
   const tables = await query<{ name: string }>(
     engine === 'postgres'
-      ? `SELECT table_name AS name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'workspace'`
+      ? `SELECT table_name AS name FROM information_schema.columns WHERE table_schema = current_schema() AND column_name = 'workspace'`
       : `SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'workspace'`,
   );
   const counts: Record<string, number> = {};

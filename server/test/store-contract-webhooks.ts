@@ -22,7 +22,9 @@ async function everything({ engine, address, query }: Ground): Promise<string> {
     const files = [address, `${address}-wal`].filter((file) => existsSync(file));
     return files.map((file) => readFileSync(file, 'latin1')).join('');
   }
-  const tables = await query<{ name: string }>(`SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`);
+  const tables = await query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()`,
+  );
   const rows = await Promise.all(tables.map(({ name }) => query(`SELECT row_to_json(t)::text FROM ${name} t`)));
   return JSON.stringify(rows);
 }
