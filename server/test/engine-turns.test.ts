@@ -1,0 +1,103 @@
+// Turns: workspaces one after the other, and no more places for one than it leaves to the others.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Turns } from '../src/engine/turns.ts';
+
+interface Taker {
+  workspace: number;
+  name: string;
+  waiting: number;
+  isReady(): boolean;
+}
+
+function taker(workspace: number, name: string, waiting = Infinity): Taker {
+  return {
+    workspace,
+    name,
+    waiting,
+    isReady() {
+      return this.waiting > 0;
+    },
+  };
+}
+
+/** Lets `count` of them start, in their turn. */
+function run(turns: Turns<Taker>, count: number): Taker[] {
+  const started: Taker[] = [];
+  while (started.length < count) {
+    const next = turns.next();
+    if (!next) break;
+    next.waiting--;
+    started.push(next);
+    if (next.isReady()) turns.join(next);
+  }
+  return started;
+}
+
+test('R53 workspaces take turns first, the webhooks of one among themselves', () => {
+  const turns = new Turns<Taker>(1000);
+  for (const name of ['a', 'b', 'c']) turns.join(taker(1, name));
+  turns.join(taker(2, 'x'));
+  const order = run(turns, 8).map(({ name }) => name);
+  assert.deepEqual(order, ['a', 'x', 'b', 'x', 'c', 'x', 'a', 'x']);
+});
+
+test('R53 who has nothing more to send leaves; nobody stands in two places', () => {
+  const turns = new Turns<Taker>(1000);
+  const [a, b] = [taker(1, 'a', 2), taker(1, 'b', 1)];
+  for (const one of [a, a, b, a]) turns.join(one);
+  assert.deepEqual(run(turns, 10), [a, b, a]);
+  assert.equal(turns.next(), undefined);
+  b.waiting = 1;
+  turns.join(b);
+  b.waiting = 0;
+  assert.equal(turns.next(), undefined, 'no longer ready when its turn came');
+});
+
+test('R53 one workspace alone has half of the places, and a place that is given back is used again', () => {
+  const turns = new Turns<Taker>(8);
+  const a = taker(1, 'a');
+  turns.join(a);
+  assert.equal(run(turns, 100).length, 4);
+  assert.equal(run(turns, 100).length, 0);
+  turns.back(a);
+  assert.equal(run(turns, 100).length, 1);
+  turns.join(taker(2, 'b'));
+  assert.equal(run(turns, 1)[0]!.name, 'b', 'the other finds a place at once');
+});
+
+test('R53 a single place serves everybody', () => {
+  const turns = new Turns<Taker>(1);
+  const [a, b] = [taker(1, 'a', 1), taker(2, 'b', 1)];
+  turns.join(a);
+  turns.join(b);
+  for (const one of [a, b]) {
+    assert.equal(turns.next(), one);
+    assert.equal(turns.next(), undefined);
+    one.waiting = 0;
+    turns.back(one);
+  }
+});
+
+test('R53 whatever hangs, a workspace with nothing under way always finds a place', () => {
+  const noise = fc.array(fc.record({ workspace: fc.integer({ min: 1, max: 6 }), back: fc.boolean() }), {
+    maxLength: 200,
+  });
+  fc.assert(
+    fc.property(fc.integer({ min: 64, max: 128 }), noise, (places, steps) => {
+      const turns = new Turns<Taker>(places);
+      const busy: Taker[] = [];
+      for (const { workspace, back } of steps) {
+        turns.join(taker(workspace, 'noisy', 30));
+        const next = turns.next();
+        if (next) busy.push(next);
+        if (back && busy.length > 0) turns.back(busy.shift()!);
+      }
+      const quiet = taker(99, 'quiet', 1);
+      turns.join(quiet);
+      const started = run(turns, places);
+      assert.ok(started.includes(quiet));
+    }),
+  );
+});
