@@ -249,3 +249,21 @@ test('R62 R67 R90 R91 R92 challenge asks any handler what the platform would ask
   assert.match(nobody.stdout, /✖ /);
   assert.deepEqual(await fails('challenge ftp://x --secret y'), [2, 'bellwire: ftp://x is no http or https address\n']);
 });
+
+test('the CLI: tables give way from the right: what names a thing stays whole the longest', async () => {
+  await ok("types put com.example.one --description 'A description that is much longer than there is room for'");
+  const at = async (columns: string) => {
+    const { stdout } = await bellwire(['types', 'list'], { folder: ground.folder, env: { COLUMNS: columns } });
+    return stdout.split('\n');
+  };
+  const wide = await at('200');
+  assert.match(wide[0] ?? '', /^TYPE +SERVICE +CHECK +DESCRIPTION$/);
+  const narrow = await at('80');
+  assert.match(narrow[0] ?? '', /^TYPE +SERVICE +CHECK$/);
+  assert.ok(
+    narrow.some((line) => line.startsWith(`${EXPIRING}  hpe-`)),
+    narrow.join('\n'),
+  );
+  const tiny = await at('40');
+  assert.ok(tiny.every((line) => line.length <= 40) && tiny.some((line) => line.startsWith('…')), tiny.join('\n'));
+});

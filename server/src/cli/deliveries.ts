@@ -4,7 +4,7 @@ import { countOf, take } from './events.ts';
 import { EXIT } from './failure.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
-import { ago, type Style } from './terminal.ts';
+import { ago, plain, type Style } from './terminal.ts';
 import { webhookId } from './webhooks.ts';
 
 const STYLES: Readonly<Record<DeliveryOut['state'], Style>> = {
@@ -102,7 +102,7 @@ async function retry(session: Session, _options: object, [id]: [string]): Promis
   session.show(result, () => [
     ok
       ? `${paint('green', '✔')} ${status} after ${durationMs} ms; the delivery is ${result.delivery.state}`
-      : `${paint('red', '✖')} ${error ?? `status ${status}`}; the delivery is ${result.delivery.state}`,
+      : `${paint('red', '✖')} ${plain(error ?? `status ${status}`)}; the delivery is ${result.delivery.state}`,
   ]);
   return ok ? EXIT.ok : EXIT.failed;
 }

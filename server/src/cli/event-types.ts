@@ -6,14 +6,14 @@ import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 
 const COLUMNS: readonly Column<EventTypeOut>[] = [
-  { head: 'TYPE', of: ({ type }) => type, least: 20 },
+  { head: 'TYPE', of: ({ type }) => type, least: 20, keepEnd: true },
   { head: 'SERVICE', of: ({ service }) => service ?? '–', least: 8 },
   { head: 'CHECK', of: ({ schema, schemaCheck }) => (schema === null ? '–' : schemaCheck) },
   {
     head: 'DESCRIPTION',
     of: ({ description, deprecation }) => (deprecation === null ? description : `deprecated: ${deprecation}`),
     style: ({ deprecation }) => (deprecation === null ? undefined : 'yellow'),
-    least: 12,
+    least: 0,
   },
 ];
 

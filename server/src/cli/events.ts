@@ -5,13 +5,13 @@ import type { StreamMessage } from '../client.ts';
 import { usage } from './failure.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
-import { ago, columnsOf, clip, pad, plain } from './terminal.ts';
+import { ago, columnsOf, clip, pad, plain, type Style } from './terminal.ts';
 
 const COLUMNS: readonly Column<EventOut>[] = [
   { head: 'EVENT', of: ({ event }) => event },
   { head: 'ACCEPTED', of: ({ acceptedAt }) => ago(acceptedAt, Date.now()) },
   { head: 'TYPE', of: ({ type }) => type, least: 18, keepEnd: true },
-  { head: 'ID', of: ({ id }) => id, least: 10 },
+  { head: 'ID', of: ({ id }) => id, least: 8 },
 ];
 
 interface ListOptions {
@@ -123,18 +123,27 @@ async function tail(session: Session, options: TailOptions): Promise<void> {
   }
 }
 
+const STYLES: Readonly<Record<string, Style>> = { event: 'cyan', delivered: 'green', dead: 'red', scheduled: 'yellow' };
+
 function lineOf(message: StreamMessage, session: Session): string {
-  const columns = columnsOf(session.terminal);
-  const [at, name, text] = message.kind === 'event' ? eventParts(message.event) : deliveryParts(message.delivery);
-  const style = name === 'event' ? 'cyan' : name === 'delivered' ? 'green' : name === 'dead' ? 'red' : 'yellow';
-  return `${session.paint('dim', at.slice(11, 19))}  ${session.paint(style, pad(name, 9))}  ${clip(plain(text), columns - 21)}`;
+  const { at, name, id, text } = message.kind === 'event' ? eventParts(message.event) : deliveryParts(message.delivery);
+  const head = `${session.paint('dim', at.slice(11, 19))}  ${session.paint(STYLES[name] ?? 'reset', pad(name, 9))}  ${id}  `;
+  return head + clip(plain(text), columnsOf(session.terminal) - 23 - id.length, message.kind === 'event');
 }
 
-function eventParts({ acceptedAt, type, event }: EventOut): [string, string, string] {
-  return [acceptedAt, 'event', `${event}  ${type}`];
+interface Parts {
+  at: string;
+  name: string;
+  id: string;
+  text: string;
 }
 
-function deliveryParts(outcome: StreamDeliveryOut): [string, string, string] {
+function eventParts({ acceptedAt, type, event }: EventOut): Parts {
+  return { at: acceptedAt, name: 'event', id: event, text: type };
+}
+
+function deliveryParts(outcome: StreamDeliveryOut): Parts {
   const { at, state, delivery, status, error, durationMs, attempt } = outcome;
-  return [at, state, `${delivery}  ${error ?? status} in ${Math.round(durationMs)} ms, attempt ${attempt}`];
+  const text = `${error ?? status} in ${Math.round(durationMs)} ms, attempt ${attempt}`;
+  return { at, name: state, id: delivery, text };
 }

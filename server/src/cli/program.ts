@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { didYouMean } from '../model/near-names.ts';
 import { EXIT, tell, usage, type Failure } from './failure.ts';
 import { createSession, type CommonOptions, type Declare, type Run, type Session } from './session.ts';
+import { plain } from './terminal.ts';
 
 interface Entry {
   summary: string;
@@ -72,7 +73,7 @@ function fail(
   if (signal.aborted && isAbort(error, signal)) return EXIT.interrupted;
   const told = tell(error instanceof CommanderError ? explain(error, given) : error);
   const isJson = given.argv.includes('--json');
-  const text = isJson ? JSON.stringify({ error: told.error }) : `bellwire: ${told.lines.join('\n  ')}`;
+  const text = isJson ? JSON.stringify({ error: told.error }) : `bellwire: ${told.lines.map(plain).join('\n  ')}`;
   terminal.stderr.write(`${text}\n`);
   return told.exit;
 }

@@ -8,6 +8,7 @@ import type { PublishOut } from '../api/events.ts';
 import { BellwireError, type Client } from '../client.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import type { Session } from './session.ts';
+import { plain } from './terminal.ts';
 
 /** Events to publish, and how many bytes they are, where that is known. */
 export interface Input {
@@ -48,9 +49,11 @@ export async function publishInput(session: Session, { input, size }: Input, kee
 export function showAccepted(session: Session, { accepted }: PublishOut): void {
   for (const one of accepted) {
     session.show(one, () => [
-      `${one.event} ${one.duplicate ? 'was accepted before: its id and source are known' : 'accepted'} (id ${one.id})`,
+      plain(
+        `${one.event} ${one.duplicate ? 'was accepted before: its id and source are known' : 'accepted'} (id ${one.id})`,
+      ),
     ]);
-    if (one.note !== undefined) session.note(`bellwire: note on ${one.event}: ${one.note}`);
+    if (one.note !== undefined) session.note(plain(`bellwire: note on ${one.event}: ${one.note}`));
   }
 }
 
@@ -177,7 +180,7 @@ function createSender(session: Session, { client, input, keepGoing, progress }: 
 
   function refuse({ number }: Line, why: string): void {
     counts.refused++;
-    session.note(`bellwire: line ${number} ${why}`);
+    session.note(plain(`bellwire: line ${number} ${why}`));
   }
 
   function sayAccepted(): string {

@@ -8,7 +8,7 @@ import { webhookId } from './webhooks.ts';
 const COLUMNS: readonly Column<SubscriptionOut>[] = [
   { head: 'ID', of: ({ id }) => id },
   { head: 'WEBHOOK', of: ({ webhook }) => webhook },
-  { head: 'TYPE', of: ({ type }) => type, least: 20 },
+  { head: 'TYPE', of: ({ type }) => type, least: 20, keepEnd: true },
   { head: 'FILTER', of: ({ filter }) => filter ?? '–', least: 10 },
 ];
 

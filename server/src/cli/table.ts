@@ -6,7 +6,7 @@ export interface Column<Item> {
   head: string;
   of(item: Item): string;
   style?(item: Item): Style | undefined;
-  /** It may be cut when the screen is narrow, down to this many cells. */
+  /** It may be cut when the screen is narrow, down to this many cells; 0: it may be left out. Later ones go first. */
   least?: number;
   /** Of what is cut the end stays: event types begin alike. */
   keepEnd?: true;
@@ -25,38 +25,38 @@ export function tableOf<Item>(items: readonly Item[], columns: readonly Column<I
   const rows = items.map((item) => columns.map((column) => plain(column.of(item))));
   const natural = columns.map(({ head }, at) => Math.max(widthOf(head), ...rows.map((row) => widthOf(row[at] ?? ''))));
   const widths = fit(natural, columns, look.columns);
-  const line = (cells: readonly string[], style: (at: number) => Style | undefined): string =>
-    cells
-      .map((cell, at) => {
-        const text = clip(cell, widths[at] ?? 0, columns[at]?.keepEnd);
-        const name = style(at);
-        const painted = name === undefined ? text : look.paint(name, text);
-        return at === cells.length - 1 ? painted : painted + pad('', (widths[at] ?? 0) - widthOf(text) + GAP);
-      })
-      .join('')
-      .trimEnd();
-  const heads = line(
-    columns.map(({ head }) => head),
-    () => 'dim',
-  );
-  return [heads, ...rows.map((row, index) => line(row, (at) => columns[at]?.style?.(items[index] as Item)))];
+  const line = (cells: readonly string[], style: (column: Column<Item>) => Style | undefined): string => {
+    const shown = columns.flatMap((column, at) => {
+      const width = widths[at] as number;
+      if (width === 0) return [];
+      const text = clip(cells[at] as string, width, column.keepEnd);
+      const name = style(column);
+      return [(name === undefined ? text : look.paint(name, text)) + ' '.repeat(width - widthOf(text))];
+    });
+    return shown.join(' '.repeat(GAP)).trimEnd();
+  };
+  const heads = columns.map(({ head }) => head);
+  return [
+    line(heads, () => 'dim'),
+    ...items.map((item, index) => line(rows[index] as string[], (column) => column.style?.(item))),
+  ];
 }
 
-/** Takes from the widest column that may shrink until all fit. */
+/** Narrows columns from the last to the first until all fit; what may be cut to nothing is left out. */
 function fit<Item>(natural: readonly number[], columns: readonly Column<Item>[], room: number): number[] {
   const widths = [...natural];
-  const excess = () => widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - room;
-  while (excess() > 0) {
-    let widest = -1;
-    for (const [at, { least }] of columns.entries()) {
-      if (least === undefined || (widths[at] as number) <= least) continue;
-      if (widest < 0 || (widths[at] as number) > (widths[widest] as number)) widest = at;
-    }
-    if (widest < 0) break;
-    widths[widest] = (widths[widest] as number) - 1;
+  const excess = () => widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + GAP), -GAP) - room;
+  for (let at = widths.length - 1; at >= 0 && excess() > 0; at--) {
+    const { least } = columns[at] as Column<Item>;
+    if (least === undefined) continue;
+    const width = Math.max(least, (widths[at] as number) - excess());
+    widths[at] = width < LEGIBLE ? 0 : Math.min(width, widths[at] as number);
   }
   return widths;
 }
+
+/** A column narrower than this says nothing. */
+const LEGIBLE = 6;
 
 /** Lines `name  value`, names aligned; what is null or empty is left out. */
 export function factsOf(facts: Readonly<Record<string, string | number | null | undefined>>, look: Look): string[] {

@@ -8,7 +8,7 @@ import { EXIT, Failure, usage } from './failure.ts';
 import { readSecret } from './input.ts';
 import { collect, type Declare, type Run, type Session } from './session.ts';
 import type { Column } from './table.ts';
-import type { Style } from './terminal.ts';
+import { plain, type Style } from './terminal.ts';
 
 const STYLES: Readonly<Record<WebhookOut['state'], Style>> = {
   pending: 'yellow',
@@ -216,7 +216,7 @@ async function test(session: Session, _options: object, [named]: [string]): Prom
   session.show(result, () => [
     ok
       ? `${paint('green', '✔')} the right answer after ${durationMs} ms; the webhook is ${result.state}`
-      : `${paint('red', '✖')} ${error ?? `status ${status}`}; the webhook is ${result.state}`,
+      : `${paint('red', '✖')} ${plain(error ?? `status ${status}`)}; the webhook is ${result.state}`,
   ]);
   return ok ? EXIT.ok : EXIT.failed;
 }
@@ -271,7 +271,7 @@ export async function webhookId(client: Client, named: string, signal: AbortSign
 }
 
 function stateLine({ id, name, state, reason }: WebhookOut): string {
-  return `${name} (${id}) is ${state}: ${reason}`;
+  return plain(`${name} (${id}) is ${state}: ${reason}`);
 }
 
 /** What was generated and will not be shown again. */
