@@ -129,26 +129,27 @@ export class Engine {
   /** Reads a target's webhook again: it was changed, or is needed for the first time. */
   async reload(key: TargetKey): Promise<void> {
     const queue = this.#queueOf(key);
-    queue.outdated = true;
+    queue.changes++;
     return (queue.loading ??= this.#load(queue).finally(() => (queue.loading = null)));
   }
 
   // One reading after the other: what is read last is what was written last.
   async #load(queue: TargetQueue): Promise<void> {
     const { store, clock, defaults, onError } = this.#parts;
-    while (queue.outdated && this.#running) {
-      queue.outdated = false;
+    while (queue.changesRead < queue.changes && this.#running) {
+      const { changes } = queue;
       try {
         const target = await store.settings.target(queue);
         if (this.#queueOf(queue) !== queue) return;
         const before = queue.route;
         const route = target && makeRoute(target, defaults, clock.now());
         queue.route = route && before ? takeOver(route, before, queue.unwritten > 0) : route;
+        queue.changesRead = changes;
         if (route?.expiresAt) this.#later(route.expiresAt - clock.now(), () => void this.reload(queue));
         await this.#adopt(queue, before);
       } catch (error) {
         onError(error);
-        queue.outdated = true;
+        queue.changes++;
         await new Promise<void>((again) => this.#later(RETRY_MS, again));
       }
     }
@@ -374,7 +375,7 @@ export class Engine {
    */
   async retry(key: DeliveryKey): Promise<ManualResult> {
     const queue = this.#queueOf(key);
-    if (queue.route === null) await this.reload(queue);
+    if (queue.route === null || queue.changesRead < queue.changes) await this.reload(queue);
     const { route } = queue;
     if (!route) return { kind: 'gone' };
     const lane = this.#parts.lanes.owned(route.lane);

@@ -68,8 +68,10 @@ export class TargetQueue implements Taker, TargetKey {
   /** When the store's next delivery that is not due yet will be (epoch ms). */
   nextDueAt = Infinity;
   underWay = 0;
-  /** The webhook was changed since it was read; the reading that is under way. */
-  outdated = false;
+  /** Changes of the webhook heard of, and how many of them the route knows: nothing is sent by an old one. */
+  changes = 0;
+  changesRead = 0;
+  /** The reading that is under way. */
   loading: Promise<void> | null = null;
   /** Changes of its state that were judged here and are on their way to the store. */
   unwritten = 0;
@@ -122,6 +124,7 @@ export class TargetQueue implements Taker, TargetKey {
       this.waiting > 0 &&
       this.route !== null &&
       this.route.sendable &&
+      this.changes === this.changesRead &&
       this.underWay < Math.floor(this.window.size) &&
       this.quietUntil <= this.#now()
     );
