@@ -1,6 +1,6 @@
 // `bellwire deliveries`: what became of each event at each webhook.
 import type { AttemptOut, DeliveryOut } from '../api/deliveries.ts';
-import { countOf, take } from './events.ts';
+import { countOf, upTo } from './events.ts';
 import { EXIT } from './failure.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
@@ -56,7 +56,7 @@ async function list(session: Session, options: ListOptions): Promise<void> {
   const state = options.state as DeliveryOut['state'] | undefined;
   const limit = Math.min(count, 500);
   const found = client.deliveries.list({ state, webhook, event: options.event, limit, signal });
-  session.table(await take(found, count), COLUMNS, 'There is no such delivery.');
+  await session.table(upTo(count, found), COLUMNS, 'There is no such delivery.');
 }
 
 async function show(session: Session, _options: object, [id]: [string]): Promise<void> {

@@ -48,8 +48,8 @@ export const eventTypes: Declare = (command, run) => {
 };
 
 async function list({ client, signal, table }: Session, { service }: { service?: string }): Promise<void> {
-  const all = await (await client()).eventTypes.list({ service, signal }).all();
-  table(all, COLUMNS, 'The catalog is empty: bellwire types put <type>');
+  const all = (await client()).eventTypes.list({ service, signal });
+  await table(all, COLUMNS, 'The catalog is empty: bellwire types put <type>');
 }
 
 async function show(session: Session, _options: object, [name]: [string]): Promise<void> {

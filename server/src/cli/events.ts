@@ -67,13 +67,12 @@ export function countOf(text: string, option: string): number {
 }
 
 /** The first items of a list, no more pages asked for than they need. */
-export async function take<Item>(items: AsyncIterable<Item>, count: number): Promise<Item[]> {
-  const taken: Item[] = [];
+export async function* upTo<Item>(count: number, items: AsyncIterable<Item>): AsyncGenerator<Item, void, void> {
+  let left = count;
   for await (const item of items) {
-    taken.push(item);
-    if (taken.length >= count) break;
+    yield item;
+    if (--left <= 0) return;
   }
-  return taken;
 }
 
 async function list(session: Session, options: ListOptions): Promise<void> {
@@ -83,7 +82,7 @@ async function list(session: Session, options: ListOptions): Promise<void> {
   const order = options.oldestFirst === true ? 'oldest-first' : 'newest-first';
   const limit = Math.min(count, 500);
   const found = client.events.list({ type, source, since, until, order, limit, signal: session.signal });
-  session.table(await take(found, count), COLUMNS, 'There is no such event: bellwire publish --help');
+  await session.table(upTo(count, found), COLUMNS, 'There is no such event: bellwire publish --help');
 }
 
 async function show(session: Session, { bytes }: { bytes?: boolean }, [id]: [string]): Promise<void> {

@@ -34,7 +34,7 @@ export const keys: Declare = (command, run) => {
 };
 
 async function list({ client, signal, table }: Session): Promise<void> {
-  table(await (await client()).keys.list({ signal }).all(), COLUMNS, 'There is no key: bellwire keys add <name>');
+  await table((await client()).keys.list({ signal }), COLUMNS, 'There is no key: bellwire keys add <name>');
 }
 
 async function add(session: Session, options: AddOptions, [name]: [string]): Promise<void> {

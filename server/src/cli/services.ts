@@ -19,8 +19,8 @@ export const services: Declare = (command, run) => {
 };
 
 async function list({ client, signal, table }: Session): Promise<void> {
-  const all = await (await client()).services.list({ signal }).all();
-  table(all, COLUMNS, 'There is no service yet: bellwire services add <service>');
+  const all = (await client()).services.list({ signal });
+  await table(all, COLUMNS, 'There is no service yet: bellwire services add <service>');
 }
 
 async function add(session: Session, { description }: { description?: string }, [service]: [string]): Promise<void> {

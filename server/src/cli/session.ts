@@ -24,7 +24,7 @@ export interface Session {
   /** One thing: as JSON, or as these lines. */
   show(thing: unknown, lines: () => readonly string[]): void;
   /** Many: one JSON line each, or a table; `none` is said instead of an empty table. */
-  table<Item>(items: readonly Item[], columns: readonly Column<Item>[], none: string): void;
+  table<Item>(items: AsyncIterable<Item>, columns: readonly Column<Item>[], none: string): Promise<void>;
   /** `name  value` lines. */
   facts(facts: Parameters<typeof factsOf>[0]): string[];
   /** A line for people on stdout; nothing with --json. */
@@ -69,10 +69,15 @@ export function createSession(
       if (json) write(JSON.stringify(thing));
       else for (const line of lines()) write(line);
     },
-    table(items, columns, none) {
-      if (json) for (const item of items) write(JSON.stringify(item));
-      else if (items.length === 0) write(none);
-      else for (const line of tableOf(items, columns, look)) write(line);
+    async table<Item>(items: AsyncIterable<Item>, columns: readonly Column<Item>[], none: string) {
+      const rows: Item[] = [];
+      for await (const item of items) {
+        if (json) write(JSON.stringify(item));
+        else rows.push(item);
+      }
+      if (json) return;
+      if (rows.length === 0) write(none);
+      else for (const line of tableOf(rows, columns, look)) write(line);
     },
     facts: (facts) => factsOf(facts, look),
     say,

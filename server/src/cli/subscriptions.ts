@@ -75,6 +75,6 @@ async function find({ client, signal }: Session, named: string, type: string | u
 async function list({ client, signal, table }: Session, { webhook: named }: { webhook?: string }): Promise<void> {
   const found = await client();
   const webhook = named === undefined ? undefined : await webhookId(found, named, signal);
-  const all = await found.subscriptions.list({ webhook, signal }).all();
-  table(all, COLUMNS, 'There is no subscription yet: bellwire subscribe <webhook> <type>');
+  const all = found.subscriptions.list({ webhook, signal });
+  await table(all, COLUMNS, 'There is no subscription yet: bellwire subscribe <webhook> <type>');
 }

@@ -23,7 +23,9 @@ const GAP = 2;
 /** The lines of a table, its heads first. */
 export function tableOf<Item>(items: readonly Item[], columns: readonly Column<Item>[], look: Look): string[] {
   const rows = items.map((item) => columns.map((column) => plain(column.of(item))));
-  const natural = columns.map(({ head }, at) => Math.max(widthOf(head), ...rows.map((row) => widthOf(row[at] ?? ''))));
+  const natural = columns.map(({ head }, at) =>
+    rows.reduce((widest, row) => Math.max(widest, widthOf(row[at] as string)), widthOf(head)),
+  );
   const widths = fit(natural, columns, look.columns);
   const line = (cells: readonly string[], style: (column: Column<Item>) => Style | undefined): string => {
     const shown = columns.flatMap((column, at) => {

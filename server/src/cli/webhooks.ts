@@ -153,8 +153,8 @@ async function add(session: Session, options: SettingOptions, [name, url]: [stri
 }
 
 async function list({ client, signal, table }: Session): Promise<void> {
-  const all = await (await client()).webhooks.list({ signal }).all();
-  table(all, COLUMNS, 'There is no webhook yet: bellwire webhooks add <name> <url>');
+  const all = (await client()).webhooks.list({ signal });
+  await table(all, COLUMNS, 'There is no webhook yet: bellwire webhooks add <name> <url>');
 }
 
 async function show(session: Session, _options: object, [named]: [string]): Promise<void> {
@@ -236,8 +236,8 @@ async function rotate(
 
 async function changes({ client, signal, table }: Session, _options: object, [named]: [string]): Promise<void> {
   const found = await client();
-  const all = await found.webhooks.changes(await webhookId(found, named, signal), { signal }).all();
-  table(
+  const all = found.webhooks.changes(await webhookId(found, named, signal), { signal });
+  await table(
     all,
     [
       { head: 'AT', of: ({ at }) => at },

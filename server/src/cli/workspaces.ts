@@ -73,7 +73,7 @@ function limitsIn({ eventsPerDay, bytesPerDay, webhooks, subscriptions }: LimitO
 }
 
 async function list({ client, signal, table }: Session): Promise<void> {
-  table(await (await client()).workspaces.list({ signal }).all(), COLUMNS, 'There is no workspace.');
+  await table((await client()).workspaces.list({ signal }), COLUMNS, 'There is no workspace.');
 }
 
 async function add(session: Session, options: LimitOptions, [name]: [string]): Promise<void> {
