@@ -12,27 +12,28 @@ import { openStore, type Store } from '../../server/src/store/index.ts';
 export const failPoints = ['accept:before', 'accept:after', 'settle:before', 'settle:after'] as const;
 export type FailPoint = (typeof failPoints)[number];
 
-if (import.meta.main) await main(process.argv[2] as FailPoint | undefined);
+/** No point counts before the platform listens: whoever waits for it has to hear of it first. */
+let isArmed = false;
 
 async function main(point: FailPoint | undefined): Promise<void> {
   const { config } = loadConfig({ folder: process.cwd(), env: process.env });
   const log = createLog({ level: config.log.level, pretty: false, destination: process.stdout });
-  const platform = await startPlatform({
+  await startPlatform({
     config,
     log,
     version: '0.0.0-crash',
     openStore: async (options) => mined(await openStore(options), point),
   });
+  isArmed = true;
   // The pipe breaks when the test that started us ends, however it ends: nothing is left behind.
   process.stdin.resume().once('end', () => process.exit());
-  process.once('SIGTERM', () => void platform.stop().then(() => process.exit()));
 }
 
 /** The store, and the end of the process at one point of it. */
 function mined(store: Store, point: FailPoint | undefined): Store {
   const { accept, settle } = store.log;
   const die = (at: FailPoint): void => {
-    if (at === point) process.kill(process.pid, 'SIGKILL');
+    if (isArmed && at === point) process.kill(process.pid, 'SIGKILL');
   };
   store.log.accept = async (publish) => {
     die('accept:before');
@@ -48,3 +49,5 @@ function mined(store: Store, point: FailPoint | undefined): Store {
   };
   return store;
 }
+
+if (import.meta.main) await main(process.argv[2] as FailPoint | undefined);

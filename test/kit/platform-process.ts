@@ -6,8 +6,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { failPoints } from './platform-entry.ts';
 
-const entry = fileURLToPath(new URL('./platform-entry.ts', import.meta.url));
 const root = join(import.meta.dirname, '..', '..');
+/** The real program; and one that can be told where to end itself. */
+const bellwire = [join(root, 'server', 'src', 'cli.ts'), 'serve', '--json'];
+const entry = fileURLToPath(new URL('./platform-entry.ts', import.meta.url));
 /** Compiled once, started many times: a start takes half as long. */
 const cache = process.env['NODE_COMPILE_CACHE'] ?? join(root, 'node_modules', '.cache', 'node');
 
@@ -16,7 +18,7 @@ export interface ProcessOptions {
   folder: string;
   /** Settings, as the environment gives them: `{ BELLWIRE_STORE: … }`. */
   env?: Record<string, string>;
-  /** Where it is to end itself: one of {@link failPoints}; anywhere else it does not. */
+  /** Where it is to end itself: one of {@link failPoints}; otherwise it is `bellwire serve`, as everyone runs it. */
   failAt?: string | undefined;
 }
 
@@ -34,7 +36,8 @@ export interface PlatformProcess {
 /** Starts it in dev mode on a free port; resolves when it listens, rejects with what it said when it ends before. */
 export async function startProcess({ folder, env = {}, failAt }: ProcessOptions): Promise<PlatformProcess> {
   mkdirSync(folder, { recursive: true });
-  const child = spawn(process.execPath, [entry, ...failPoints.filter((point) => point === failAt)], {
+  const point = failPoints.find((known) => known === failAt);
+  const child = spawn(process.execPath, point ? [entry, point] : bellwire, {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],
@@ -44,8 +47,11 @@ export async function startProcess({ folder, env = {}, failAt }: ProcessOptions)
       BELLWIRE_DATA_FOLDER: folder,
       ...env,
     },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  const orphan = (): boolean => child.kill('SIGKILL');
+  process.once('exit', orphan);
+  child.once('exit', () => process.off('exit', orphan));
   child.stdin.on('error', () => {}); // it may be gone already when we are
   const ended = new Promise<NodeJS.Signals | null>((gone) => child.once('exit', (_, signal) => gone(signal)));
   const url = await address(child, ended);
@@ -67,11 +73,13 @@ async function end(child: ChildProcess, ended: Promise<unknown>, signal: NodeJS.
 function address(child: ChildProcess, ended: Promise<unknown>): Promise<string> {
   return new Promise((resolve, reject) => {
     const said: string[] = [];
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      if (said.length < 100) said.push(line);
-      const { message, url } = asObject(line);
-      if (message === 'the platform is running') resolve(String(url));
-    });
+    for (const input of [child.stdout!, child.stderr!]) {
+      createInterface({ input }).on('line', (line) => {
+        if (said.length < 100) said.push(line);
+        const { message, url } = asObject(line);
+        if (message === 'the platform is running') resolve(String(url));
+      });
+    }
     void ended.then(() => reject(new Error(`the platform did not start:\n${said.join('\n')}`)));
   });
 }
