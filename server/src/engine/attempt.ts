@@ -35,6 +35,12 @@ export function compose(route: Route, delivery: PendingDelivery, sentAt: number)
   };
 }
 
+/** What a try comes to whose request could not even be composed. */
+export function uncomposed(error: Error): Outcome {
+  const message = `the request could not be made: ${error.message}`;
+  return { kind: 'failure', code: 'other', message, status: null, durationMs: 0, connectMs: 0 };
+}
+
 /** The row of an attempt. */
 export function attemptOf(
   outcome: Outcome,

@@ -13,9 +13,9 @@ import { describeOutcome, isOurFault, type Outcome } from '../model/outcome.ts';
 import { decide, isSuccess, type Decision } from '../model/retry.ts';
 import { isSendable, judge, type Evidence } from '../model/webhook.ts';
 import type { OwnedLane, Store, TargetKey } from '../store/contract.ts';
-import { attemptOf, compose } from './attempt.ts';
+import { attemptOf, compose, uncomposed } from './attempt.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
-import { makeRoute, type Route, type RouteDefaults } from './route.ts';
+import { makeRoute, takeOver, type Route, type RouteDefaults } from './route.ts';
 import { Settler } from './settler.ts';
 import { TargetQueue, type QueueLimits } from './target-queue.ts';
 import type { Transport } from './transport.ts';
@@ -447,28 +447,6 @@ export class Engine {
   abandon(): void {
     this.#settler.abandon();
   }
-}
-
-// A webhook read again. What memory has seen of its deliveries is newer than what the store was told of them; its state
-// is the store's, for people may have changed it. While a change of ours is on its way there, both must allow a send.
-function takeOver(read: Route, before: Route, isUnwritten: boolean): Route {
-  if (isUnwritten) {
-    const { vitals, revision, intent, sendable } = before;
-    return { ...read, vitals, revision, intent, sendable: read.sendable && sendable };
-  }
-  const { health, streak, lastSuccessAt } = read.vitals;
-  const known = before.vitals;
-  const vitals = {
-    health,
-    streak: health === known.health ? known.streak : streak,
-    lastSuccessAt: Math.max(lastSuccessAt ?? 0, known.lastSuccessAt ?? 0) || null,
-  };
-  return { ...read, vitals };
-}
-
-function uncomposed(error: Error): Outcome {
-  const message = `the request could not be made: ${error.message}`;
-  return { kind: 'failure', code: 'other', message, status: null, durationMs: 0, connectMs: 0 };
 }
 
 interface Judged {

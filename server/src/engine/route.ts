@@ -71,6 +71,26 @@ export function makeRoute(
   };
 }
 
+/**
+ * The route of a webhook that was read again. What memory has seen of its deliveries is newer than what the store was
+ * told of them; its state is the store's, for people may have changed it. While a change of ours is on its way there
+ * (`isUnwritten`), both must allow a send.
+ */
+export function takeOver(read: Route, before: Route, isUnwritten: boolean): Route {
+  if (isUnwritten) {
+    const { vitals, revision, intent, sendable } = before;
+    return { ...read, vitals, revision, intent, sendable: read.sendable && sendable };
+  }
+  const { health, streak, lastSuccessAt } = read.vitals;
+  const known = before.vitals;
+  const vitals = {
+    health,
+    streak: health === known.health ? known.streak : streak,
+    lastSuccessAt: Math.max(lastSuccessAt ?? 0, known.lastSuccessAt ?? 0) || null,
+  };
+  return { ...read, vitals };
+}
+
 function staticHeaders({ headers, format }: Webhook, userAgent: string): string[] {
   const own = Object.entries(headers).flat();
   const named = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
