@@ -106,6 +106,8 @@ test('a second signal ends serve at once, whatever is under way', async (t) => {
   const socket = connect(Number(port), '127.0.0.1');
   t.after(() => socket.destroy());
   await once(socket, 'connect');
+  // The process ends with the request half sent: a reset is as good as an end.
+  socket.on('error', () => undefined);
   socket.write('POST /v1/webhooks HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n');
   child.kill('SIGTERM');
   await line(/^stopping: /);
