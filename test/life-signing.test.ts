@@ -149,3 +149,20 @@ test('R71 a rotation ends: the former secret is honoured until then, and not aft
   const [, after] = await endpoint.received(2);
   assert.throws(() => new Webhook(KEY).verify(after!.body.toString(), signed(after!)));
 });
+
+test('R123 deliveries hang on no token: the key that registered the webhook is gone, its secret knows no end', async (t) => {
+  const life = await startLife(t);
+  const endpoint = await startReceiver();
+  t.after(() => endpoint.stop());
+  const made = await life.expect(201, 'POST /v1/keys', { body: { name: 'subscriber', scopes: ['manage', 'read'] } });
+  const key = made['key'] as string;
+  const body = { name: 'of the subscriber', url: endpoint.url, verification: 'none', secret: KEY };
+  const webhook = await life.expect(201, 'POST /v1/webhooks', { key, body });
+  await life.subscribe(webhook['id'] as string);
+  await life.expect(204, `DELETE /v1/keys/${made['id'] as string}`);
+  await life.publish();
+  const [request] = await endpoint.received(1);
+  new Webhook(KEY).verify(request!.body.toString(), signed(request!));
+  const shown = await life.state(webhook['id'] as string, 'active');
+  assert.equal(shown['secondaryUntil'], null, 'the only instant a secret has is the end of a former one');
+});
