@@ -4,7 +4,7 @@
 //
 // Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. A whole run goes to
 // bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
-// `--case=1/single` for one case (fan-out/publish), `--profile=FOLDER` for CPU profiles of the platform.
+// `--case=1/single` (fan-out/publish) or `--case=latency` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
 import { describeMachine } from './machine.ts';
@@ -21,10 +21,10 @@ const onlyCase = wordAfter('case');
 const isWhole = words.length === 0;
 
 const CASES = [
-  { fanout: 1, publish: 'single', events: 60_000, perRequest: 1, connections: 64 },
-  { fanout: 1, publish: 'batched', events: 100_000, perRequest: 100, connections: 8 },
-  { fanout: 10, publish: 'single', events: 15_000, perRequest: 1, connections: 64 },
-  { fanout: 10, publish: 'batched', events: 15_000, perRequest: 100, connections: 8 },
+  { fanout: 1, publish: 'single', events: 40_000, perRequest: 1, connections: 64 },
+  { fanout: 1, publish: 'batched', events: 60_000, perRequest: 100, connections: 8 },
+  { fanout: 10, publish: 'single', events: 8_000, perRequest: 1, connections: 64 },
+  { fanout: 10, publish: 'batched', events: 8_000, perRequest: 100, connections: 8 },
 ] as const;
 
 /** Events per second, for how long, s. */
@@ -50,7 +50,7 @@ async function measureEngine(engine: string, ground: Ground): Promise<[Throughpu
       `${engine} ${fanout}/${publish}: ${Math.round(deliveriesPerSecond)}/s, ${cpuMsPerDelivery.toFixed(3)} CPU ms`,
     );
   }
-  for (const { rate, seconds } of onlyCase === null ? RATES : []) {
+  for (const { rate, seconds } of onlyCase === null || onlyCase === 'latency' ? RATES : []) {
     const events = Math.max(rate, Math.round(rate * seconds * scale));
     const { delays } = await measure({ fanout: 1, perRequest: 1, connections: 32, rate, events }, ground);
     const row = latencyRow(engine, rate, delays);

@@ -39,8 +39,7 @@ export async function measure(task: Task, ground: Ground): Promise<Measured> {
   const served = await serve(ground);
   const receiver = `http://127.0.0.1:${ground.receiver.greeting['port'] as number}/`;
   await createClient(served.url, served.key).subscribe(task.fanout, receiver);
-  const warm = task.rate === 0 ? Math.round(WARM_UP / task.fanout) : task.rate;
-  await deliver({ ...task, events: warm }, served, ground);
+  await deliver({ ...task, rate: 0, events: Math.round(WARM_UP / task.fanout) }, served, ground);
   const cpu = served.cpuMs();
   const { seconds, delays } = await deliver(task, served, ground);
   const used = served.cpuMs() - cpu;

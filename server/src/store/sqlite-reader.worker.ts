@@ -2,10 +2,15 @@
 //
 // A checkpoint copies what the log file holds into the data file and syncs it: done here, the hot thread is not
 // stopped by it.
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 
-const CHECKPOINT_EVERY_MS = 500;
+/** A log file of this size is checkpointed at once, a smaller one from time to time: each checkpoint syncs the data
+ *  file, and a publish that waits for the same disk meanwhile takes 20 ms instead of 1 (measured). */
+const LARGE_LOG_BYTES = 16 * 2 ** 20;
+const LOOK_EVERY_MS = 250;
+const CHECKPOINT_EVERY_MS = 10_000;
 const MOST_PREPARED = 500;
 
 const { file } = workerData as { file: string };
@@ -27,10 +32,15 @@ parentPort!.on('message', ({ id, sql, values }: { id: number; sql: string; value
   }
 });
 
+let checkpointedAt = performance.now();
+
 setInterval(() => {
   try {
+    const isLarge = statSync(`${file}-wal`).size > LARGE_LOG_BYTES;
+    if (!isLarge && performance.now() - checkpointedAt < CHECKPOINT_EVERY_MS) return;
+    checkpointedAt = performance.now();
     checkpointer.exec('PRAGMA wal_checkpoint(PASSIVE)');
   } catch {
     // Busy or the file is being closed: the next one does the rest.
   }
-}, CHECKPOINT_EVERY_MS);
+}, LOOK_EVERY_MS);
