@@ -5,7 +5,7 @@ import type { Postgres } from '../test/kit/postgres.ts';
 import type { Load } from './load.ts';
 import { cpuMsOf } from './machine.ts';
 import { start, type Part } from './processes.ts';
-import { createClient } from './setup.ts';
+import { subscribe } from './setup.ts';
 
 /** Where everything temporary of a run is. */
 export const TEMPORARY = join(import.meta.dirname, 'tmp');
@@ -38,7 +38,7 @@ const WARM_UP = 20_000;
 export async function measure(task: Task, ground: Ground): Promise<Measured> {
   const served = await serve(ground);
   const receiver = `http://127.0.0.1:${ground.receiver.greeting['port'] as number}/`;
-  await createClient(served.url, served.key).subscribe(task.fanout, receiver);
+  await subscribe(served, task.fanout, receiver);
   await deliver({ ...task, rate: 0, events: Math.round(WARM_UP / task.fanout) }, served, ground);
   const cpu = served.cpuMs();
   const { seconds, delays } = await deliver(task, served, ground);

@@ -351,21 +351,23 @@ export interface WebhookSecrets {
 }
 
 /** What a new webhook is made of. */
-export interface NewWebhook {
-  workspace: number;
-  name: string;
-  description: string;
-  url: string;
-  verification: Verification;
-  signing: readonly Signing[];
-  format: Format;
-  headers: Readonly<Record<string, string>>;
-  retryDelaysMs: readonly number[] | null;
-  timeoutMs: number | null;
-  publicKey: string | null;
+export interface NewWebhook extends Pick<
+  Webhook,
+  | 'workspace'
+  | 'name'
+  | 'description'
+  | 'url'
+  | 'verification'
+  | 'signing'
+  | 'format'
+  | 'headers'
+  | 'retryDelaysMs'
+  | 'timeoutMs'
+  | 'publicKey'
+  | 'health'
+  | 'reason'
+> {
   secrets: WebhookSecrets;
-  health: Health;
-  reason: string;
   now: number;
 }
 
