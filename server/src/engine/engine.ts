@@ -192,44 +192,39 @@ export class Engine {
     }
     const delivery = queue.take();
     this.#underWay++;
-    void this.#send(delivery, route, false).then((sent) => this.#end(queue, { ...sent, delivery, lane }));
+    const { startedAt, shownHeaders, outcome } = this.#send(delivery, route);
+    void outcome.then((came) => this.#end(queue, { delivery, lane, startedAt, shownHeaders, outcome: came }));
     if (route.paceMs > 0) this.#wakeAt(queue, queue.quietUntil);
     if (queue.behind) void this.#refill(queue);
   }
 
-  async #send(delivery: PendingDelivery, route: Route, manual: boolean): Promise<Sent> {
-    const startedAt = this.#parts.clock.now();
-    let shownHeaders = '{}';
-    let outcome: Outcome;
+  #send(delivery: PendingDelivery, route: Route): Sending {
+    const { clock, transport, onError } = this.#parts;
+    const startedAt = clock.now();
     try {
-      const composed = compose(route, delivery, startedAt);
-      shownHeaders = composed.shownHeaders;
-      outcome = await this.#parts.transport.send(composed.request);
+      const { request, shownHeaders } = compose(route, delivery, startedAt);
+      return { startedAt, shownHeaders, outcome: transport.send(request) };
     } catch (error) {
       // A row that was damaged, or a bug of ours: it must not take the other deliveries with it.
-      outcome = uncomposed(error as Error);
-      this.#parts.onError(error);
+      onError(error);
+      return { startedAt, shownHeaders: '{}', outcome: Promise.resolve(uncomposed(error as Error)) };
     }
-    const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual, startedAt, shownHeaders });
-    return { outcome, attempt };
   }
 
-  #end(
-    queue: TargetQueue,
-    { delivery, lane, outcome, attempt }: Sent & { delivery: PendingDelivery; lane: OwnedLane },
-  ): void {
+  #end(queue: TargetQueue, { delivery, lane, outcome, startedAt, shownHeaders }: Ended): void {
     const { clock, dice, onAttempt } = this.#parts;
     const now = clock.now();
+    const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual: false, startedAt, shownHeaders });
     const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
     const plan = queue.route?.plan ?? this.#parts.defaults.plan;
     const decision = decide({ outcome, tries, plan, now, dice: dice() });
     const next = nextOf(decision, { tries, now });
-    const firstTryAt = delivery.firstTryAt ?? attempt.startedAt;
+    const firstTryAt = delivery.firstTryAt ?? startedAt;
     const { workspace, event, target, copy } = delivery;
     queue.underWay--;
     this.#underWay--;
     this.#turns.back(queue);
-    this.#pace(queue, { outcome, decision, sentAt: attempt.startedAt });
+    this.#pace(queue, { outcome, decision, sentAt: startedAt });
     const changed = this.#judge(queue, { decision, outcome, firstTryAt, now, lane });
     this.#settler.add({
       settlement: { workspace, event, target, copy, next, firstTryAt, attempt },
@@ -397,7 +392,9 @@ export class Engine {
     const { route, lane } = to;
     const [delivery, before] = await Promise.all([log.pending(key), log.delivery(key)]);
     if (!delivery || !before) return { kind: 'gone' };
-    const { outcome, attempt } = await this.#send(delivery, route, true);
+    const { startedAt, shownHeaders, outcome: coming } = this.#send(delivery, route);
+    const outcome = await coming;
+    const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual: true, startedAt, shownHeaders });
     const delivered = isSuccess(outcome);
     const now = this.#parts.clock.now();
     const { workspace, event, target, copy, tries, firstTryAt } = delivery;
@@ -411,7 +408,7 @@ export class Engine {
         target,
         copy,
         next,
-        firstTryAt: firstTryAt ?? attempt.startedAt,
+        firstTryAt: firstTryAt ?? startedAt,
         attempt,
       };
       this.#settler.add({ settlement, lane, synced: true, done });
@@ -457,9 +454,18 @@ interface Judged {
   lane: OwnedLane;
 }
 
-interface Sent {
+/** A try under way. */
+interface Sending {
+  startedAt: number;
+  shownHeaders: string;
+  outcome: Promise<Outcome>;
+}
+
+/** A try that has ended. */
+interface Ended extends Omit<Sending, 'outcome'> {
+  delivery: PendingDelivery;
+  lane: OwnedLane;
   outcome: Outcome;
-  attempt: Attempt;
 }
 
 function nextOf(decision: Decision, { tries, now }: { tries: number; now: number }): NonNullable<Settlement['next']> {

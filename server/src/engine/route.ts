@@ -5,6 +5,7 @@ import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
 import { planFromDelays, type RetryPlan } from '../model/retry.ts';
 import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
 import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
+import { hmacSha256 } from './hmac.ts';
 import { parseTarget, type Target } from './transport.ts';
 
 /** A webhook, ready to be delivered to. */
@@ -59,7 +60,7 @@ export function makeRoute(
     format: webhook.format,
     headers: [...headers, ...secretHeaders(authorization ?? '')],
     shownHeaders: asObject([...headers, ...secretHeaders(MASK)]),
-    sign: createSyncSigner(signingKeys(webhook, secrets, rotating), nodeCrypto),
+    sign: createSyncSigner(signingKeys(webhook, secrets, rotating), { ...nodeCrypto, hmacSha256 }),
     plan: typeof own === 'string' ? defaults.plan : own,
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
     paceMs: webhook.allowedRate === null ? 0 : 60_000 / webhook.allowedRate,

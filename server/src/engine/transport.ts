@@ -171,7 +171,8 @@ class ConnectionPool implements ExchangeOwner {
     const { target, method, headers, body } = exchange.request;
     connection.take();
     exchange.start(connection, performance.now());
-    connection.client.dispatch({ path: target.path, method, headers: this.#complete(headers), body }, exchange);
+    const { origin, path } = target;
+    connection.client.dispatch({ origin, path, method, headers: this.#complete(headers), body }, exchange);
   }
 
   #complete(headers: string[]): string[] {

@@ -48,10 +48,8 @@ async function expand(
   const carried = { event: fanout.event, type, trace, envelope };
   const all = batch.map((target) => newDelivery({ workspace: fanout.workspace, target, carried, at: now }));
   const deleted = { at: now, reason: 'the webhook was deleted' };
-  await tx.insertNew(
-    'deliveries',
-    all.map((delivery) => deliveryRow(delivery, living.has(delivery.target) ? null : deleted)),
-  );
+  const rows = all.map((delivery) => deliveryRow(delivery, living.has(delivery.target) ? null : deleted));
+  await tx.insert('deliveries', rows, 'keep');
   if (targets.length === 0) await tx.run('DELETE FROM fanouts WHERE workspace = $1 AND event = $2', key);
   else {
     const rest = JSON.stringify(targets);

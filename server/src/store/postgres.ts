@@ -210,8 +210,8 @@ class PostgresTx implements Tx {
     return (await this.#query(text, values)).rowCount ?? 0;
   }
 
-  async insert(table: TableName, rows: readonly (readonly Value[])[]): Promise<void> {
-    await this.#insert(table, rows, '');
+  async insert(table: TableName, rows: readonly (readonly Value[])[], existing = 'refuse'): Promise<void> {
+    await this.#insert(table, rows, existing === 'keep' ? ' ON CONFLICT DO NOTHING' : '');
   }
 
   async insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]> {

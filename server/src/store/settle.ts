@@ -38,7 +38,7 @@ async function settleWhole(sql: Sql, listeners: Listeners, batch: SettleBatch): 
       moved.length = 0;
       if (!(await stillOwned(tx, sql.dialect, batch.lanes))) return 'fenced';
       const settled = await settleDeliveries(tx, batch.settlements);
-      await tx.insertNew('attempts', settled.map(attemptRow));
+      await tx.insert('attempts', settled.map(attemptRow), 'keep');
       for (const change of batch.vitals) if (await setVitals(tx, change)) moved.push(change);
       return 'settled';
     },

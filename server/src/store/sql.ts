@@ -28,8 +28,8 @@ export interface Tx {
   all<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
   /** Runs a statement, resolves the number of rows it changed. */
   run(text: string, values?: readonly Value[]): Promise<number>;
-  /** Inserts many rows in the table's column order. */
-  insert(table: TableName, rows: readonly (readonly Value[])[]): Promise<void>;
+  /** Inserts many rows in the table's column order; `keep` leaves alone what is there under their keys already. */
+  insert(table: TableName, rows: readonly (readonly Value[])[], existing?: 'refuse' | 'keep'): Promise<void>;
   /** Inserts those rows whose keys are new; resolves for each whether it was. */
   insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]>;
   /** Sets columns of many rows, each once; resolves how many rows there were to set. */

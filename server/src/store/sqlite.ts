@@ -198,14 +198,14 @@ class SqliteTx implements Tx {
   }
 
   // Measured: 50 rows in one statement cost 3.5 µs each, one row in a statement 5.7 µs.
-  async insert(table: TableName, rows: readonly (readonly Value[])[]): Promise<void> {
+  async insert(table: TableName, rows: readonly (readonly Value[])[], existing = 'refuse'): Promise<void> {
+    const conflict = existing === 'keep' ? ' ON CONFLICT DO NOTHING' : '';
     let from = 0;
-    if (rows.length >= MANY) {
-      const { statement } = this.#engine.prepare(insertText(table, '', MANY));
-      for (; from + MANY <= rows.length; from += MANY) statement.run(...rows.slice(from, from + MANY).flat());
+    for (const many of MANY) {
+      if (from + many > rows.length) continue;
+      const { statement } = this.#engine.prepare(insertText(table, conflict, many));
+      for (; from + many <= rows.length; from += many) statement.run(...rows.slice(from, from + many).flat());
     }
-    const { statement } = this.#engine.prepare(insertText(table, ''));
-    for (const row of from === 0 ? rows : rows.slice(from)) statement.run(...row);
   }
 
   async insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]> {
@@ -233,8 +233,8 @@ class SqliteTx implements Tx {
   }
 }
 
-/** Rows of one statement where many are inserted. */
-const MANY = 50;
+/** Rows of one statement where many are inserted: as many as are left, by the largest first. */
+const MANY = [50, 10, 1];
 
 const insertTexts = new Map<string, string>();
 

@@ -160,7 +160,6 @@ CREATE TABLE deliveries (
 )${clustered}${updated};
 CREATE INDEX deliveries_open ON deliveries (workspace, target, due_at, event, copy) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (workspace, event) WHERE state = 2;
-CREATE INDEX deliveries_of_target ON deliveries (workspace, target, event);
 
 CREATE TABLE attempts (
   workspace BIGINT NOT NULL,
