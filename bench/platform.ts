@@ -1,6 +1,6 @@
 // The measured platform, a process of its own: what `bellwire serve --dev` starts, told by IPC what to run on.
-import { loadConfig } from '../server/src/config.ts';
-import { createLog } from '../server/src/log.ts';
+import { loadConfig } from '../server/src/config/index.ts';
+import { createLog } from '../server/src/log/index.ts';
 import { startPlatform } from '../server/src/platform.ts';
 
 process.on('message', async ({ folder, store }: { folder: string; store: string | null }) => {

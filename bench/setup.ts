@@ -1,5 +1,5 @@
 // Sets the measured platform up over its API: one type, so many webhooks, all subscribed.
-import { createClient } from '../server/src/client.ts';
+import { createClient } from '../server/src/client/index.ts';
 
 const TYPE = 'com.example.bench.v1';
 

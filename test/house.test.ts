@@ -59,7 +59,7 @@ test('the house: the rules see what they forbid', () => {
     ['server/src/api/a.ts', "process.on('SIGTERM', stop);"],
     ['server/src/api/a.ts', 'process.exit(1);'],
     ['server/src/api/a.ts', "export { b } from './b';"],
-    ['server/src/client.ts', "import { WebhookIn } from './api/webhooks.ts';"],
+    ['server/src/client/index.ts', "import { WebhookIn } from '../api/webhooks.ts';"],
     ['server/src/somewhere/else.ts', 'export {};'],
   ];
   for (const [path, text] of forbidden) assert.equal(broken(path, text).length, 1, `${path}: ${text}`);
@@ -71,7 +71,7 @@ test('the house: the rules see what they forbid', () => {
       'server/src/engine/a.ts',
       "import type { Store } from '../store/contract.ts';\nimport { sign } from '@bellwire/receiver';",
     ],
-    ['server/src/client.ts', "import type { WebhookIn } from './api/webhooks.ts';"],
+    ['server/src/client/index.ts', "import type { WebhookIn } from '../api/webhooks.ts';"],
     ['server/src/platform.ts', "import { openSqlite } from './store/sqlite.ts';"],
   ];
   for (const [path, text] of allowed) none(broken(path, text));

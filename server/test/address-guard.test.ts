@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
-import { AddressRefused, createAddressGuard } from '../src/engine/address-guard.ts';
-import { createResolve } from '../src/engine/address-resolve.ts';
+import { AddressRefused, createAddressGuard } from '../src/engine/transport/address-guard.ts';
+import { createResolve } from '../src/engine/transport/address-resolve.ts';
 import { answered, failed, http, listen, makeTransport, post } from './transport-servers.ts';
 
 // wire 6, as it stands there.

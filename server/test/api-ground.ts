@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemClock } from '../src/clock.ts';
-import { loadConfig } from '../src/config.ts';
-import { createLog } from '../src/log.ts';
+import { loadConfig } from '../src/config/index.ts';
+import { createLog } from '../src/log/index.ts';
 import type { Clock } from '../src/model/clock.ts';
 import { startPlatform, type RunningPlatform } from '../src/platform.ts';
 

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createReceiver, type CloudEvent } from '@bellwire/receiver';
 import { toNodeListener } from '@bellwire/receiver/node';
-import { loadConfig } from '../src/config.ts';
-import { createLog } from '../src/log.ts';
+import { loadConfig } from '../src/config/index.ts';
+import { createLog } from '../src/log/index.ts';
 import { startPlatform, type RunningPlatform } from '../src/platform.ts';
 
 export const AUDIT_LOG = 'com.hpe.greenlake.audit-log.v1.logs.created';

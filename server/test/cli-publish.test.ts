@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { createClient, type Client } from '../src/client.ts';
+import { createClient, type Client } from '../src/client/index.ts';
 import { AUDIT_LOG, bellwire, documents, spawnBellwire, startGround, startProxy } from './cli-ground.ts';
 
 let ground: Awaited<ReturnType<typeof startGround>>;

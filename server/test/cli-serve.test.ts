@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
-import { createClient } from '../src/client.ts';
+import { createClient } from '../src/client/index.ts';
 import { auditLogEvent } from '../src/cli/journey.ts';
 import { AUDIT_LOG, bellwire, documents, spawnBellwire, temporaryFolder } from './cli-ground.ts';
 

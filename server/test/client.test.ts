@@ -1,7 +1,7 @@
 // The typed client against a running platform: every operation, errors, repeats, lists, and streams that come back.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { BellwireError, createClient, type Client, type StreamMessage } from '../src/client.ts';
+import { BellwireError, createClient, type Client, type StreamMessage } from '../src/client/index.ts';
 import { AUDIT_LOG, startGround, startHandler, startProxy, type Handler } from './cli-ground.ts';
 
 let ground: Awaited<ReturnType<typeof startGround>>;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { ConfigError, describeConfig, loadConfig, variableOf, type ConfigSources } from '../src/config.ts';
+import { ConfigError, describeConfig, loadConfig, variableOf, type ConfigSources } from '../src/config/index.ts';
 
 const MANUAL = readFileSync(new URL('../bellwire.default.yaml', import.meta.url), 'utf8');
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLog, type Log, type LogOptions } from '../src/log.ts';
+import { createLog, type Log, type LogOptions } from '../src/log/index.ts';
 
 function collect(options: Partial<LogOptions> = {}): { log: Log; lines: string[] } {
   const lines: string[] = [];

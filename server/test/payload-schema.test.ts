@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { createPayloadSchemas, type KeptSchema, type PayloadSchemas } from '../src/api/payload-schema.ts';
+import { createPayloadSchemas, type KeptSchema, type PayloadSchemas } from '../src/api/payload-schema/index.ts';
 
 // Schemas here come from strangers. What is asserted is the verdict; deadlines are short, so that a hostile schema is
 // met by its deadline and not by the patience of whoever runs the tests.
@@ -384,7 +384,7 @@ test('closing answers what waits, ends the worker, and is harmless twice', async
 
 test('the worker never keeps the process alive: a program that forgets to close it ends by itself', async () => {
   const program = `
-    import { createPayloadSchemas } from ${JSON.stringify(new URL('../src/api/payload-schema.ts', import.meta.url).href)};
+    import { createPayloadSchemas } from ${JSON.stringify(new URL('../src/api/payload-schema/index.ts', import.meta.url).href)};
     const schemas = createPayloadSchemas({ vetTimeoutMs: 10_000, checkTimeoutMs: 10_000 });
     console.log((await schemas.vet({ type: 'object' })).ok);`;
   const ended = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {

@@ -1,7 +1,7 @@
 // Connections: reused, bounded, evicted, sent on again when stale, and gone after close.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createAddressGuard } from '../src/engine/address-guard.ts';
+import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import { answered, failed, http, listen, makeTransport, post, type RawRequest } from './transport-servers.ts';
 
 test('a connection is kept and reused, and dropped with its origin when idle too long', async (t) => {

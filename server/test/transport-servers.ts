@@ -1,14 +1,14 @@
 // Servers the transport's tests talk to: raw TCP, so that they can misbehave in every way, and a transport for them.
 import type { TestContext } from 'node:test';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { createAddressGuard } from '../src/engine/address-guard.ts';
+import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import {
   createTransport,
   parseTarget,
   type OutgoingRequest,
   type Transport,
   type TransportOptions,
-} from '../src/engine/transport.ts';
+} from '../src/engine/transport/index.ts';
 import type { Answer, Failure, Outcome } from '../src/model/outcome.ts';
 
 /** One request as it came over the wire. */

@@ -3,8 +3,8 @@ import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer, type TlsOptions, type TLSSocket } from 'node:tls';
-import { createAddressGuard } from '../src/engine/address-guard.ts';
-import type { TransportOptions, Transport } from '../src/engine/transport.ts';
+import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
+import type { TransportOptions, Transport } from '../src/engine/transport/index.ts';
 import { answered, failed, http, listen, makeTransport, post, start } from './transport-servers.ts';
 
 // Self-signed for hooks.example.test, localhost and 127.0.0.1, valid for a century, used nowhere but here.

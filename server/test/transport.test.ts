@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { createAddressGuard } from '../src/engine/address-guard.ts';
-import { createResolve } from '../src/engine/address-resolve.ts';
-import { parseTarget } from '../src/engine/transport.ts';
+import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
+import { createResolve } from '../src/engine/transport/address-resolve.ts';
+import { parseTarget } from '../src/engine/transport/index.ts';
 import { describeOutcome } from '../src/model/outcome.ts';
 import { answered, failed, http, listen, makeTransport, post, start } from './transport-servers.ts';
 

@@ -33,14 +33,14 @@ const rooms: Room[] = [
   },
   {
     name: 'log',
-    owns: /^server\/src\/log(-[a-z-]+)?\.ts$/,
+    owns: /^server\/src\/log\//,
     below: ground,
     typesOf: ['config'],
     because: 'the log is at the bottom: everyone writes to it',
   },
   {
     name: 'config',
-    owns: /^server\/src\/config(-[a-z-]+)?\.ts$/,
+    owns: /^server\/src\/config\//,
     below: ground,
     because: 'the config is read before anything else exists',
   },
@@ -70,7 +70,7 @@ const rooms: Room[] = [
   },
   {
     name: 'client',
-    owns: /^server\/src\/client(-[a-z-]+)?\.ts$/,
+    owns: /^server\/src\/client\//,
     below: ground,
     typesOf: ['api'],
     because: 'the client runs anywhere there is fetch: of the server it may know only the shapes',

@@ -3,8 +3,8 @@
 // `node platform-entry.ts [point]`. The points lie on either side of the two commits that the promise rests on:
 //   accept:before ─ events have arrived │ accept:after ─ they are committed, the publisher has not heard of it
 //   settle:before ─ deliveries are sent and answered, nothing of it is written │ settle:after ─ it is written
-import { loadConfig } from '../../server/src/config.ts';
-import { createLog } from '../../server/src/log.ts';
+import { loadConfig } from '../../server/src/config/index.ts';
+import { createLog } from '../../server/src/log/index.ts';
 import { startPlatform } from '../../server/src/platform.ts';
 import { openStore, type Store } from '../../server/src/store/index.ts';
 

@@ -1,6 +1,6 @@
 // Events: read by cursor (R48), one by one, and as exact bytes. Publishing them is publish.ts.
 import { Type, type Static } from 'typebox';
-import { parseDateTime, STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
+import { parseDateTime, STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
 import type { StoredEvent } from '../store/contract.ts';

@@ -1,12 +1,12 @@
 // What the API is handed: it names no concrete store, engine or clock, and imports no other room above the store.
-import type { Config } from '../config.ts';
-import type { Log } from '../log.ts';
+import type { Config } from '../config/index.ts';
+import type { Log } from '../log/index.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { WebhookState } from '../model/webhook.ts';
 import type { Store, TargetKey } from '../store/contract.ts';
-import type { PayloadSchemas } from './payload-schema.ts';
+import type { PayloadSchemas } from './payload-schema/index.ts';
 import type { OutcomeOut } from './wire.ts';
 
 /** The settings the API reads. */

@@ -4,14 +4,20 @@
 //            400, 413, 415          422         403      422           └ stale: the catalog moved, check again
 import { Type } from 'typebox';
 import type { Catalog, EventType } from '../model/catalog.ts';
-import { decodeRequest, faultStatus, type Decoded, type Fault, type PublishedEvent } from '../model/cloud-events.ts';
+import {
+  decodeRequest,
+  faultStatus,
+  type Decoded,
+  type Fault,
+  type PublishedEvent,
+} from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { problem, problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
 import type { Accepted, NewEvent } from '../store/contract.ts';
 import { CLOUD_EVENT, CloudEvent, type PublishOut } from './events.ts';
 import { operation, type Call, type JsonAnswer, type Tools } from './kernel.ts';
-import type { SchemaFault } from './payload-schema.ts';
+import type { SchemaFault } from './payload-schema/index.ts';
 
 /** How often events are checked again because the catalog moved meanwhile. */
 const CHECKS = 5;

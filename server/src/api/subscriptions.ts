@@ -1,7 +1,7 @@
 // Subscriptions: webhook + event type (or pattern) + optional filter.
 import { Type, type Static } from 'typebox';
 import { isPattern, type Catalog } from '../model/catalog.ts';
-import { compileFilter } from '../model/filter.ts';
+import { compileFilter } from '../model/filter/index.ts';
 import { formatId, parseId } from '../model/ids.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { refuse } from '../model/problem.ts';

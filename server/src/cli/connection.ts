@@ -75,7 +75,7 @@ async function findDataFolder(env: Terminal['env'], folder: string): Promise<Fou
 /** The data folder of a working folder: what its bellwire.yaml says, else `data`. */
 async function dataFolderOf(folder: string): Promise<string> {
   if (!existsSync(join(folder, 'bellwire.yaml'))) return join(folder, 'data');
-  const { loadConfig } = await import('../config.ts');
+  const { loadConfig } = await import('../config/index.ts');
   return loadConfig({ folder }).config.dataFolder;
 }
 

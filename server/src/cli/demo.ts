@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { generateSecret } from '@bellwire/receiver';
-import { createClient } from '../client.ts';
-import type { Config } from '../config.ts';
+import { createClient } from '../client/index.ts';
+import type { Config } from '../config/index.ts';
 import type { RunningPlatform } from '../platform.ts';
 import { startHandler, type Seen } from './demo-handler.ts';
 import { Failure } from './failure.ts';

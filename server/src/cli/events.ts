@@ -1,7 +1,7 @@
 // `bellwire events`: what was accepted, as a list, one by one, and live.
 import type { EventOut } from '../api/events.ts';
 import type { StreamDeliveryOut } from '../api/stream.ts';
-import type { StreamMessage } from '../client.ts';
+import type { StreamMessage } from '../client/index.ts';
 import { usage } from './failure.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';

@@ -1,6 +1,6 @@
 // What goes wrong, for people and for scripts: one line that says what to do, and an exit code that says what it was.
-import { BellwireError } from '../client.ts';
-import type { ConfigError } from '../config.ts';
+import { BellwireError } from '../client/index.ts';
+import type { ConfigError } from '../config/index.ts';
 
 /** Exit codes (docs/cli.md). */
 export const EXIT = {

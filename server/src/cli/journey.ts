@@ -1,7 +1,7 @@
 // One event's journey, step by step, against a platform that runs: catalog, handler, webhook, challenge, publish, arrival.
 import { randomBytes } from 'node:crypto';
-import type { Client, NewEvent } from '../client.ts';
-import { pause } from '../client-request.ts';
+import type { Client, NewEvent } from '../client/index.ts';
+import { pause } from '../client/request.ts';
 import type { DemoHandler, Seen } from './demo-handler.ts';
 import { Failure } from './failure.ts';
 

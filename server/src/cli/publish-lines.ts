@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { PublishOut } from '../api/events.ts';
-import { BellwireError, type Client } from '../client.ts';
+import { BellwireError, type Client } from '../client/index.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import type { Session } from './session.ts';
 import { plain } from './terminal.ts';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
-import type { NewEvent, RawEvent } from '../client.ts';
+import type { NewEvent, RawEvent } from '../client/index.ts';
 import { usage } from './failure.ts';
 import { readBytes, reasonOf } from './input.ts';
 import { publishInput, showAccepted, type Input } from './publish-lines.ts';

@@ -1,8 +1,8 @@
 // `bellwire serve`: the platform, until it is asked to stop.
 import { relative } from 'node:path';
 import type { Command } from 'commander';
-import { describeConfig, loadConfig, type Config, type LoadedConfig } from '../config.ts';
-import { createLog, type Log } from '../log.ts';
+import { describeConfig, loadConfig, type Config, type LoadedConfig } from '../config/index.ts';
+import { createLog, type Log } from '../log/index.ts';
 import { Failure, usage } from './failure.ts';
 import { collect, type Declare, type Session } from './session.ts';
 import { painter } from './terminal.ts';

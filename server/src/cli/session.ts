@@ -1,6 +1,6 @@
 // What a command works with: the client, found when it is first needed, and the ways to show something.
 import type { Command } from 'commander';
-import { createClient, type Client } from '../client.ts';
+import { createClient, type Client } from '../client/index.ts';
 import { findPlatform, type ConnectionOptions } from './connection.ts';
 import { factsOf, tableOf, type Column, type Look } from './table.ts';
 import { columnsOf, painter, type Style, type Terminal } from './terminal.ts';

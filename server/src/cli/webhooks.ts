@@ -1,7 +1,7 @@
 // `bellwire webhooks`: registered URLs that have to prove themselves.
 import type { Command } from 'commander';
 import type { WebhookIn, WebhookOut, WebhookPatchIn, WebhookSecretOut } from '../api/webhooks.ts';
-import type { Client } from '../client.ts';
+import type { Client } from '../client/index.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { formatSpan, parseSpan } from '../model/quantities.ts';
 import { EXIT, Failure, usage } from './failure.ts';

@@ -1,11 +1,11 @@
 // One attempt: what is sent, and what is kept of it. Pure but for the signature's key.
-import { encodeBinary } from '../model/cloud-events.ts';
+import { encodeBinary } from '../model/cloud-events/index.ts';
 import type { Attempt, PendingDelivery } from '../model/delivery.ts';
 import { deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
 import { isSuccess } from '../model/retry.ts';
 import type { Route } from './route.ts';
-import type { OutgoingRequest } from './transport.ts';
+import type { OutgoingRequest } from './transport/index.ts';
 
 /** A request ready to go, and its headers as they are kept: a JSON object, secrets masked. */
 export interface Composed {

@@ -10,7 +10,7 @@ import {
   judgeOptionsAnswer,
   type HandshakeVerdict,
 } from '../model/challenge.ts';
-import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
+import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import type { Clock } from '../model/clock.ts';
 import { formatId } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
@@ -23,7 +23,7 @@ import {
   type WebhookPatch,
   type WebhookSecrets,
 } from '../store/contract.ts';
-import { parseTarget, type Transport } from './transport.ts';
+import { parseTarget, type Transport } from './transport/index.ts';
 
 /** What the challenger stands on. Spans in ms. */
 export interface ChallengerParts {

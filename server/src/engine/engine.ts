@@ -18,7 +18,7 @@ import type { LaneKeeper } from './lane-keeper.ts';
 import { makeRoute, takeOver, type Route, type RouteDefaults } from './route.ts';
 import { Settler } from './settler.ts';
 import { TargetQueue, type QueueLimits } from './target-queue.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './transport/index.ts';
 import { Turns } from './turns.ts';
 
 /** What the engine stands on. Spans in ms. */

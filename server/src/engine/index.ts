@@ -3,12 +3,12 @@ import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { RetryPlan } from '../model/retry.ts';
 import type { Retention, Store, TargetKey } from '../store/contract.ts';
-import { AddressRefused, createAddressGuard, type AddressGuard } from './address-guard.ts';
+import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { Room } from './target-queue.ts';
-import { createTransport, type Transport, type TransportStats } from './transport.ts';
+import { createTransport, type Transport, type TransportStats } from './transport/index.ts';
 import { Upkeep } from './upkeep.ts';
 import type { WindowLimits } from '../model/window.ts';
 

@@ -1,12 +1,12 @@
 // A route: everything a delivery needs to know about its webhook, prepared once per change of the webhook.
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
-import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events.ts';
+import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { planFromDelays, type RetryPlan } from '../model/retry.ts';
 import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
 import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
 import { hmacSha256 } from './hmac.ts';
-import { parseTarget, type Target } from './transport.ts';
+import { parseTarget, type Target } from './transport/index.ts';
 
 /** A webhook, ready to be delivered to. */
 export interface Route {

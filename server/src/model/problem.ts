@@ -1,7 +1,7 @@
 // Every refusal the API knows: one table of codes, and the document each becomes (RFC 9457). Pure.
 //
 // Codes are stable: programs compare them. docs/errors.md lists them all; a test keeps the two the same.
-import { faultCodes } from './cloud-events.ts';
+import { faultCodes } from './cloud-events/index.ts';
 
 type Entry = { readonly status: number; readonly title: string };
 

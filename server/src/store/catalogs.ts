@@ -3,7 +3,7 @@
 // Two counters make the version: the installation's (services and types of everybody) and the workspace's own (its
 // types and subscriptions). Whoever changes either moves its counter in the same transaction; every accept compares.
 import { compileSubscriptions, type Catalog, type CompiledSubscription, type EventType } from '../model/catalog.ts';
-import { compileFilter } from '../model/filter.ts';
+import { compileFilter } from '../model/filter/index.ts';
 import { StoreRefusal } from './contract.ts';
 import type { Sql, Tx } from './sql.ts';
 

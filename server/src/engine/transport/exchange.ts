@@ -1,0 +1,216 @@
+// One request and its answer, as undici reports them. Collects what is kept, settles once, and never throws.
+import type { Dispatcher } from 'undici';
+import type { Outcome } from '../../model/outcome.ts';
+import type { Connection } from './connection.ts';
+import { describeTimeout, diagnose, isConnectionEnd, type Diagnosis } from './failure.ts';
+
+/** Where requests go; parse once per webhook and keep it. */
+export interface Target {
+  /** `https://host:port`, the key of the connection pool. */
+  origin: string;
+  hostname: string;
+  /** Path and query. */
+  path: string;
+}
+
+/** One request. Nothing of it is changed. */
+export interface OutgoingRequest {
+  target: Target;
+  method: 'POST' | 'OPTIONS';
+  /** Flat: name, value, name, value… Content-Length, Host and Connection are added here. */
+  headers: string[];
+  body: Uint8Array | null;
+  /** For connect, head and body together, ms. Waiting for a free connection is not in it. */
+  deadlineMs: number;
+  /** False: never send again on a new connection when a kept-alive one turns out to be closed. Default true. */
+  resend?: boolean;
+}
+
+/** Body bytes read at most; what goes on after that is cut off. */
+export const READ_LIMIT = 64 * 1024;
+/** Body bytes kept at most. */
+export const KEEP_LIMIT = 16 * 1024;
+/** Headers kept at most, and the characters of all their names and values together. */
+const HEADER_COUNT = 64;
+const HEADER_CHARACTERS = 8 * 1024;
+
+const NOTHING = new Uint8Array(0);
+// What a header value may not hold when it is stored and shown; the parser refuses only NUL, CR and LF.
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
+
+/** What an exchange tells the pool it came from. */
+export interface ExchangeOwner {
+  /** The connection may serve the next request. */
+  release(connection: Connection): void;
+  /** The connection must not be used again. */
+  discard(connection: Connection): void;
+  /** Start again on a new connection: this one was stale. */
+  restart(exchange: Exchange, stale: Connection): void;
+  /** It is over; nothing is in flight any more. */
+  forget(exchange: Exchange): void;
+}
+
+/** One try in flight or waiting for a connection. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly request: OutgoingRequest;
+  /** When it is over at the latest, on the monotonic clock; for a waiting exchange, when it gives up waiting. */
+  expiresAt = 0;
+  readonly #owner: ExchangeOwner;
+  readonly #settle: (outcome: Outcome) => void;
+  #connection: Connection | null = null;
+  #startedAt = 0;
+  #isSettled = false;
+  #isRestarted = false;
+  #hasAnswered = false;
+  #status = 0;
+  #headers: Record<string, string | string[] | undefined> | null = null;
+  #bytes = 0;
+  #kept = 0;
+  #first: Uint8Array = NOTHING;
+  #more: Uint8Array[] | null = null;
+
+  constructor(request: OutgoingRequest, owner: ExchangeOwner, settle: (outcome: Outcome) => void) {
+    this.request = request;
+    this.#owner = owner;
+    this.#settle = settle;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** A connection was found: the clock of the try starts here, and goes on over a restart. */
+  start(connection: Connection, now: number): void {
+    this.#connection = connection;
+    if (this.#isRestarted) return;
+    this.#startedAt = now;
+    this.expiresAt = now + this.request.deadlineMs;
+  }
+
+  /** Time is up. */
+  expire(): void {
+    if (this.#connection === null) {
+      this.fail({ code: 'busy', message: 'was not sent to: no connection was free in time' });
+    } else {
+      this.fail(describeTimeout(this.request.deadlineMs, this.#context()));
+    }
+  }
+
+  /** Ends without a complete answer; the connection, if there is one, is cut. */
+  fail({ code, message }: Diagnosis): void {
+    if (this.#isSettled) return;
+    const { durationMs, connectMs } = this.#timings();
+    const status = this.#status === 0 ? null : this.#status;
+    this.#end({ kind: 'failure', code, message, status, durationMs, connectMs }, false);
+  }
+
+  onRequestStart(): void {}
+
+  onResponseStarted(): void {
+    this.#hasAnswered = true;
+  }
+
+  onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
+    // 1xx: the answer is still to come.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(_: unknown, chunk: Uint8Array): void {
+    if (this.#isSettled) return;
+    const room = KEEP_LIMIT - this.#kept;
+    if (room > 0) this.#keep(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes > READ_LIMIT) this.#end(this.#answer(), false);
+  }
+
+  onResponseEnd(): void {
+    if (!this.#isSettled) this.#end(this.#answer(), true);
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    if (this.#isSettled) return;
+    const connection = this.#connection;
+    if (connection !== null && this.#mayRestart(connection, error)) {
+      this.#isRestarted = true;
+      this.#owner.restart(this, connection);
+      return;
+    }
+    this.fail(diagnose(error, this.#context()));
+  }
+
+  // The chunk is a view of the socket's own buffer, which is not used again: no copy.
+  #keep(chunk: Uint8Array): void {
+    if (this.#kept === 0) this.#first = chunk;
+    else (this.#more ??= [this.#first]).push(chunk);
+    this.#kept += chunk.length;
+  }
+
+  // A server may close a kept-alive connection just as a request is written to it (RFC 9112 9.3.1, 9.5). Sending again
+  // at once is safe here: deliveries are at-least-once and the try carries the same webhook-id and signature.
+  #mayRestart(connection: Connection, error: Error): boolean {
+    if (this.#isRestarted || this.#hasAnswered || this.request.resend === false) return false;
+    return connection.isReused && isConnectionEnd(error);
+  }
+
+  #answer(): Outcome {
+    const headers = this.#headers ?? {};
+    const retryAfter = headers['retry-after'];
+    const { durationMs, connectMs } = this.#timings();
+    return {
+      kind: 'response',
+      status: this.#status,
+      headers: listHeaders(headers),
+      body: this.#more === null ? this.#first : Buffer.concat(this.#more),
+      bodyBytes: this.#bytes,
+      truncated: this.#bytes > this.#kept,
+      retryAfter: (Array.isArray(retryAfter) ? retryAfter[0] : retryAfter) ?? null,
+      durationMs,
+      connectMs,
+    };
+  }
+
+  #end(outcome: Outcome, mayReuse: boolean): void {
+    this.#isSettled = true;
+    this.#owner.forget(this);
+    const connection = this.#connection;
+    if (connection !== null) {
+      this.#connection = null;
+      if (mayReuse) this.#owner.release(connection);
+      else this.#owner.discard(connection);
+    }
+    this.#settle(outcome);
+  }
+
+  #context(): { hostname: string; status: number | null; isConnected: boolean } {
+    return {
+      hostname: this.request.target.hostname,
+      status: this.#status === 0 ? null : this.#status,
+      isConnected: this.#connection?.isConnected ?? false,
+    };
+  }
+
+  #timings(): { durationMs: number; connectMs: number } {
+    const connection = this.#connection;
+    if (connection === null) return { durationMs: 0, connectMs: 0 };
+    const now = performance.now();
+    // Whole milliseconds, as they are stored; rounded up, so that 0 means "did not happen".
+    return { durationMs: Math.ceil(now - this.#startedAt), connectMs: Math.ceil(connection.dialedMs(now)) };
+  }
+}
+
+function listHeaders(headers: Record<string, string | string[] | undefined>): [string, string][] {
+  const list: [string, string][] = [];
+  let room = HEADER_CHARACTERS;
+  for (const name in headers) {
+    const value = headers[name];
+    for (const one of Array.isArray(value) ? value : [value ?? '']) {
+      room -= name.length + one.length;
+      if (room < 0 || list.length === HEADER_COUNT) return list;
+      list.push([name, one.replace(CONTROL, '\ufffd')]);
+    }
+  }
+  return list;
+}
