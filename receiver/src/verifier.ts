@@ -71,11 +71,11 @@ const entriesJudged = 32;
 
 /**
  * A verifier for many requests under the same secrets. It never throws on what a request contains.
- * @throws {SecretError} where a secret is empty, is a private key, or does not have the form its prefix promises
+ * @throws {SecretError} where a secret is missing or empty, is a private key, or does not have the form its prefix promises
  */
 export function createVerifier(options: VerifierOptions): (request: SignedRequest) => Promise<Verdict> {
   const { require = 'any', now = Date.now, toleranceMs = 300_000 } = options;
-  const keys = keysOf(typeof options.secret === 'string' ? [options.secret] : options.secret);
+  const keys = keysOf(secretsOf(options.secret));
   return async (request) => {
     const standard = await standardWebhooksFinding(request, keys, { now: now(), toleranceMs });
     if (standard?.ok === false) return standard;
@@ -94,6 +94,14 @@ export function createVerifier(options: VerifierOptions): (request: SignedReques
 /** Judges one request; {@link createVerifier} for many. */
 export async function verify(request: SignedRequest, options: VerifierOptions): Promise<Verdict> {
   return createVerifier(options)(request);
+}
+
+// From JavaScript, or out of an environment that lacks it, the secret may be missing in spite of its type.
+function secretsOf(secret: string | readonly string[] | null | undefined): readonly string[] {
+  if (secret === undefined || secret === null) {
+    throw new SecretError('secret is missing: give the one the webhook is registered with');
+  }
+  return typeof secret === 'string' ? [secret] : secret;
 }
 
 function keysOf(secrets: readonly string[]): Keys {

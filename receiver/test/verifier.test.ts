@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
-import { createVerifier, generateSecret, SecretError, sign, verify } from '@bellwire/receiver';
+import { createReceiver, createVerifier, generateSecret, SecretError, sign, verify } from '@bellwire/receiver';
 import type { Refusal, SigningKey, VerifierOptions } from '@bellwire/receiver';
 import { greenlakeBody, hpeVector, privateKey, publicKey, secret, vectors } from './vectors.ts';
 
@@ -168,6 +168,15 @@ test('wire 3: a short secret still verifies; one that cannot be used is refused 
   assert.equal(await judge([{ scheme: 'v1', secret: short }], { secret: short }), 'v1');
   for (const wrong of [[], '', [''], 'whsec_', 'whsec_not base64', 'whpk_AAAA', privateKey, `${secret}\n`]) {
     assert.throws(() => createVerifier({ secret: wrong }), SecretError, String(wrong));
+  }
+});
+
+test('wire 3: from JavaScript, a secret that is not there at all is named as what is missing', () => {
+  for (const missing of [undefined, null]) {
+    const options = { secret: missing as unknown as string };
+    for (const create of [createVerifier, createReceiver]) {
+      assert.throws(() => void create(options), { name: 'SecretError', message: /^secret is missing: / });
+    }
   }
 });
 

@@ -1,6 +1,8 @@
 // The platform, put together: config → store → engine + API → start() / stop(). The only file that names the parts.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createApi, type Api } from './api/api.ts';
@@ -13,6 +15,7 @@ import { ensureAdminKey, prepareStore } from './first-start.ts';
 import type { Log } from './log/index.ts';
 import { createMetrics, SECONDS, type Metrics } from './metrics.ts';
 import type { Clock } from './model/clock.ts';
+import { makeFolder } from './store/folder.ts';
 import { openStore, type Store } from './store/index.ts';
 import { openKeyring } from './store/keyring.ts';
 
@@ -43,11 +46,13 @@ export interface RunningPlatform {
 export async function startPlatform(parts: PlatformParts): Promise<RunningPlatform> {
   const { config, log, version, clock = systemClock } = parts;
   const stops: (() => Promise<void> | void)[] = [];
-  const stop = once(async () => {
+  const stop = onlyOnce(async () => {
     for (const end of stops.splice(0).toReversed()) await end();
   });
   try {
-    makeDataFolder(config.dataFolder);
+    // A start that cannot listen must not leave a new data folder behind.
+    if (!existsSync(config.dataFolder)) await listen(probe(), config);
+    makeFolder(config.dataFolder);
     const store = await open(config, log, parts.openStore ?? openStore);
     stops.push(() => store.close());
     const now = clock.now();
@@ -67,14 +72,6 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-function makeDataFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new Error(`cannot make the data folder ${folder}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -186,7 +183,7 @@ function countAttempts(metrics: Metrics, store: Store, clock: Clock): (end: Atte
   };
 }
 
-async function listen(api: Api, { listen: { host, port } }: Config): Promise<string> {
+async function listen(api: Pick<Api, 'listen'>, { listen: { host, port } }: Config): Promise<string> {
   try {
     const { address, port: taken } = await api.listen(host, port);
     return `http://${address.includes(':') ? `[${address}]` : address}:${taken}`;
@@ -201,6 +198,19 @@ async function listen(api: Api, { listen: { host, port } }: Config): Promise<str
   }
 }
 
+/** Listens for as long as it takes to know that one can. */
+function probe(): Pick<Api, 'listen'> {
+  return {
+    listen: async (host, port) => {
+      const server = createServer().listen(port, host);
+      await once(server, 'listening');
+      server.close();
+      await once(server, 'close');
+      return { address: host, port };
+    },
+  };
+}
+
 // Tells the CLI where the platform of this data folder listens. Gone when it has stopped; a crash leaves a wrong one,
 // which the next start replaces.
 function leaveAddress(folder: string, url: string): () => void {
@@ -209,7 +219,7 @@ function leaveAddress(folder: string, url: string): () => void {
   return () => rmSync(file, { force: true });
 }
 
-function once(run: () => Promise<void>): () => Promise<void> {
+function onlyOnce(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   return () => (running ??= run());
 }

@@ -211,6 +211,7 @@ test('the demo says in one line what is in its way, and what to do', async (t) =
     taken.stderr,
     `bellwire: 127.0.0.1:${port} is taken by another program: stop it, or use another port: npm start -- --port 9000\n`,
   );
+  assert.ok(!existsSync(join(folder, 'data')), 'a start in vain leaves no data behind');
   writeFileSync(join(folder, 'file'), '');
   const noFolder = await bellwire(['demo', '--port', '0', '--data', 'file'], { folder });
   assert.deepEqual([noFolder.code, /^bellwire: cannot make the data folder .*\n$/.test(noFolder.stderr)], [1, true]);
@@ -224,6 +225,7 @@ test('the demo says in one line what is in its way, and what to do', async (t) =
     /^bellwire: a platform runs already on \.\/data: .* start another: npx bellwire demo --port \d+ --data \.\/data-2\n$/,
   );
   const samePort = await bellwire(['demo', '--port', String(own), '--data', 'data-2'], { folder });
+  assert.ok(!existsSync(join(folder, 'data-2')));
   assert.match(samePort.stderr, /^bellwire: 127\.0\.0\.1:\d+ is taken by another Bellwire, perhaps a demo: /);
   child.kill('SIGTERM');
   assert.deepEqual(await closed, [0, null]);

@@ -197,4 +197,10 @@ test('the sentences are for people', () => {
     'localhost names a machine of a local network; a public name is needed.',
     'The URL must begin with https://, not ftp:.',
   ]);
+  const open = judgeWebhookUrl('url', DEV);
+  assert.equal(
+    open.ok ? '' : open.message,
+    'The URL must begin with https:// or http://.',
+    'R60: what is allowed here',
+  );
 });

@@ -54,7 +54,7 @@ const BAD_PORTS = new Set([
 
 /** Judges a URL somebody wants events sent to. Total: any text gets a verdict. */
 export function judgeWebhookUrl(text: string, rules: WebhookUrlRules): WebhookUrlVerdict {
-  const fault = judgeText(text);
+  const fault = judgeText(text, rules);
   if (fault) return fault;
   const url = URL.parse(text);
   if (url === null || url.hostname === '')
@@ -70,7 +70,7 @@ export function judgeWebhookUrl(text: string, rules: WebhookUrlRules): WebhookUr
 }
 
 // What the URL parser would quietly repair or drop is judged on the text as typed.
-function judgeText(text: string): WebhookUrlVerdict | null {
+function judgeText(text: string, { https }: WebhookUrlRules): WebhookUrlVerdict | null {
   if (text === '') return refuse('url-missing', 'A URL is required.');
   if (isTooLong(text)) return refuse('url-too-long', `The URL is longer than ${MAX_URL_LENGTH} characters.`);
   if (FORBIDDEN.test(text) || !text.isWellFormed()) {
@@ -78,7 +78,8 @@ function judgeText(text: string): WebhookUrlVerdict | null {
   }
   const scheme = SCHEME.exec(text)?.[1]?.toLowerCase();
   if (scheme !== 'https' && scheme !== 'http') {
-    return refuse('url-scheme', `The URL must begin with https://${scheme ? `, not ${scheme}:` : ''}.`);
+    const allowed = https === 'required' ? 'https://' : 'https:// or http://';
+    return refuse('url-scheme', `The URL must begin with ${allowed}${scheme ? `, not ${scheme}:` : ''}.`);
   }
   const authority = AUTHORITY.exec(text)?.[1];
   if (!authority) return refuse('url-malformed', `The URL must have a host name after ${scheme}://.`);

@@ -4,10 +4,11 @@
 // half a millisecond. `PRAGMA synchronous` is switched between transactions: what a publisher was promised is synced,
 // a note that something was delivered is only written (it survives a crash of the process; losing it with the
 // machine sends once more).
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
+import { makeFolder } from './folder.ts';
 import { TABLES, type Dialect, type Row, type Sql, type TableName, type Tx, type Update, type Value } from './sql.ts';
 
 const dialect: Dialect = {
@@ -54,14 +55,6 @@ function openFile(file: string): DatabaseSync {
   } catch (error) {
     db.close();
     throw error;
-  }
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new Error(`cannot make the data folder ${folder}: ${(error as Error).message}`);
   }
 }
 
