@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createVerifier, generateSecret } from '@bellwire/receiver';
 import { Webhook } from 'standardwebhooks';
+import { systemClock } from '../server/src/clock.ts';
 import { startHandler } from './kit/handler.ts';
 import { startLife, type Life } from './kit/life.ts';
 import { startReceiver, type Received } from './kit/receiver.ts';
@@ -134,17 +135,18 @@ test('R71 R113 a rotation: the HPE signature is made with the secret that was pr
 });
 
 test('R71 a rotation ends: the former secret is honoured until then, and not after', async (t) => {
-  const life = await startLife(t);
+  let laterMs = 0;
+  const life = await startLife(t, {}, { ...systemClock, now: () => Date.now() + laterMs });
   const endpoint = await startReceiver();
   t.after(() => endpoint.stop());
   const webhook = await life.webhook({ url: endpoint.url, verification: 'none', secret: KEY });
-  await life.expect(200, `POST /v1/webhooks/${webhook}/rotate`, { body: { graceMs: 300 } });
+  await life.expect(200, `POST /v1/webhooks/${webhook}/rotate`, { body: { graceMs: 3_600_000 } });
   await life.publish();
   const [during] = await endpoint.received(1);
   assert.equal(signed(during!)['webhook-signature']!.split(' ').length, 2);
   new Webhook(KEY).verify(during!.body.toString(), signed(during!));
-  const { secondaryUntil } = await life.state(webhook, 'active');
-  await new Promise((done) => setTimeout(done, Date.parse(secondaryUntil as string) - Date.now() + 50));
+  await life.settled(webhook, 'delivered');
+  laterMs = 3_600_001;
   await life.publish();
   const [, after] = await endpoint.received(2);
   assert.throws(() => new Webhook(KEY).verify(after!.body.toString(), signed(after!)));

@@ -1,6 +1,7 @@
 // Who may do what, and where: keys, scopes, workspaces, services, and ids of somebody else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../src/clock.ts';
 import { AUDIT, auditEvent, startApi, STRUCTURED, type ApiGround } from './api-ground.ts';
 
 const HOOK = 'http://127.0.0.1:8009/hook';
@@ -161,6 +162,23 @@ test('API: a key is shown once, makes no key greater than itself, and is refused
   await api.refused('not-found', `DELETE /v1/keys/${admin!.id}`, { key });
   await api.expect(204, `DELETE /v1/keys/${made['id']}`);
   await api.refused('unauthenticated', 'GET /v1/webhooks', { key });
+});
+
+test('API: a key that was deleted through another node is honoured for 5 s at most, however it is written', async (t) => {
+  let laterMs = 0;
+  const clock = { ...systemClock, monotonic: () => performance.now() + laterMs };
+  const api = await startApi(t, {}, clock);
+  const { id, key } = await api.expect(201, 'POST /v1/keys', { body: { name: 'leaked', scopes: ['read'] } });
+  const spellings = ['Bearer', 'bearer', 'BEARER'].map((scheme) => ({ authorization: `${scheme} ${String(key)}` }));
+  const ask = (headers: Record<string, string>) => api.ask('GET /v1/webhooks', { key: null, headers });
+  for (const headers of spellings) {
+    assert.equal((await ask(headers)).status, 200);
+    laterMs += 2_400;
+  }
+  // As another node does it: nothing here is told.
+  await api.platform.store.settings.deleteKey(id as string);
+  laterMs += 5_000;
+  for (const headers of spellings) assert.equal((await ask(headers)).status, 401, headers.authorization);
 });
 
 test('API: workspaces are made, limited and deleted by the installation’s key; a deleted one is gone at once', async (t) => {

@@ -113,6 +113,21 @@ test('R53 one bad event refuses its whole batch, each fault by its index, and no
   assert.deepEqual((await api.expect(200, 'GET /v1/events'))['items'], []);
 });
 
+test('R116 a batch of one unknown type is refused as soon as a single event, whatever the catalog', { timeout: 20_000 }, async (t) => {
+  const api = await startApi(t);
+  const { settings } = api.platform.store;
+  const rest = { service: null, description: '', schema: null, example: null, deprecation: null };
+  const put = (type: string) =>
+    settings.putType({ workspace: 1, type, schemaCheck: 'off' as const, ...rest }, Date.now());
+  for (let n = 0; n < 200; n++) await put(`com.example.${n}.inventory.orders.v1.created`);
+  const types = ['com.example.x.inventory.orders.v1.created', 'com.example.7.inventory.orders.v1.craeted'];
+  const batch = Array.from({ length: 10_000 }, (_, n) => auditEvent({ type: types[n % 2], data: 0 }));
+  const refused = await api.refused('unknown-type', 'POST /v1/events', { body: batch, headers: BATCHED });
+  const faults = refused['errors'] as { detail: string }[];
+  assert.equal(faults.length, 1_000);
+  assert.ok(faults.every(({ detail }) => detail.includes('did you mean')));
+});
+
 test('R49 the schema of a type is applied at publish: off, warn noted on the event, block names the pointer', async (t) => {
   const api = await startApi(t);
   const schema = { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } };

@@ -58,6 +58,23 @@ test('R71 no secret reaches the log: by name at any depth, by form in any text, 
   }
 });
 
+test('R71 each form of a secret is masked where nothing else in the text is one', () => {
+  const forms = [
+    'made bw_3mJr7AoUXx2Wqd5yLvN9tTzKc8RbEfGh',
+    'key=bw_3mJr7AoUXx2Wqd5y-_vN9tTz',
+    'whsec_3mJr7AoUXx2Wqd5yLvN9tTzKc8RbEfGh==',
+    'whsk_3mJr7AoUXx2Wqd5yLvN9/+TzKc8RbEfGh=',
+    'postgres://bell:3mJr7AoUXx2Wqd5yLvN9tTz@db/x',
+    'postgres://:3mJr7AoUXx2Wqd5yLvN9tTz@db/x',
+  ];
+  for (const form of forms) {
+    const { log, lines } = collect({ pretty: false });
+    log.info({ words: form }, form);
+    assert.ok(!/3mJr7A|bEfGh|9tTz/.test(lines.join('')), lines.join(''));
+    assert.equal(lines.join('').split('[masked]').length, 3);
+  }
+});
+
 test('what cannot be printed does no harm: cycles, big integers, dates, deep values, undefined', () => {
   const cycle: Record<string, unknown> = { name: 'a' };
   cycle['self'] = cycle;

@@ -1,6 +1,7 @@
 // The whole platform as its users meet it: over HTTP, with webhooks that are registered, subscribed and waited for.
 import type { TestContext } from 'node:test';
 import { AUDIT, auditEvent, BATCHED, startApi, STRUCTURED, type ApiGround } from '../../server/test/api-ground.ts';
+import type { Clock } from '../../server/src/model/clock.ts';
 import { eventually } from './handler.ts';
 
 export { AUDIT, auditEvent };
@@ -29,8 +30,8 @@ export interface Life extends ApiGround {
 const QUICK = { challenge: { interval: '30ms', timeout: '500ms' }, delivery: { jitter: 0 } };
 
 /** Starts a platform in dev mode with quick challenges; it ends with the test. */
-export async function startLife(t: TestContext, overrides: object = {}): Promise<Life> {
-  const api = await startApi(t, { ...QUICK, ...overrides });
+export async function startLife(t: TestContext, overrides: object = {}, clock?: Clock): Promise<Life> {
+  const api = await startApi(t, { ...QUICK, ...overrides }, clock);
   const life: Life = {
     ...api,
     async webhook(body, state = 'active') {

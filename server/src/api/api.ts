@@ -37,7 +37,7 @@ export function createApi(parts: ApiParts): Api {
   const ending = new AbortController();
   const tools: Tools = {
     ...parts,
-    auth: createAuth(parts.store.settings),
+    auth: createAuth(parts.store, parts.clock),
     sources: createSources(parts, ending.signal),
     document: once(() => JSON.stringify(describeApi(routes, parts.version))),
   };
@@ -52,6 +52,8 @@ export function createApi(parts: ApiParts): Api {
   // The door counts headers itself: Node would drop what exceeds its limit without a word.
   server.maxHeadersCount = 0;
   server.on('clientError', refuseBytes);
+  // Without a listener an error of accepting (no descriptors left) would end the process. It is over with the next close.
+  server.on('error', (error) => parts.log.error({ error }, 'the API reports an error of its socket'));
   let closed: Promise<void> | null = null;
   return {
     listen: (host, port) => listen(server, host, port),

@@ -1,6 +1,7 @@
 // Who asks, and for which workspace: keys by their hash, workspaces by id, name, or the key itself.
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../model/clock.ts';
 import { parseId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
 import type { ApiKey, Store, Workspace } from '../store/contract.ts';
@@ -36,32 +37,28 @@ export function makeKey(random: Uint8Array): string {
 }
 
 /** Makes the authenticator. */
-export function createAuth(settings: Store['settings']): Auth {
-  const keys = new LRUCache<string, ApiKey>({ max: CACHED, ttl: TTL_MS });
-  // What a caller sent last time need not be taken apart and hashed again; it is forgotten as soon as the key is.
-  const headers = new LRUCache<string, ApiKey>({ max: CACHED, ttl: TTL_MS });
-  const workspaces = new LRUCache<string, Workspace>({ max: CACHED, ttl: TTL_MS });
+export function createAuth({ settings }: Pick<Store, 'settings'>, clock: Clock): Auth {
+  // By the whole header: what a caller sent last time need not be taken apart and hashed again.
+  const options = { max: CACHED, ttl: TTL_MS, perf: { now: () => clock.monotonic() } };
+  const keys = new LRUCache<string, ApiKey>(options);
+  const workspaces = new LRUCache<string, Workspace>(options);
+  let changes = 0;
 
   // The look-up needs no constant time: what is compared is a hash of what the caller sent, and nobody can steer
   // a SHA-256 towards another one byte by byte.
   function identify(authorization: string | undefined): ApiKey | Promise<ApiKey> {
-    const known = authorization === undefined ? undefined : headers.get(authorization);
-    return known ?? identifyAnew(authorization);
+    const known = authorization === undefined ? undefined : keys.get(authorization);
+    return known ?? findKey(authorization);
   }
 
-  function identifyAnew(authorization: string | undefined): ApiKey | Promise<ApiKey> {
+  // Keys that are not found are not cached: a stranger could fill the cache with them. Nor is one that was read while
+  // something was deleted here: it may be the one.
+  async function findKey(authorization: string | undefined): Promise<ApiKey> {
     const hashed = hashKey(bearerOf(authorization));
-    const cached = keys.get(hashed);
-    if (cached === undefined) return findKey(hashed);
-    headers.set(authorization as string, cached);
-    return cached;
-  }
-
-  // Keys that are not found are not cached: a stranger could fill the cache with them.
-  async function findKey(hashed: string): Promise<ApiKey> {
+    const asked = changes;
     const key = await settings.findKey(hashed);
     if (key === null) throw unauthenticated('The API key is not known here.', 'invalid_token');
-    keys.set(hashed, key);
+    if (asked === changes) keys.set(authorization as string, key);
     return key;
   }
 
@@ -72,8 +69,9 @@ export function createAuth(settings: Store['settings']): Auth {
   }
 
   async function findWorkspace(key: ApiKey, wanted: string | number): Promise<Workspace> {
+    const asked = changes;
     const workspace = await settings.workspace(selector(wanted));
-    if (workspace !== null) workspaces.set(cacheKey(wanted), workspace);
+    if (workspace !== null && asked === changes) workspaces.set(cacheKey(wanted), workspace);
     return allowed(key, workspace, wanted);
   }
 
@@ -81,8 +79,8 @@ export function createAuth(settings: Store['settings']): Auth {
     identify,
     locate,
     forget() {
+      changes++;
       keys.clear();
-      headers.clear();
       workspaces.clear();
     },
   };

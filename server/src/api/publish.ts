@@ -24,6 +24,8 @@ const CHECKS = 5;
 
 /** Faults that are listed. */
 const MAX_FAULTS = 1_000;
+/** Unknown types of one request that are compared with the catalog: who mistypes, mistypes few. */
+const MAX_HINTS = 3;
 
 export const publish = operation<CloudEvent, PublishOut>()({
   summary: 'Publish one event or a batch (CloudEvents 1.0)',
@@ -90,10 +92,11 @@ interface Against {
 async function checkEvents(events: readonly PublishedEvent[], against: Against, tools: Tools): Promise<NewEvent[]> {
   const checked: NewEvent[] = [];
   const faults: ProblemFault[] = [];
+  const unknownType = unknownTypes(against.catalog);
   for (const [at, event] of events.entries()) {
     const index = against.isBatch ? { index: at } : {};
     const type = against.catalog.types.get(event.type);
-    const fault = type === undefined ? unknownType(event, against.catalog) : foreignType(type, against.service);
+    const fault = type === undefined ? unknownType(event) : foreignType(type, against.service);
     if (fault !== null || type === undefined) {
       if (fault !== null && faults.length < MAX_FAULTS) faults.push({ ...index, ...fault });
       continue;
@@ -123,9 +126,14 @@ async function applySchema(type: EventType, event: PublishedEvent, { schemas }: 
   return schemas.check({ hash: type.schemaHash, text: type.schema }, event.data);
 }
 
-function unknownType({ type }: PublishedEvent, { types }: Catalog): ProblemFault {
-  const detail = `There is no event type "${type}" in the catalog${didYouMean(type, types.keys()) || '.'}`;
-  return { pointer: '/type', code: 'unknown-type', detail };
+/** The fault of an unknown type. A hint is looked for once per type, for the first few: it reads the whole catalog. */
+function unknownTypes({ types }: Catalog): (event: PublishedEvent) => ProblemFault {
+  const hints = new Map<string, string>();
+  return ({ type }) => {
+    if (!hints.has(type) && hints.size < MAX_HINTS) hints.set(type, didYouMean(type, types.keys()));
+    const detail = `There is no event type "${type}" in the catalog${hints.get(type) || '.'}`;
+    return { pointer: '/type', code: 'unknown-type', detail };
+  };
 }
 
 function foreignType({ type, service }: EventType, bound: string | null): ProblemFault | null {

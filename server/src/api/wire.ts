@@ -106,6 +106,9 @@ export const ProblemOut = Type.Object(
     status: Type.Integer({ description: 'The HTTP status.' }),
     code: Type.String({ description: 'Stable: programs compare it. All are listed in docs/errors.md.' }),
     detail: Type.String({ description: 'What is wrong with this request, for people.' }),
+    instance: Type.Optional(
+      Type.String({ description: 'URN under which the log has it; on faults that are not of the request.' }),
+    ),
     errors: Type.Optional(
       Type.Array(
         Type.Object({

@@ -20,6 +20,8 @@ const OURS = new Set([
   'hpe-webhook-signature',
   'keep-alive',
   'te',
+  'traceparent',
+  'tracestate',
   'trailer',
   'transfer-encoding',
   'upgrade',

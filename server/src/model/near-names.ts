@@ -1,9 +1,9 @@
 // What a mistyped name was probably meant to be: for event types, settings and commands. Pure and bounded.
 
-/** Longest name that is compared; what is longer is cut, so one comparison costs at most 40,000 steps. */
+/** Longest name that is compared; what is longer is cut, so one comparison costs at most 2,600 steps. */
 const LONGEST = 200;
 /** How many candidates are looked at. */
-const CANDIDATES = 5_000;
+const CANDIDATES = 2_000;
 /** Shortest part of a name that counts as a hint. */
 const SHORTEST_PART = 4;
 
@@ -41,7 +41,7 @@ export function didYouMean(name: string, candidates: Iterable<string>): string {
 function nearness(a: string, b: string): number | null {
   if (a === b) return 0;
   const allowed = Math.min(6, Math.max(1, Math.floor(Math.max(a.length, b.length) / 4)));
-  const typed = Math.abs(a.length - b.length) > allowed ? null : distanceUpTo(a, b, allowed);
+  const typed = Math.abs(a.length - b.length) > allowed ? null : distanceUpTo(...withoutCommonEnds(a, b), allowed);
   if (typed !== null) return typed;
   const [short, long] = a.length < b.length ? [a, b] : [b, a];
   if (short.length < SHORTEST_PART) return null;
@@ -49,32 +49,46 @@ function nearness(a: string, b: string): number | null {
   return long.endsWith(short) || long.startsWith(short) ? allowed + 1 : null;
 }
 
+/** What two names begin and end with alike adds nothing to their distance; names of one catalog begin alike for long. */
+function withoutCommonEnds(a: string, b: string): [string, string] {
+  const shorter = Math.min(a.length, b.length);
+  let start = 0;
+  while (start < shorter && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < shorter - start && a.at(-1 - end) === b.at(-1 - end)) end++;
+  return [a.slice(start, a.length - end), b.slice(start, b.length - end)];
+}
+
 /**
  * Optimal string alignment distance (insert, delete, replace, exchange two neighbours), or null when above `limit`.
- * Three rows are enough, since an exchange looks two rows back.
+ * Three rows are enough, since an exchange looks two rows back; and of each row only the cells within `limit` of the
+ * diagonal, since every step away from it costs one.
  */
 function distanceUpTo(a: string, b: string, limit: number): number | null {
-  let before: number[] = [];
-  let last: number[] = Array.from({ length: b.length + 1 }, (_, column) => column);
+  const beyond = limit + 1;
+  let before = new Uint8Array(b.length + 1);
+  let row = new Uint8Array(b.length + 1);
+  let last = Uint8Array.from(before, (_, column) => Math.min(column, beyond));
   for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    let least = i;
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min(replaced, at(last, j) + 1, at(row, j - 1) + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+    row.fill(beyond);
+    row[0] = Math.min(i, beyond);
+    let least = at(row, 0);
+    const letter = a.charCodeAt(i - 1);
+    for (let j = Math.max(1, i - limit); j <= Math.min(b.length, i + limit); j++) {
+      const other = b.charCodeAt(j - 1);
+      let cost = Math.min(at(last, j - 1) + (letter === other ? 0 : 1), at(last, j) + 1, at(row, j - 1) + 1);
+      if (i > 1 && j > 1 && letter === b.charCodeAt(j - 2) && a.charCodeAt(i - 2) === other)
         cost = Math.min(cost, at(before, j - 2) + 1);
-      row.push(cost);
+      row[j] = cost;
       least = Math.min(least, cost);
     }
     if (least > limit) return null;
-    before = last;
-    last = row;
+    [before, last, row] = [last, row, before];
   }
   const distance = at(last, b.length);
   return distance <= limit ? distance : null;
 }
 
-function at(row: readonly number[], column: number): number {
+function at(row: Uint8Array, column: number): number {
   return row[column] as number;
 }
