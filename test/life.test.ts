@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually, startHandler } from './kit/handler.ts';
+import { STRUCTURED } from '../server/test/api-ground.ts';
 import { AUDIT, auditEvent, startLife } from './kit/life.ts';
 import { startReceiver } from './kit/receiver.ts';
 
@@ -29,6 +30,23 @@ test('R50 R52 R61 R91 R110 R111 R125 register, challenge, subscribe, publish: th
   assert.equal(settled!['id'], delivery.headers.get('webhook-id'));
   assert.equal(settled!['tries'], 1);
   assert.deepEqual(handler.answers, [200, 200]);
+});
+
+test('API: the trace of a publish goes out with its deliveries, once; without one there is none', async (t) => {
+  const life = await startLife(t);
+  const endpoint = await startReceiver();
+  t.after(() => endpoint.stop());
+  await life.webhook({ url: endpoint.url, verification: 'none' });
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  await life.expect(202, 'POST /v1/events', { body: auditEvent(), headers: { ...STRUCTURED, traceparent } });
+  await life.publish();
+  const sent = (await endpoint.received(2)).map(({ rawHeaders }) =>
+    rawHeaders.filter((_, at) => rawHeaders[at - 1]?.toLowerCase() === 'traceparent'),
+  );
+  assert.deepEqual(
+    sent.sort((a, b) => a.length - b.length),
+    [[], [traceparent]],
+  );
 });
 
 test('R51 R118 only subscribed types are sent, and only what is published after the subscription', async (t) => {

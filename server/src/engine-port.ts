@@ -1,6 +1,7 @@
 // Joins the API to the engine, which know nothing of one another: what the API asks, in the engine's words.
 import type { EnginePort, SettledAttempt } from './api/parts.ts';
 import type { AttemptEnd, Delivering } from './engine/index.ts';
+import type { Log } from './log/index.ts';
 import { describeOutcome, type Outcome } from './model/outcome.ts';
 import { refuse } from './model/problem.ts';
 import { isSuccess } from './model/retry.ts';
@@ -14,7 +15,7 @@ export interface JoinedPort {
 }
 
 /** Joins them. The engine is asked for late: it is made after the listener it reports to. */
-export function joinEngine(settings: Settings, engine: () => Delivering): JoinedPort {
+export function joinEngine(settings: Settings, log: Log, engine: () => Delivering): JoinedPort {
   const watchers = new Set<(settled: SettledAttempt) => void>();
   return {
     onAttempt: (end) => {
@@ -32,9 +33,12 @@ export function joinEngine(settings: Settings, engine: () => Delivering): Joined
         return { state: shownState(webhook.intent, webhook.health), outcome: outcomeOf(outcome, error) };
       },
       challenge: (target) => engine().challenge(target),
-      // The store tells the engine of every change itself.
-      changed: () => undefined,
-      judgeHost: (hostname) => engine().judgeHost(hostname),
+      judgeHost: async (hostname) => {
+        const refused = await engine().judgeHost(hostname);
+        if (refused === null) return null;
+        log.info({ hostname, address: refused.address }, 'a webhook to an address that is not allowed was refused');
+        return refused.message;
+      },
       retry: async (key) => {
         const result = await engine().retry(key);
         if (result.kind === 'gone') return null;

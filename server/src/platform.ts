@@ -105,7 +105,7 @@ interface Assembled {
 
 function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
   const { config, log, version, clock, store, metrics, schemas } = parts;
-  const { port, onAttempt } = joinEngine(store.settings, () => delivering);
+  const { port, onAttempt } = joinEngine(store.settings, log, () => delivering);
   const count = countAttempts(metrics, store, clock);
   const userAgent = config.userAgent ?? `Bellwire/${version}`;
   const delivering: Delivering = createDelivering({

@@ -178,10 +178,8 @@ test('wire 6: a name is resolved to all its addresses, and refused when one of t
   ]);
   await assert.rejects(resolve('mixed.example.test'), (error: Error) => {
     assert.ok(error instanceof AddressRefused);
-    assert.equal(
-      error.message,
-      'mixed.example.test resolves to 10.0.0.7, a private address, which the operator does not allow',
-    );
+    assert.equal(error.message, 'mixed.example.test resolves to a private address, which the operator does not allow');
+    assert.equal(error.address, '10.0.0.7');
     return true;
   });
   await assert.rejects(resolve('mapped.example.test'), AddressRefused);
@@ -204,10 +202,7 @@ test('wire 6: a name that turns private at the second resolution is refused then
   isRebound = true;
   const outcome = failed(await transport.send(request));
   assert.equal(outcome.code, 'refused-address');
-  assert.equal(
-    outcome.message,
-    'hooks.example.test resolves to 127.0.0.2, a loopback address, which the operator does not allow',
-  );
+  assert.equal(outcome.message, 'hooks.example.test resolves to a loopback address, which the operator does not allow');
   assert.equal(receiver.requests.length, 1);
 });
 

@@ -1,7 +1,7 @@
 // Idempotency-Key: a write that is sent twice acts once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { auditEvent, startApi, STRUCTURED } from './api-ground.ts';
+import { AUDIT, auditEvent, startApi, STRUCTURED } from './api-ground.ts';
 
 const body = { name: 'sheet', url: 'http://127.0.0.1:8009/hook' };
 
@@ -42,6 +42,30 @@ test('wire 5: the same key with another body, or for another request, is 422', a
   });
   const other = await api.expect(201, 'POST /v1/keys', { body: { name: 'k', scopes: ['manage'] } });
   await api.refused('name-taken', 'POST /v1/webhooks', { key: other['key'] as string, body, headers });
+});
+
+test('wire 5: in binary mode the event is in the headers: with another one the same key and body are 422', async (t) => {
+  const api = await startApi(t);
+  const asked = (over: Record<string, string> = {}) => ({
+    body: '{"id":"a1","category":"c","description":"d","created_at":1}',
+    headers: {
+      'idempotency-key': 'binary',
+      'ce-specversion': '1.0',
+      'ce-id': 'one',
+      'ce-source': 's',
+      'ce-type': AUDIT,
+      'content-type': 'application/json',
+      ...over,
+    },
+  });
+  const first = await api.expect(202, 'POST /v1/events', asked());
+  assert.deepEqual(await api.expect(202, 'POST /v1/events', asked({ 'user-agent': 'another' })), first);
+  const others: Record<string, string>[] = [
+    { 'ce-id': 'two' },
+    { 'ce-subject': 'x' },
+    { 'content-type': 'application/xml' },
+  ];
+  for (const other of others) await api.refused('idempotency-mismatch', 'POST /v1/events', asked(other));
 });
 
 test('wire 5: while the first is running the second is 409; a refused request may be sent again', async (t) => {

@@ -131,6 +131,28 @@ test('R59 an address the operator does not allow is refused at registration, by 
   await api.expect(201, 'POST /v1/webhooks', { body: { name: 'n', url: 'http://localhost:8009/' } });
 });
 
+test('R59 what a name resolves to is for the operator’s log: the tenant learns of what kind the address is', async (t) => {
+  const api = await startApi(t, { targets: { allowAddresses: [] } });
+  const body = { name: 'n', url: 'http://localhost:8009/' };
+  const { detail } = await api.refused('refused-url', 'POST /v1/webhooks', { body });
+  assert.equal(detail, 'localhost resolves to a loopback address, which the operator does not allow');
+  const line = api.lines.map((one) => JSON.parse(one) as Record<string, unknown>).find(({ address }) => address);
+  assert.match(String(line?.['address']), /^(127\.0\.0\.1|::1)$/);
+  assert.equal(line?.['hostname'], 'localhost');
+});
+
+test('R124 a webhook’s own plan is bounded where it is said: what is taken is kept', async (t) => {
+  const api = await startApi(t);
+  const days = (n: number) => n * 86_400_000;
+  const make = (name: string, retryDelaysMs: number[]) => ({
+    body: { name, url: 'http://localhost:8009/', policy: { retryDelaysMs } },
+  });
+  const made = await api.expect(201, 'POST /v1/webhooks', make('long', [0, days(7)]));
+  assert.deepEqual(made['policy'], { retryDelaysMs: [0, days(7)], timeoutMs: null });
+  await api.refused('invalid-request', 'POST /v1/webhooks', make('longer', [days(7) + 1]));
+  await api.refused('invalid-request', 'POST /v1/webhooks', make('more', Array<number>(101).fill(1)));
+});
+
 test('R71 a secret is shown where it is made and nowhere else', async (t) => {
   const api = await startApi(t);
   const hook = await endpoint(t);

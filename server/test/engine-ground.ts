@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { testClock, type TestClock } from '../../test/kit/clock.ts';
 import { createDelivering, type AttemptEnd, type Delivering, type DeliveringOptions } from '../src/engine/index.ts';
-import { DEFAULT_PLAN } from '../src/model/retry.ts';
 import { openStore, type NewWebhook, type Store, type Webhook } from '../src/store/index.ts';
 import { sqliteGround, type Ground } from './store-ground.ts';
 import { addWorkspace, mustPublish, newWebhook, NOON, someEvents, subscribe, type Place } from './store-furniture.ts';
@@ -88,7 +87,7 @@ function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
     uuid: randomUUID,
     userAgent: 'Bellwire/test',
     allowAddresses: ['127.0.0.0/8'],
-    plan: { ...DEFAULT_PLAN, jitter: 0 },
+    plan: { delaysMs: [5_000, 10_000, 20_000, 40_000, 80_000], jitter: 0 },
     timeoutMs: 5000,
     window: { min: 1, start: 8, max: 64 },
     queuePerWebhook: 1000,

@@ -163,7 +163,12 @@ async function run(
     workspace: call.workspace.workspace,
     owner: call.key.key,
     key: parseIdempotencyKey(header),
-    bodyHash: requestHash([route.method, request.url ?? '', call.bytes]),
+    bodyHash: requestHash({
+      method: route.method,
+      target: request.url ?? '',
+      rawHeaders: call.rawHeaders,
+      bytes: call.bytes,
+    }),
   };
   const outcome = await once(tools.store.settings, { key, now: call.now }, async () => {
     const answered = await handle(call as Call<never, never, never>, tools);

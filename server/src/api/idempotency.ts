@@ -15,9 +15,28 @@ export function parseIdempotencyKey(value: string): string {
   throw refuse('invalid-idempotency-key', 'An Idempotency-Key has 1 to 255 visible ASCII characters, quoted or bare.');
 }
 
-/** What makes two requests the same: method, target, workspace named, and the body's bytes. */
-export function requestHash(parts: readonly (string | Uint8Array)[]): string {
-  return hash('sha256', Buffer.concat(parts.flatMap((part) => [Buffer.from(part as string), Buffer.of(0)])), 'hex');
+/** What makes two requests the same. */
+export interface RequestFacts {
+  method: string;
+  target: string;
+  /** Name, value, name, value… */
+  rawHeaders: readonly string[];
+  bytes: Uint8Array;
+}
+
+/**
+ * SHA-256 (hex) over all that a request says: method, target, body, and the headers that are part of it: in binary mode
+ * (CloudEvents HTTP binding 3.1) the event's attributes are `ce-` headers and its `datacontenttype` is the content type.
+ */
+export function requestHash({ method, target, rawHeaders, bytes }: RequestFacts): string {
+  const saying: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    if (name === 'content-type' || name.startsWith('ce-')) saying.push(`${name}:${rawHeaders[at + 1]}`);
+  }
+  // No header holds a line break, so nothing that is said can be mistaken for the line after it.
+  const head = [method, target, ...saying.sort(), '', ''].join('\n');
+  return hash('sha256', Buffer.concat([Buffer.from(head), bytes]), 'hex');
 }
 
 /** What is answered and kept: `kept` is the body for repeats, without secrets. */

@@ -20,7 +20,7 @@ export interface Random {
   bytes(count: number): Uint8Array;
 }
 
-/** What the API asks of the engine. platform.ts joins the two. */
+/** What the API asks of the engine, which hears of every change of a webhook from the store. engine-port.ts joins the two. */
 export interface EnginePort {
   /**
    * Sends one challenge now (R113) and begins a run of attempts when it fails. While a run is on its way already, its
@@ -29,8 +29,6 @@ export interface EnginePort {
   test(target: TargetKey): Promise<{ state: WebhookState; outcome: OutcomeOut }>;
   /** Begins a run of challenge attempts, unless the webhook's verification is `none`. Returns at once. */
   challenge(target: TargetKey): void;
-  /** Intent or settings were changed by hand: hold, release, or read again. Returns at once. */
-  changed(target: TargetKey): void;
   /**
    * Why nothing may be sent to this host at present, as a sentence, or null: a literal or a name that resolves to an
    * address the operator does not allow (R59). A name that does not resolve is no reason.

@@ -71,12 +71,8 @@ function wish(summary: string, decide: Wish) {
     success: { 200: 'It is so now, or was so already.' },
     errors: ['wrong-state', 'changed-meanwhile'],
     async handle({ params, workspace, now }, tools) {
-      const { webhook, again, changed } = await updateWebhook(
-        { id: params.webhook, workspace, now },
-        tools.store,
-        decide,
-      );
-      if (changed) tell(webhook, again, tools);
+      const { webhook, again } = await updateWebhook({ id: params.webhook, workspace, now }, tools.store, decide);
+      if (again) challenge(webhook, tools);
       return ok(showWebhook(webhook));
     },
   });
@@ -105,7 +101,7 @@ export const rotateWebhook = operation<RotateIn, WebhookSecretOut>()({
       const secondaryUntil = graceMs > 0 ? now + graceMs : null;
       return { patch: { secrets: turned.secrets, secondaryUntil }, reason: null, again: true };
     });
-    tell(webhook, webhook.verification !== 'none', tools);
+    if (webhook.verification !== 'none') challenge(webhook, tools);
     const shown = showWebhook(webhook);
     return { status: 200, body: { ...shown, ...generated }, stored: shown };
   },
@@ -145,7 +141,6 @@ export const listWebhookDeliveries = operation<null, DeliveriesOut>()({
   },
 });
 
-function tell({ workspace, webhook }: Webhook, again: boolean, { engine }: Tools): void {
-  if (again) engine.challenge({ workspace, target: webhook });
-  else engine.changed({ workspace, target: webhook });
+function challenge({ workspace, webhook }: Webhook, { engine }: Tools): void {
+  engine.challenge({ workspace, target: webhook });
 }

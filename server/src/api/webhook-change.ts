@@ -30,18 +30,18 @@ export async function updateWebhook(
   { id, workspace, now }: { id: string; workspace: Workspace; now: number },
   { settings }: Pick<Store, 'settings'>,
   decide: (before: Webhook, secrets: WebhookSecrets) => Change | null,
-): Promise<{ webhook: Webhook; again: boolean; changed: boolean }> {
+): Promise<{ webhook: Webhook; again: boolean }> {
   const key = { workspace: workspace.workspace, target: numberOf('wh', workspace, id) };
   for (let tries = 1; ; tries++) {
     const found = await settings.target(key);
     if (found === null) throw refuse('not-found', `There is no ${id} here.`);
     const change = decide(found.webhook, found.secrets);
-    if (change === null) return { webhook: found.webhook, again: false, changed: false };
+    if (change === null) return { webhook: found.webhook, again: false };
     const { patch, reason, again } = change;
     try {
       const { revision } = found.webhook;
       const webhook = await settings.updateWebhook({ ...key, revision, patch, reason, now });
-      return { webhook, again, changed: true };
+      return { webhook, again };
     } catch (error) {
       const isLost = error instanceof StoreRefusal && error.code === 'changed-meanwhile';
       if (!isLost || tries === TRIES) throw error;

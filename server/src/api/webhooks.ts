@@ -3,6 +3,7 @@
 import { Type, type Static } from 'typebox';
 import { formatId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
+import { LONGEST_DELAY_MS, MOST_RETRIES } from '../model/retry.ts';
 import { shownState } from '../model/webhook.ts';
 import type { Webhook } from '../store/contract.ts';
 import { created, done, ok, operation } from './kernel.ts';
@@ -64,8 +65,8 @@ const Headers = Type.Record(Type.String({ minLength: 1, maxLength: 100 }), Type.
 });
 const POLICY = {
   retryDelaysMs: orNull(
-    Type.Array(spanMs('Delay before the next try.', { maximum: 2_592_000_000 }), {
-      maxItems: 100,
+    Type.Array(spanMs('Delay before the next try.', { maximum: LONGEST_DELAY_MS }), {
+      maxItems: MOST_RETRIES,
       description: 'Delays between tries: n delays make n + 1 tries. null is the installation’s plan.',
     }),
   ),
@@ -308,9 +309,7 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
         return change;
       },
     );
-    const key = { workspace: workspace.workspace, target: webhook.webhook };
-    if (again) tools.engine.challenge(key);
-    else tools.engine.changed(key);
+    if (again) tools.engine.challenge({ workspace: workspace.workspace, target: webhook.webhook });
     const shown = showWebhook(webhook);
     return { status: 200, body: { ...shown, ...generated }, stored: shown };
   },
@@ -323,10 +322,9 @@ export const deleteWebhook = operation<null, null>()({
   query: WebhookDeleteQuery,
   success: { 204: 'It is gone.' },
   errors: ['in-use'],
-  async handle({ params, query, workspace, now }, { store, engine }) {
+  async handle({ params, query, workspace, now }, { store }) {
     const key = { workspace: workspace.workspace, target: numberOf('wh', workspace, params.webhook) };
     await store.settings.deleteWebhook(key, query.force === true, now);
-    engine.changed(key);
     return done();
   },
 });

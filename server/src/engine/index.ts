@@ -59,8 +59,8 @@ export interface Delivering {
   test(key: TargetKey): Promise<ChallengeResult | null>;
   /** Begins a run of challenges. */
   challenge(key: TargetKey): void;
-  /** Why nothing may be sent to this host at present, in words, or null; a name that does not resolve is no reason. */
-  judgeHost(hostname: string): Promise<string | null>;
+  /** Why nothing may be sent to this host at present, or null; a name that does not resolve is no reason. */
+  judgeHost(hostname: string): Promise<AddressRefused | null>;
   /** Tries a delivery by hand. */
   retry(key: DeliveryKey): Promise<ManualResult>;
   stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
@@ -177,12 +177,12 @@ async function within(clock: Clock, ms: number, ended: Promise<unknown>): Promis
   timer.cancel();
 }
 
-async function judgeHost(guard: AddressGuard, hostname: string): Promise<string | null> {
+async function judgeHost(guard: AddressGuard, hostname: string): Promise<AddressRefused | null> {
   try {
     await guard.resolve(hostname);
     return null;
   } catch (error) {
-    return error instanceof AddressRefused ? error.message : null;
+    return error instanceof AddressRefused ? error : null;
   }
 }
 

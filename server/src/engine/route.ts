@@ -2,7 +2,7 @@
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
-import { planFromDelays, type RetryPlan } from '../model/retry.ts';
+import type { RetryPlan } from '../model/retry.ts';
 import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
 import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
 import { hmacSha256 } from './hmac.ts';
@@ -47,7 +47,6 @@ export function makeRoute(
   defaults: RouteDefaults,
   now: number,
 ): Route {
-  const own = webhook.retryDelaysMs === null ? defaults.plan : planFromDelays(webhook.retryDelaysMs);
   const { intent, health, streak, lastSuccessAt, secondaryUntil } = webhook;
   const rotating = secondaryUntil !== null && secondaryUntil > now;
   const headers = staticHeaders(webhook, defaults.userAgent);
@@ -61,7 +60,7 @@ export function makeRoute(
     headers: [...headers, ...secretHeaders(authorization ?? '')],
     shownHeaders: asObject([...headers, ...secretHeaders(MASK)]),
     sign: createSyncSigner(signingKeys(webhook, secrets, rotating), { ...nodeCrypto, hmacSha256 }),
-    plan: typeof own === 'string' ? defaults.plan : own,
+    plan: webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
     paceMs: webhook.allowedRate === null ? 0 : 60_000 / webhook.allowedRate,
     intent,

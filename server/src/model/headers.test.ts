@@ -58,6 +58,8 @@ test('custom headers may not set what the platform sets', () => {
     'Expect',
     'Proxy-Authorization',
     'Content-Type',
+    'Traceparent',
+    'tracestate',
   ]) {
     assert.equal(customHeaderFault(name, 'x'), `${name} is set by the platform`);
   }

@@ -8,27 +8,10 @@ export interface RetryPlan {
   jitter: number;
 }
 
-const FIRST_DELAY_MS = 5_000;
-const LONGEST_DELAY_MS = 3_600_000;
-const DEFAULT_TRIES = 20;
-const DEFAULT_JITTER = 0.2;
-
-/** R124: at once, then after 5 s doubling to a cap of 1 h; 20 tries in about 10 h. */
-export const DEFAULT_PLAN: RetryPlan = {
-  delaysMs: Array.from({ length: DEFAULT_TRIES - 1 }, (_, n) => Math.min(FIRST_DELAY_MS * 2 ** n, LONGEST_DELAY_MS)),
-  jitter: DEFAULT_JITTER,
-};
-
-const MOST_DELAYS = 100;
-const LONGEST_SETTABLE_MS = 7 * 86_400_000;
-
-/** A webhook's own plan from its list of waits; an empty list means one try. A string says what is wrong with it. */
-export function planFromDelays(delaysMs: readonly number[]): RetryPlan | string {
-  if (delaysMs.length > MOST_DELAYS) return `at most ${MOST_DELAYS} retries can be planned, not ${delaysMs.length}`;
-  const bad = delaysMs.findIndex((delay) => !Number.isSafeInteger(delay) || delay < 0 || delay > LONGEST_SETTABLE_MS);
-  if (bad !== -1) return `retry ${bad + 1} must wait a whole number of milliseconds from 0 to ${LONGEST_SETTABLE_MS}`;
-  return { delaysMs, jitter: DEFAULT_JITTER };
-}
+/** A webhook may plan at most so many retries… */
+export const MOST_RETRIES = 100;
+/** … and wait at most so long before each, ms: seven days. */
+export const LONGEST_DELAY_MS = 7 * 86_400_000;
 
 /** A server that asks for more patience than this is asked again after it. */
 export const RETRY_AFTER_CAP_MS = 24 * 3_600_000;

@@ -3,6 +3,7 @@
 // Ajv says that schemas must be as trusted as code. So Ajv never sees the stranger's schema, only the core built here:
 // known keywords with values of the right kind, every reference turned into a name of ours (`#/$defs/r3`), no ids, no
 // annotations, nothing called __proto__.
+import { escapePointer } from '../../model/json-bytes.ts';
 import { countJson, FORMATS, KEYWORDS, OBSOLETE, type Keyword } from './keywords.ts';
 import { sizeOfPattern } from './patterns.ts';
 
@@ -266,11 +267,6 @@ function decodeFragment(fragment: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** One name of a JSON pointer (RFC 6901). */
-export function escapePointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 // What Ajv found, told to people: one place in the data and one sentence. Pure.
 import type { ErrorObject } from 'ajv';
-import { escapePointer } from './reader.ts';
+import { escapePointer } from '../../model/json-bytes.ts';
 
 type Params = Record<string, unknown>;
 

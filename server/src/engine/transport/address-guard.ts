@@ -7,9 +7,18 @@ import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { resolveName, type ResolvedAddress, type Resolve } from './address-resolve.ts';
 
-/** Thrown to a connecting socket: the address is one the operator does not allow. `message` is a clause for people. */
+/**
+ * Thrown to a connecting socket: the address is one the operator does not allow. `message` is a clause for people, and
+ * for tenants: it tells what kind of address a name resolves to, not which, for that would show them the operator's DNS.
+ */
 export class AddressRefused extends Error {
   readonly code = 'ADDRESS_REFUSED';
+  /** For the operator. */
+  readonly address: string;
+  constructor(message: string, address: string) {
+    super(message);
+    this.address = address;
+  }
 }
 
 export interface AddressGuardOptions {
@@ -65,8 +74,8 @@ export function createAddressGuard(options: AddressGuardOptions = {}): AddressGu
     for (const { address } of addresses) {
       const reason = judge(address);
       if (reason === null) continue;
-      const what = family === 0 ? `${hostname} resolves to ${address}` : address;
-      throw new AddressRefused(`${what}${family === 0 ? ', ' : ' is '}${reason}, which the operator does not allow`);
+      const verb = family === 0 ? 'resolves to' : 'is';
+      throw new AddressRefused(`${hostname} ${verb} ${reason}, which the operator does not allow`, address);
     }
     return addresses;
   }

@@ -37,7 +37,7 @@ export function createDialer({ guard, ca }: DialerOptions): Dial {
     const isLiteral = isIP(hostname) !== 0;
     const refusal = isLiteral ? guard.judge(hostname) : null;
     if (refusal !== null) {
-      const error = new AddressRefused(`${hostname} is ${refusal}, which the operator does not allow`);
+      const error = new AddressRefused(`${hostname} is ${refusal}, which the operator does not allow`, hostname);
       queueMicrotask(() => callback(error, null));
       return null;
     }
