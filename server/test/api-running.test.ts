@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { problemCodes } from '../src/model/problem.ts';
 import { createMetrics } from '../src/metrics.ts';
+import { StoreOutage } from '../src/store/index.ts';
 import { describeApi } from '../src/api/openapi.ts';
 import { routes } from '../src/api/routes.ts';
 import { AUDIT, auditEvent, startApi, STRUCTURED } from './api-ground.ts';
@@ -58,6 +59,17 @@ test('API: a fault of ours is 500 with an instance that the log names, and nothi
   const ready = await api.ask('GET /readyz', { key: null });
   assert.deepEqual([ready.status, ready.json['code']], [503, 'unavailable']);
   await api.expect(200, 'GET /healthz', { key: null });
+});
+
+test('API: a store that is out of order is 503 with Retry-After, and says "nothing was done" only where it knows', async (t) => {
+  const api = await startApi(t);
+  const { store } = api.platform;
+  for (const undone of [true, false]) {
+    store.settings.webhooks = () => Promise.reject(new StoreOutage('the disk is full', { undone }));
+    const { status, headers, json } = await api.ask('GET /v1/webhooks');
+    assert.deepEqual([status, json['code'], headers.get('retry-after')], [503, 'unavailable', '1']);
+    assert.equal(/nothing was done/.test(String(json['detail'])), undone);
+  }
 });
 
 test('API: stopping takes nothing new and finishes what is in flight', async (t) => {

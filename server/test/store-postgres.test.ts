@@ -6,18 +6,34 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { suite, test } from 'node:test';
 import pg from 'pg';
 import { startPostgres, withoutPostgres } from '../../test/kit/postgres.ts';
-import { openStore, type OwnedLane, type StoredEvent } from '../src/store/index.ts';
+import { openStore, StoreOutage, type OwnedLane, type StoredEvent } from '../src/store/index.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { furnish, mustPublish, newEvent, NOON, openOf, publish, someEvents } from './store-furniture.ts';
 import { postgresGround } from './store-ground.ts';
 
 /** A way to a database that can be cut and mended again. */
-async function wayTo(address: string): Promise<{ address: string; cut(): Promise<void>; mend(): Promise<void> }> {
+interface Way {
+  address: string;
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+  /** Once: lets this word through and cuts the connection in place of the answer. */
+  loseAnswerTo(word: string): void;
+}
+
+async function wayTo(address: string): Promise<Way> {
   const real = new URL(address);
   const sockets = new Set<Socket>();
+  let losing: string | null = null;
   const there = { port: Number(real.port), host: real.hostname };
   const way = createServer((near) => {
     const far = connect(there);
+    near.on('data', (said: Buffer) => {
+      if (losing === null || !said.includes(losing)) return;
+      losing = null;
+      far.unpipe(near);
+      far.once('data', () => near.destroy());
+      far.resume();
+    });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -44,6 +60,7 @@ async function wayTo(address: string): Promise<{ address: string; cut(): Promise
       await closed;
     },
     mend: () => listen(port),
+    loseAnswerTo: (word) => void (losing = word),
   };
 }
 
@@ -222,6 +239,35 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     );
   });
 
+  test('a transaction that collides again and again is given up as an outage: it may be sent again', async (t) => {
+    const ground = await postgresGround(t);
+    const limits = { connections: 4, connectTimeoutMs: 10_000, statementTimeoutMs: 60_000 };
+    const sql = openPostgres(ground.address, { ...limits, onError: () => undefined });
+    ground.after(() => sql.close());
+    let runs = 0;
+    const collide = sql.write(async (tx) => {
+      runs++;
+      await tx.run(`DO $$ BEGIN RAISE serialization_failure; END $$`);
+    });
+    await assert.rejects(collide, (error: StoreOutage) => error instanceof StoreOutage && error.undone);
+    assert.equal(runs, 5);
+  });
+
+  test('R53 when the answer to a COMMIT is lost, nobody says that nothing was done', async (t) => {
+    const ground = await postgresGround(t);
+    const way = await wayTo(ground.address);
+    ground.after(() => way.cut());
+    const store = await openStore({ ...ground.options, address: way.address, node: 'one' });
+    ground.after(() => store.close());
+    const place = await furnish(store);
+    way.loseAnswerTo('COMMIT');
+    const lost = await publish(place, [newEvent('lost')]).catch((error: unknown) => error);
+    assert.ok(lost instanceof StoreOutage, String(lost));
+    assert.equal(lost.undone, false);
+    const [again] = await mustPublish(place, [newEvent('lost')]);
+    assert.equal(again!.duplicate, true);
+  });
+
   test('a transaction that froze is ended by the server, its error is said, the next one works', async (t) => {
     const ground = await postgresGround(t);
     const store = await ground.open();
@@ -231,7 +277,10 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     ground.after(() => blocker.end());
     await blocker.query('BEGIN');
     await blocker.query('SELECT head FROM workspaces WHERE workspace = $1 FOR UPDATE', [place.workspace]);
-    const refused = assert.rejects(publish(place, [newEvent('a')]), /^Outage: PostgreSQL at .* terminating connection/);
+    const refused = assert.rejects(
+      publish(place, [newEvent('a')]),
+      /^StoreOutage: PostgreSQL at .* terminating connection/,
+    );
     const waiters = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND ${OURS}`;
     while ((await ground.query(waiters)).length === 0);
     await ground.query(
@@ -252,8 +301,8 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     await mustPublish(place, [newEvent('before')]);
     await way.cut();
     for (let i = 0; i < 3; i++) {
-      await assert.rejects(publish(place, [newEvent('during')]), /^Outage: PostgreSQL at 127\.0\.0\.1:\d+ /);
-      await assert.rejects(store.check(), /^Outage: PostgreSQL at 127\.0\.0\.1:\d+ /);
+      await assert.rejects(publish(place, [newEvent('during')]), /^StoreOutage: PostgreSQL at 127\.0\.0\.1:\d+ /);
+      await assert.rejects(store.check(), /^StoreOutage: PostgreSQL at 127\.0\.0\.1:\d+ /);
     }
     await way.mend();
     await store.check();

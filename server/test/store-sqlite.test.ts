@@ -1,12 +1,15 @@
 // What only SQLite can do to a store: one file, one process, one connection that writes.
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
+import type { Worker } from 'node:worker_threads';
+import { StoreOutage } from '../src/store/index.ts';
 import { openSqlite } from '../src/store/sqlite.ts';
-import { addWorkspace, furnish, mustPublish, newEvent, NOON, openOf, someEvents } from './store-furniture.ts';
+import { addWorkspace, furnish, mustPublish, newEvent, NOON, openOf, publish, someEvents } from './store-furniture.ts';
 import { sqliteGround, testFolder, type Ground } from './store-ground.ts';
 
 /** Another process with the store open; resolves when it has. */
@@ -130,7 +133,7 @@ test('closing finishes what was begun and refuses what comes after', async (t) =
   await publishing;
   await closing;
   await assert.rejects(addWorkspace(store, 'late'), /the store is closed/);
-  await assert.rejects(store.check(), /the reader of the store has ended/);
+  await assert.rejects(store.check(), /^StoreOutage: the store is closed/);
   const again = await ground.open();
   assert.equal((await openOf({ ...place, store: again }, place.target)).length, 1);
 });
@@ -142,4 +145,101 @@ test('the bytes of an event are in the file when it is answered', async (t) => {
   await mustPublish(place, [newEvent('a', { envelope: Buffer.from('the-bytes-that-were-promised') })]);
   const files = [ground.address, `${ground.address}-wal`].filter((file) => existsSync(file));
   assert.ok(files.some((file) => readFileSync(file).includes('the-bytes-that-were-promised')));
+});
+
+/** Rows enough to keep a reader busy for a good while. */
+const LONG = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT COUNT(*) AS n FROM n`;
+
+test('a long list keeps no short read waiting', async (t) => {
+  const sql = openSqlite(join(testFolder(t), 'two.sqlite'));
+  t.after(() => sql.close());
+  let ended = false;
+  const long = sql.scan(LONG).then(
+    () => (ended = true),
+    () => (ended = true),
+  );
+  for (let i = 0; i < 20; i++) assert.deepEqual(await sql.read<{ one: number }>('SELECT 1 AS one'), [{ one: 1 }]);
+  assert.equal(ended, false);
+  await sql.close();
+  await long;
+});
+
+test('a reader that dies fails what it was asked as an outage, and another one takes its place', async (t) => {
+  const threads: Worker[] = [];
+  const note = (thread: Worker): void => void threads.push(thread);
+  process.on('worker', note);
+  t.after(() => process.off('worker', note));
+  const sql = openSqlite(join(testFolder(t), 'mortal.sqlite'));
+  t.after(() => sql.close());
+  await Promise.all([sql.read('SELECT 1 AS one'), sql.scan('SELECT 1 AS one')]);
+  assert.equal(threads.length, 2);
+  const waiting = assert.rejects(sql.scan(LONG), /^StoreOutage: the reader of the store has ended/);
+  for (const thread of threads.slice()) await thread.terminate();
+  await waiting;
+  // It may have died young, and then is not followed at once; nothing is asked of the dead meanwhile.
+  const again = async (): Promise<unknown> => {
+    for (;;) {
+      try {
+        return await sql.read('SELECT 1 AS one');
+      } catch (error) {
+        assert.ok(error instanceof StoreOutage);
+        await new Promise<void>((done) => setImmediate(done));
+      }
+    }
+  };
+  assert.deepEqual(await again(), [{ one: 1 }]);
+  assert.deepEqual(await sql.scan('SELECT 2 AS two'), [{ two: 2 }]);
+  assert.equal(threads.length, 4);
+});
+
+/** A disk of this size, or why there is none. */
+function smallDisk(t: TestContext, size: string): string | null {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return null;
+  const folder = testFolder(t);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'bellwire', folder], { stdio: 'ignore' });
+  } catch {
+    return null;
+  }
+  return folder;
+}
+
+test('R53 a full disk refuses publishes as an outage, harms nothing, and all goes on when there is room', async (t) => {
+  // First, so that its stores are closed before the disk goes.
+  const ground = await sqliteGround(t);
+  const disk = smallDisk(t, '2m');
+  if (disk === null) return t.skip('only root may make a small disk, on Linux');
+  const address = join(disk, 'bellwire.sqlite');
+  const store = await ground.open({ address });
+  const place = await furnish(store);
+  ground.after(async () => execFileSync('umount', [disk]));
+  ground.after(() => store.close());
+  const ballast = join(disk, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(600_000));
+  const known: string[] = [];
+  let refused = 0;
+  for (let i = 0; refused < 5; i++) {
+    assert.ok(i < 100, 'the disk never fills');
+    try {
+      const events = someEvents(20, `full${i}-`, { envelope: Buffer.alloc(2000, 'x') });
+      await mustPublish(place, events);
+      known.push(...events.map(({ id }) => id));
+    } catch (error) {
+      assert.ok(error instanceof StoreOutage, String(error));
+      assert.match(error.message, /bellwire\.sqlite cannot be used: database or disk is full/);
+      assert.equal(error.undone, true);
+      refused++;
+    }
+  }
+  assert.ok(known.length > 0);
+  const before = await openOf(place, place.target);
+  assert.equal(before.length, known.length);
+  rmSync(ballast);
+  await mustPublish(place, [newEvent('after')]);
+  assert.equal((await publish(place, [newEvent('after')])).kind, 'accepted');
+  assert.equal((await openOf(place, place.target)).length, known.length + 1);
+  await store.close();
+  const file = new DatabaseSync(address);
+  assert.equal(file.prepare('PRAGMA integrity_check').get()!['integrity_check'], 'ok');
+  file.close();
 });

@@ -1,7 +1,7 @@
 // What goes back: answers and refusals as status, headers and bytes, and how they are written.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, PROBLEM_TYPE, Refused, type Problem, type ProblemCode } from '../model/problem.ts';
-import { StoreRefusal, type RefusalCode } from '../store/contract.ts';
+import { StoreOutage, StoreRefusal, type RefusalCode } from '../store/contract.ts';
 import { hasBody } from './body.ts';
 import type { Answer } from './kernel.ts';
 
@@ -49,9 +49,8 @@ export function replyToError(error: unknown, tell: (error: unknown) => string): 
   if (error instanceof Refused) return problemReply(error.problem, error.headers);
   if (error instanceof StoreRefusal) return problemReply(problem(REFUSALS[error.code], sentence(error.message)));
   const instance = tell(error);
-  if (isOutage(error)) {
-    const document = problem('unavailable', 'The store does not answer at the moment; nothing was done.');
-    return problemReply({ ...document, instance }, { 'retry-after': '1' });
+  if (error instanceof StoreOutage) {
+    return problemReply({ ...problem('unavailable', outageInWords(error)), instance }, { 'retry-after': '1' });
   }
   const document = problem('internal', 'The fault is ours; it was logged under the instance named here.');
   return problemReply({ ...document, instance });
@@ -70,9 +69,9 @@ function sentence(words: string): string {
   return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}${/[.?!]$/.test(words) ? '' : '.'}`;
 }
 
-// The store, or the way to it, is out of order: not a fault of the request, nor of this program.
-function isOutage(error: unknown): boolean {
-  return error instanceof Error && error.name === 'Outage';
+function outageInWords({ undone }: StoreOutage): string {
+  if (undone) return 'The store does not answer at the moment; nothing was done.';
+  return 'The store stopped answering before it said whether this was done. Events may be sent again: each is accepted once.';
 }
 
 /** Writes a reply. `close` says that the connection must not be used again. */

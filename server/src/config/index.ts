@@ -180,7 +180,7 @@ function compose(read: Reader, folder: string): Config {
 function composeStore(read: Reader, folders: { folder: string; dataFolder: string }): StoreSetting {
   const setting = read.storeAddress('store');
   const postgres = {
-    connections: read.integer('postgres.connections', { min: 1, max: 1_000 }),
+    connections: read.integer('postgres.connections', { min: 3, max: 1_000 }),
     connectTimeoutMs: read.span('postgres.connectTimeout', { min: 1 }),
     statementTimeoutMs: read.span('postgres.statementTimeout', { min: 1 }),
   };

@@ -1,10 +1,11 @@
-// PostgreSQL at the bottom of the store: a pool of connections, prepared multi-row statements.
+// PostgreSQL at the bottom of the store: pools of connections, prepared multi-row statements.
 //
 // Measured on two cores: multi-row VALUES in prepared power-of-two sizes is the cheapest way in (33–40k rows/s,
 // buffers travel binary); `UPDATE … FROM unnest()` the cheapest way to change many rows.
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
+import { StoreOutage } from './contract.ts';
 import {
   TABLES,
   type ColumnKind,
@@ -31,9 +32,9 @@ const LARGEST_INSERT = 256;
 const RETRYABLE = new Set(['40001', '40P01']);
 const RETRIES = 5;
 
-/** How the pool is sized and guarded. */
+/** How the pools are sized and guarded. */
 export interface PostgresOptions {
-  /** Connections for transactions and reads, one of which is kept for the session; at least two. */
+  /** Connections in all, at least three: one is kept for the session, a fifth of them is for scans. */
   connections: number;
   /** How long a connection may take to open. */
   connectTimeoutMs: number;
@@ -43,13 +44,23 @@ export interface PostgresOptions {
   onError: (error: Error) => void;
 }
 
-/** Opens a pool on the database. Connects lazily; `check` of the store says whether it answers. */
+/** Opens the pools on the database. Connects lazily; `check` of the store says whether it answers. */
 export function openPostgres(url: string, options: PostgresOptions): Sql {
+  const scans = Math.max(1, Math.floor(options.connections / SHARE_OF_SCANS));
+  const pool = openPool(url, options, Math.max(2, options.connections - scans));
+  return new Postgres(
+    { pool, scans: openPool(url, options, scans) },
+    `PostgreSQL at ${new URL(url).host}`,
+    options.onError,
+  );
+}
+
+function openPool(url: string, options: PostgresOptions, max: number): pg.Pool {
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   const pool = new pg.Pool({
     connectionString: url,
-    max: Math.max(2, options.connections),
+    max,
     types,
     application_name: 'bellwire',
     connectionTimeoutMillis: options.connectTimeoutMs,
@@ -62,39 +73,38 @@ export function openPostgres(url: string, options: PostgresOptions): Sql {
   pool.on('error', options.onError);
   // A connection that ends between two statements of a transaction tells of it by an event: the next statement fails.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return new Postgres(pool, `PostgreSQL at ${new URL(url).host}`, options.onError);
+  return pool;
 }
 
+const SHARE_OF_SCANS = 5;
 const GRACE_MS = 5_000;
 const HOLD_AGAIN_MS = 1_000;
 
-/** The database, or the way to it, is out of order. The message says so in words. */
-class Outage extends Error {
-  override name = 'Outage';
-}
-
-// SQLSTATE classes: 08 connection, 28 authorization, 3D no such database, 53 resources, 57 operator intervention. What
-// has no SQLSTATE comes from the way there.
-const OUTAGE = /^(08|28|3D|53|57)/;
+// SQLSTATE classes: 08 connection, 28 authorization, 3D no such database, 53 resources, 57 operator intervention, 58
+// system error; 25006 is a standby that was not promoted. What has no SQLSTATE comes from the way there.
+const OUTAGE = /^(08|28|3D|53|57|58|25006)/;
 
 function inWords(where: string, error: unknown): unknown {
+  if (error instanceof StoreOutage) return error;
   const { code, message } = error as { code?: string; message: string };
   const severe = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in (error as Error);
   if (severe && !OUTAGE.test(code)) return error;
   const errors = error instanceof AggregateError ? (error.errors as Error[]).map((one) => one.message) : [message];
-  return new Outage(`${where} ${severe ? 'refuses' : 'does not answer'}: ${errors.join('; ')}`, { cause: error });
+  return new StoreOutage(`${where} ${severe ? 'refuses' : 'does not answer'}: ${errors.join('; ')}`, { cause: error });
 }
 
 class Postgres implements Sql {
   readonly dialect = dialect;
   readonly #pool: pg.Pool;
+  readonly #scans: pg.Pool;
   readonly #where: string;
   readonly #onError: (error: Error) => void;
   #session: pg.PoolClient | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(pool: pg.Pool, where: string, onError: (error: Error) => void) {
-    this.#pool = pool;
+  constructor(pools: { pool: pg.Pool; scans: pg.Pool }, where: string, onError: (error: Error) => void) {
+    this.#pool = pools.pool;
+    this.#scans = pools.scans;
     this.#where = where;
     this.#onError = onError;
   }
@@ -110,21 +120,31 @@ class Postgres implements Sql {
         return result;
       } catch (error) {
         broken =
-          error instanceof Outage ||
+          error instanceof StoreOutage ||
           (await client.query('ROLLBACK').then(
             () => false,
             () => true,
           ));
-        if (run < RETRIES && RETRYABLE.has((error as { code?: string }).code ?? '')) continue;
-        throw error;
+        if (!RETRYABLE.has((error as { code?: string }).code ?? '')) throw error;
+        if (run === RETRIES) {
+          throw new StoreOutage(`${this.#where} is too busy: ${(error as Error).message}`, { cause: error });
+        }
       } finally {
         client.release(broken);
       }
     }
   }
 
-  async read<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
-    const { rows } = await this.#said(this.#pool.query({ name: nameOf(text), text, values: values as unknown[] }));
+  read<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
+    return this.#query(this.#pool, text, values);
+  }
+
+  scan<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
+    return this.#query(this.#scans, text, values);
+  }
+
+  async #query<R>(pool: pg.Pool, text: string, values: readonly Value[]): Promise<R[]> {
+    const { rows } = await this.#said(pool.query({ name: nameOf(text), text, values: values as unknown[] }));
     return rows as R[];
   }
 
@@ -170,7 +190,7 @@ class Postgres implements Sql {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#session?.release(true);
-      await this.#pool.end();
+      await Promise.all([this.#pool.end(), this.#scans.end()]);
     })();
     return this.#closing;
   }
@@ -248,7 +268,13 @@ class PostgresTx implements Tx {
 
   async commit(): Promise<void> {
     if (this.#begin !== null) return;
-    await this.#ask([...this.#atCommit, 'COMMIT'].join('; '));
+    try {
+      await this.#ask([...this.#atCommit, 'COMMIT'].join('; '));
+    } catch (error) {
+      // Nobody knows whether the server had committed before its answer was lost.
+      if (error instanceof StoreOutage) throw new StoreOutage(error.message, { cause: error.cause, undone: false });
+      throw error;
+    }
   }
 
   // BEGIN travels with the first statement when that one has no values: a round trip less.

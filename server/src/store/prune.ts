@@ -47,7 +47,7 @@ interface Place {
 }
 
 function overview(sql: Sql): Promise<Place[]> {
-  return sql.read<Place>(
+  return sql.scan<Place>(
     `SELECT w.workspace, w.head, CASE WHEN w.deleted_at IS NULL THEN 0 ELSE 1 END AS deleted,
        (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS "oldestEvent",
        (SELECT MIN(i.claimed_at) FROM idempotency_keys i WHERE i.workspace = w.workspace) AS "oldestClaim",
@@ -84,7 +84,7 @@ async function lastBefore(sql: Sql, { workspace, head, oldestEvent }: Place, ins
   let old = 0;
   for (let young = head + 1; old + 1 < young;) {
     const middle = Math.floor((old + young) / 2);
-    const [row] = await sql.read<{ event: number; acceptedAt: number }>(
+    const [row] = await sql.scan<{ event: number; acceptedAt: number }>(
       `SELECT event, accepted_at AS "acceptedAt" FROM events WHERE workspace = $1 AND event >= $2
        ORDER BY event LIMIT 1`,
       [workspace, middle],
@@ -120,7 +120,7 @@ async function bury(sql: Sql, { workspace, upTo, before, limit }: Old, now: numb
   if (upTo === 0) return 0;
   // Found by the index of what is open (the plus keeps the key of the whole log from being used), which is little
   // among what is old.
-  const rows = await sql.read<DeliveryOrder>(
+  const rows = await sql.scan<DeliveryOrder>(
     `${KEYS} WHERE workspace = $1 AND created_at < $3 AND (event, target, copy) IN (
        ${KEYS} WHERE workspace = $1 AND state = ${STATE.open} AND +event <= $2)
      ORDER BY +event, target, copy LIMIT $4`,
@@ -140,7 +140,7 @@ async function bury(sql: Sql, { workspace, upTo, before, limit }: Old, now: numb
 // The attempts go after their deliveries: a settle that comes in between finds no delivery and leaves no attempt.
 async function dropDeliveries(sql: Sql, { workspace, upTo, before, limit }: Old): Promise<number> {
   if (upTo === 0) return 0;
-  const rows = await sql.read<DeliveryOrder>(`${KEYS} WHERE ${ENDED} ORDER BY event, target, copy LIMIT $4`, [
+  const rows = await sql.scan<DeliveryOrder>(`${KEYS} WHERE ${ENDED} ORDER BY event, target, copy LIMIT $4`, [
     workspace,
     upTo,
     before,
@@ -172,14 +172,14 @@ const LOOKAHEAD = 5;
 async function dropEvents(sql: Sql, { workspace, upTo, before, limit }: Old): Promise<number> {
   // Window after window, until one has something: an old event may be kept by a delivery that ended late.
   for (let from = 0; from < upTo;) {
-    const window = await sql.read<{ event: number }>(
+    const window = await sql.scan<{ event: number }>(
       'SELECT event FROM events WHERE workspace = $1 AND event > $2 AND event <= $3 ORDER BY event LIMIT $4',
       [workspace, from, upTo, limit * LOOKAHEAD],
     );
     if (window.length === 0) return 0;
     const first = window[0]!.event;
     from = window.at(-1)!.event;
-    const finished = await sql.read<{ event: number }>(
+    const finished = await sql.scan<{ event: number }>(
       `SELECT event FROM events WHERE ${FINISHED} AND event >= $4 ORDER BY event LIMIT $5`,
       [workspace, from, before, first, limit],
     );
@@ -201,7 +201,7 @@ interface Chunk {
 }
 
 async function dropClaims(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
-  const [row] = await sql.read<{ last: number | null }>(
+  const [row] = await sql.scan<{ last: number | null }>(
     `SELECT MAX(claimed_at) AS last FROM (
        SELECT claimed_at FROM idempotency_keys WHERE workspace = $1 AND claimed_at < $2
        ORDER BY claimed_at LIMIT $3) AS oldest`,

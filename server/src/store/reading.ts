@@ -54,7 +54,7 @@ export async function events(sql: Sql, query: EventsQuery): Promise<EventsPage> 
     where.and('substr(type, 1, length(?)) = ?', prefix, prefix);
   } else where.and('type = ?', query.type);
   const order = where.filled(`ORDER BY event ${forward ? 'ASC' : 'DESC'} LIMIT ?`, query.limit);
-  const rows = await sql.read<StoredEvent>(`${EVENT} WHERE ${where.text} ${order}`, where.values);
+  const rows = await sql.scan<StoredEvent>(`${EVENT} WHERE ${where.text} ${order}`, where.values);
   const last = rows.length === query.limit ? rows.at(-1) : undefined;
   if (last) return { rows, cursor: last.event, more: forward ? last.event < head : last.event > 1 };
   if (forward) return { rows, cursor: Math.max(bound, from), more: bound < head };
@@ -124,7 +124,7 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery): Promise<Page
   }
   if (after) where.and(`(${few}k.event, k.target, k.copy) < (?, ?, ?)`, ...after);
   const order = where.filled(`ORDER BY ${few}k.event DESC, k.target DESC, k.copy DESC LIMIT ?`, query.limit + 1);
-  const rows = await sql.read<DeliveryRow>(
+  const rows = await sql.scan<DeliveryRow>(
     `${DELIVERY} WHERE d.workspace = ${where.filled('?', query.workspace)} AND (d.event, d.target, d.copy) IN (
        SELECT k.event, k.target, k.copy FROM deliveries k WHERE ${where.text} ${order})
      ORDER BY d.event DESC, d.target DESC, d.copy DESC`,
@@ -184,7 +184,7 @@ export async function delivery(
 export async function totals(
   sql: Sql,
 ): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]> {
-  return sql.read(
+  return sql.scan(
     `SELECT w.workspace,
             (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS open,
             (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 2) AS dead,

@@ -52,13 +52,15 @@ export interface WriteOptions {
   synced?: boolean;
 }
 
-/** A connected engine. */
+/** A connected engine. What is out of order makes its verbs reject with a `StoreOutage`. */
 export interface Sql {
   dialect: Dialect;
   /** One write transaction: committed when it resolves, rolled back when `work` throws. May run `work` again. */
   write<T>(work: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>;
-  /** A query outside any transaction, off the hot thread. */
+  /** A short query outside any transaction, off the hot thread: rows by their keys, a page of what is due. */
   read<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
+  /** A query that may take long (lists, totals, what is to be pruned): short ones do not wait for it. */
+  scan<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
   /** Is the error the fault of some row (so that others may be stored), rather than of the engine or the way to it? */
   blamesRow(error: unknown): boolean;
   /** Resolves true when the session named so (see `holdSession`) is certainly gone. */
@@ -135,6 +137,3 @@ export type TableName = keyof typeof TABLES;
 
 /** The stored form of a delivery's state. */
 export const STATE = { open: 0, delivered: 1, dead: 2 } as const;
-
-/** `SELECT`ed integers of the hot tables come back as numbers on both engines. */
-export type Int = number;

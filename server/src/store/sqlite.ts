@@ -1,4 +1,4 @@
-// SQLite at the bottom of the store: one file, hot writes in this thread, long reads and checkpoints in a worker.
+// SQLite at the bottom of the store: one file, hot writes in this thread, reads and checkpoints in two others.
 //
 // Measured on two cores: a worker for the hot writes made them slower; one synced commit of a whole group costs about
 // half a millisecond. `PRAGMA synchronous` is switched between transactions: what a publisher was promised is synced,
@@ -7,9 +7,10 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { Worker } from 'node:worker_threads';
+import { StoreOutage } from './contract.ts';
 import { makeFolder } from './folder.ts';
 import { TABLES, type Dialect, type Row, type Sql, type TableName, type Tx, type Update, type Value } from './sql.ts';
+import { Reader } from './sqlite-reader.ts';
 
 const dialect: Dialect = {
   name: 'sqlite',
@@ -28,13 +29,29 @@ const MOST_PREPARED = 500;
 /** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE. */
 const ROW_FAULTS = new Set([18, 19, 20, 25]);
 
+const FULL = 13;
+/** SQLITE_PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB. */
+const OUTAGES = new Set([3, 5, 6, 7, 8, 10, 11, FULL, 14, 15, 26]);
+
+function codeOf(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+}
+
+// A full disk refuses a commit before it is one. Of any other fault at that point nobody knows what is on the disk.
+function inWords(file: string, error: unknown, committing = false): unknown {
+  const code = codeOf(error);
+  if (!OUTAGES.has(code)) return error;
+  const undone = !committing || code === FULL;
+  return new StoreOutage(`${file} cannot be used: ${(error as Error).message}`, { cause: error, undone });
+}
+
 /** Opens (and makes) the file. Refuses, in words, a second process on it. */
 export function openSqlite(path: string): Sql {
   const file = resolve(path);
   makeFolder(dirname(file));
   const lock = lockFile(file);
   try {
-    return new Sqlite(openFile(file), new Reader(file), lock);
+    return new Sqlite(file, openFile(file), lock);
   } catch (error) {
     lock.close();
     throw new Error(`cannot open ${file}: ${(error as Error).message}`);
@@ -83,17 +100,22 @@ interface Prepared {
 
 class Sqlite implements Sql {
   readonly dialect = dialect;
+  readonly #file: string;
   readonly #db: DatabaseSync;
   readonly #reader: Reader;
+  readonly #scanner: Reader;
   readonly #lock: DatabaseSync;
   readonly #prepared = new Map<string, Prepared>();
   #turn: Promise<unknown> = Promise.resolve();
   #synced: boolean | null = null;
   #closed = false;
 
-  constructor(db: DatabaseSync, reader: Reader, lock: DatabaseSync) {
+  constructor(file: string, db: DatabaseSync, lock: DatabaseSync) {
+    this.#file = file;
     this.#db = db;
-    this.#reader = reader;
+    this.#reader = new Reader({ file, checkpoints: false });
+    // A scan over a million rows takes seconds, which a checkpoint can wait and a refill cannot.
+    this.#scanner = new Reader({ file, checkpoints: true });
     this.#lock = lock;
   }
 
@@ -105,34 +127,53 @@ class Sqlite implements Sql {
   }
 
   async #transact<T>(work: (tx: Tx) => Promise<T>, synced: boolean): Promise<T> {
-    if (this.#closed) throw new Error('the store is closed');
+    if (this.#closed) throw new StoreOutage('the store is closed');
+    let committing = false;
+    try {
+      this.#begin(synced);
+      const tx = new SqliteTx(this);
+      const result = await work(tx);
+      await tx.finish();
+      committing = true;
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk has rolled it back already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw inWords(this.#file, error, committing);
+    }
+  }
+
+  #begin(synced: boolean): void {
     if (this.#synced !== synced) {
       this.#db.exec(`PRAGMA synchronous = ${synced ? 'FULL' : 'NORMAL'}`);
       this.#synced = synced;
     }
     this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      const tx = new SqliteTx(this);
-      const result = await work(tx);
-      await tx.finish();
-      this.#db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
   }
 
   read<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
+    return this.#ask(this.#reader, text, values);
+  }
+
+  scan<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
+    return this.#ask(this.#scanner, text, values);
+  }
+
+  async #ask<R>(reader: Reader, text: string, values: readonly Value[]): Promise<R[]> {
     const { sql, order } = positional(text);
-    return this.#reader.all<R>(
-      sql,
-      order.map((i) => values[i] ?? null),
-    );
+    try {
+      return await reader.all<R>(
+        sql,
+        order.map((i) => values[i] ?? null),
+      );
+    } catch (error) {
+      throw inWords(this.#file, error);
+    }
   }
 
   blamesRow(error: unknown): boolean {
-    return ROW_FAULTS.has(((error as { errcode?: number }).errcode ?? 0) & 0xff);
+    return ROW_FAULTS.has(codeOf(error));
   }
 
   // One process owns the file, so any session but its own is gone.
@@ -146,7 +187,7 @@ class Sqlite implements Sql {
     if (this.#closed) return;
     await this.#turn;
     this.#closed = true;
-    await this.#reader.close();
+    await Promise.all([this.#reader.close(), this.#scanner.close()]);
     this.#db.close();
     this.#lock.close();
   }
@@ -242,51 +283,4 @@ function insertText(table: TableName, conflict: string, rows = 1): string {
     insertTexts.set(key, text);
   }
   return text;
-}
-
-/** The worker that reads (a list over a million rows takes seconds) and checkpoints. */
-class Reader {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, { resolve: (rows: unknown[]) => void; reject: (error: Error) => void }>();
-  #next = 1;
-  #gone: Error | null = null;
-
-  constructor(file: string) {
-    const script = new URL(`./sqlite-reader.worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-    this.#worker = new Worker(script, { workerData: { file } });
-    this.#worker.unref();
-    this.#worker.on('message', (message: { id: number; rows?: unknown[]; error?: string }) => this.#answer(message));
-    this.#worker.on('error', (error) => this.#fail(error as Error));
-    this.#worker.on('exit', () => this.#fail(new Error('the reader of the store has ended')));
-  }
-
-  all<R>(sql: string, values: readonly Value[]): Promise<R[]> {
-    if (this.#gone) return Promise.reject(this.#gone);
-    const id = this.#next++;
-    return new Promise<R[]>((done, fail) => {
-      this.#waiting.set(id, { resolve: done as (rows: unknown[]) => void, reject: fail });
-      // Held only while a read is under way, so an idle store does not keep the process.
-      this.#worker.ref();
-      this.#worker.postMessage({ id, sql, values });
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #answer({ id, rows, error }: { id: number; rows?: unknown[]; error?: string }): void {
-    const waiting = this.#waiting.get(id);
-    if (!waiting) return;
-    this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker.unref();
-    if (rows) waiting.resolve(rows);
-    else waiting.reject(new Error(error));
-  }
-
-  #fail(error: Error): void {
-    this.#gone ??= error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-  }
 }
