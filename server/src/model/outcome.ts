@@ -19,6 +19,10 @@ export type FailureCode =
   | 'protocol'
   /** The request could not be put on the wire: a header or a path that HTTP cannot carry. */
   | 'invalid-request'
+  /** There is no access token to send with: the token endpoint gave none (RFC 6749 4.4). */
+  | 'no-token'
+  /** Ours: the operator's proxy is at fault. Says nothing about the target. */
+  | 'proxy'
   /** Ours: no connection was free in time. Says nothing about the target. */
   | 'busy'
   /** Ours: the transport was closed meanwhile. Says nothing about the target. */
@@ -56,14 +60,18 @@ export interface Failure {
   status: number | null;
   durationMs: number;
   connectMs: number;
+  /** Sending to this target sooner than in this many ms is pointless; absent when nothing is known. */
+  quietMs?: number;
 }
 
 /** What one HTTP try came to. */
 export type Outcome = Answer | Failure;
 
+const OUR_FAULTS: ReadonlySet<FailureCode> = new Set(['busy', 'closed', 'proxy']);
+
 /** A failure that is our own doing: it must not be held against the target, nor use up a try. */
 export function isOurFault(outcome: Outcome): boolean {
-  return outcome.kind === 'failure' && (outcome.code === 'busy' || outcome.code === 'closed');
+  return outcome.kind === 'failure' && OUR_FAULTS.has(outcome.code);
 }
 
 /** The outcome in words for people, the same everywhere: `answered 503`, `did not answer within 15 s`. */

@@ -47,7 +47,7 @@ export type NextStep =
 export type Decision = NextStep & {
   /** The target is overloaded or too slow: send it less at a time. */
   slowDown: boolean;
-  /** Nothing may be sent to the target before (epoch ms), by its own word; null when it said nothing. */
+  /** Nothing may be sent to the target before (epoch ms): by its own word, or because it would be futile; or null. */
   quietUntil: number | null;
 };
 
@@ -55,12 +55,14 @@ export type Decision = NextStep & {
 export function decide(input: DecideInput): Decision {
   const { outcome, tries, plan, now, dice } = input;
   const reason = describeOutcome(outcome);
+  const futileUntil = outcome.kind === 'failure' && outcome.quietMs !== undefined ? now + outcome.quietMs : null;
   if (isOurFault(outcome)) {
-    return { next: 'retry', at: now + OWN_FAULT_DELAY_MS, counted: false, reason, slowDown: false, quietUntil: null };
+    const at = Math.max(now + OWN_FAULT_DELAY_MS, futileUntil ?? 0);
+    return { next: 'retry', at, counted: false, reason, slowDown: false, quietUntil: futileUntil };
   }
   if (isSuccess(outcome)) return { next: 'delivered', slowDown: false, quietUntil: null };
   const slowDown = asksToSlowDown(outcome);
-  const quietUntil = slowDown ? retryAfterOf(outcome, now) : null;
+  const quietUntil = slowDown ? retryAfterOf(outcome, now) : futileUntil;
   if (outcome.kind === 'response' && outcome.status === 410) return { next: 'disable', reason, slowDown, quietUntil };
 
   const delayMs = plan.delaysMs[tries - 1];

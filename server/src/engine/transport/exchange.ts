@@ -2,15 +2,27 @@
 import type { Dispatcher } from 'undici';
 import type { Outcome } from '../../model/outcome.ts';
 import type { Connection } from './connection.ts';
-import { describeTimeout, diagnose, isConnectionEnd, type Diagnosis } from './failure.ts';
+import {
+  describeSpan,
+  describeTimeout,
+  diagnose,
+  isConnectionEnd,
+  type Diagnosis,
+  type FailureContext,
+} from './failure.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
 /** Where requests go; parse once per webhook and keep it. */
 export interface Target {
-  /** `https://host:port`, the key of the connection pool. */
+  /** `https://host:port`. */
   origin: string;
   hostname: string;
   /** Path and query. */
   path: string;
+  /** Null is the platform's own: no client certificate, the system's authorities. */
+  tls: TlsIdentity | null;
+  /** The key of the connection pool: the origin, and the name of the TLS identity where there is one. */
+  pool: string;
 }
 
 /** One request. Nothing of it is changed. */
@@ -22,7 +34,10 @@ export interface OutgoingRequest {
   body: Uint8Array | null;
   /** For connect, head and body together, ms. Waiting for a free connection is not in it. */
   deadlineMs: number;
-  /** False: never send again on a new connection when a kept-alive one turns out to be closed. Default true. */
+  /**
+   * False: never send again on a new connection when a kept-alive one turns out to be closed. Default true. For those
+   * whose sends are counted by the receiver's eyes (R26: at most ten in total), not for deliveries.
+   */
   resend?: boolean;
 }
 
@@ -93,16 +108,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#connection === null) {
       this.fail({ code: 'busy', message: 'was not sent to: no connection was free in time' });
     } else {
-      this.fail(describeTimeout(this.request.deadlineMs, this.#context()));
+      const { deadlineMs } = this.request;
+      this.fail(this.#connection.late(describeSpan(deadlineMs)) ?? describeTimeout(deadlineMs, this.#context()));
     }
   }
 
   /** Ends without a complete answer; the connection, if there is one, is cut. */
-  fail({ code, message }: Diagnosis): void {
+  fail(diagnosis: Diagnosis): void {
     if (this.#isSettled) return;
     const { durationMs, connectMs } = this.#timings();
     const status = this.#status === 0 ? null : this.#status;
-    this.#end({ kind: 'failure', code, message, status, durationMs, connectMs }, false);
+    this.#end({ kind: 'failure', ...diagnosis, status, durationMs, connectMs }, false);
   }
 
   onRequestStart(): void {}
@@ -138,7 +154,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#owner.restart(this, connection);
       return;
     }
-    this.fail(diagnose(error, this.#context()));
+    this.fail(diagnose(connection?.firstError ?? error, this.#context()));
   }
 
   // The chunk is a view of the socket's own buffer, which is not used again: no copy.
@@ -184,9 +200,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#settle(outcome);
   }
 
-  #context(): { hostname: string; status: number | null; isConnected: boolean } {
+  #context(): FailureContext {
+    const { hostname, tls } = this.request.target;
     return {
-      hostname: this.request.target.hostname,
+      hostname,
+      tls,
       status: this.#status === 0 ? null : this.#status,
       isConnected: this.#connection?.isConnected ?? false,
     };

@@ -9,9 +9,13 @@ import type { AddressGuard } from './address-guard.ts';
 import { createDialer } from './connect.ts';
 import { Connection } from './connection.ts';
 import { Exchange, type ExchangeOwner, type OutgoingRequest, type Target } from './exchange.ts';
+import { diagnose } from './failure.ts';
+import type { ProxySetting } from './proxy.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
 export type { OutgoingRequest, Target } from './exchange.ts';
-import { diagnose } from './failure.ts';
+export type { ProxySetting } from './proxy.ts';
+export { nameTlsIdentity, type TlsIdentity } from './tls-identity.ts';
 
 export interface TransportOptions {
   guard: AddressGuard;
@@ -27,6 +31,8 @@ export interface TransportOptions {
   waitMs?: number;
   /** Certificate authorities to trust instead of the system's, as PEM. */
   ca?: string | string[];
+  /** Everything goes through this one; null or left out: straight. */
+  proxy?: ProxySetting | null;
 }
 
 /** Gauges, read when asked. */
@@ -46,10 +52,10 @@ export interface Transport {
 }
 
 /** Splits an absolute http(s) URL. Throws on anything else: judge it first (model/webhook-url.ts). */
-export function parseTarget(url: string): Target {
+export function parseTarget(url: string, tls: TlsIdentity | null = null): Target {
   const { protocol, origin, hostname, pathname, search } = new URL(url);
   if (protocol !== 'http:' && protocol !== 'https:') throw new TypeError(`not an http(s) URL: ${protocol}`);
-  return { origin, hostname, path: pathname + search };
+  return { origin, hostname, path: pathname + search, tls, pool: tls === null ? origin : `${origin} ${tls.name}` };
 }
 
 /** Makes a transport. It holds no socket and no timer until something is sent. */
@@ -65,8 +71,9 @@ export function createTransport(options: TransportOptions): Transport {
 /** How exact deadlines are: never early, at most this late. */
 const TICK_MS = 25;
 
+/** What connections are shared by: an origin, and who we are to it in TLS. */
 interface Origin {
-  key: string;
+  target: Target;
   busy: number;
   /** The most recently used last: it is the least likely to be stale, and the others may expire. */
   idle: Connection[];
@@ -74,7 +81,7 @@ interface Origin {
 }
 
 class ConnectionPool implements ExchangeOwner {
-  readonly #options: Required<Omit<TransportOptions, 'ca' | 'guard'>>;
+  readonly #options: Required<Omit<TransportOptions, 'ca' | 'guard' | 'proxy'>>;
   readonly #dial: ReturnType<typeof createDialer>;
   readonly #origins = new Map<string, Origin>();
   /** Idle connections of all origins, the longest unused first. */
@@ -89,10 +96,10 @@ class ConnectionPool implements ExchangeOwner {
   #isStarting = false;
   readonly #drained = Promise.withResolvers<void>();
 
-  constructor({ guard, ca, userAgent, ...bounds }: TransportOptions) {
+  constructor({ guard, ca, proxy, userAgent, ...bounds }: TransportOptions) {
     const { maxSocketsPerOrigin = 128, maxSockets = 4_096, keepAliveMs = 15_000, waitMs = 5_000 } = bounds;
     this.#options = { userAgent, maxSocketsPerOrigin, maxSockets, keepAliveMs, waitMs };
-    this.#dial = createDialer({ guard, ca });
+    this.#dial = createDialer({ guard, ca, proxy });
   }
 
   send(request: OutgoingRequest): Promise<Outcome> {
@@ -131,7 +138,7 @@ class ConnectionPool implements ExchangeOwner {
   }
 
   #admit(exchange: Exchange): void {
-    const origin = this.#originOf(exchange.request.target.origin);
+    const origin = this.#originOf(exchange.request.target);
     this.#pending.add(exchange);
     if (origin.busy < this.#options.maxSocketsPerOrigin && this.#busy < this.#options.maxSockets) {
       this.#start(exchange, origin);
@@ -143,11 +150,11 @@ class ConnectionPool implements ExchangeOwner {
     if (!this.#isSweeping) this.#sweepLater();
   }
 
-  #originOf(key: string): Origin {
-    let origin = this.#origins.get(key);
+  #originOf(target: Target): Origin {
+    let origin = this.#origins.get(target.pool);
     if (origin === undefined) {
-      origin = { key, busy: 0, idle: [], waiting: [] };
-      this.#origins.set(key, origin);
+      origin = { target, busy: 0, idle: [], waiting: [] };
+      this.#origins.set(target.pool, origin);
     }
     return origin;
   }
@@ -188,8 +195,11 @@ class ConnectionPool implements ExchangeOwner {
       const [oldest] = this.#idle;
       if (oldest !== undefined) this.#dropIdle(oldest);
     }
+    const { pool, origin: url, tls } = origin.target;
     return new Connection({
-      origin: origin.key,
+      pool,
+      origin: url,
+      tls,
       dial: this.#dial,
       keepAliveMs: this.#options.keepAliveMs,
       onIdleClose: (connection) => this.#dropIdle(connection),
@@ -197,7 +207,7 @@ class ConnectionPool implements ExchangeOwner {
   }
 
   release(connection: Connection): void {
-    const origin = this.#origins.get(connection.origin)!;
+    const origin = this.#origins.get(connection.pool)!;
     if (connection.put() && !this.#isClosed) {
       origin.idle.push(connection);
       this.#idle.add(connection);
@@ -209,12 +219,12 @@ class ConnectionPool implements ExchangeOwner {
 
   discard(connection: Connection): void {
     connection.destroy();
-    this.#freed(this.#origins.get(connection.origin)!);
+    this.#freed(this.#origins.get(connection.pool)!);
   }
 
   restart(exchange: Exchange, stale: Connection): void {
     stale.destroy();
-    const origin = this.#originOf(exchange.request.target.origin);
+    const origin = this.#originOf(exchange.request.target);
     this.#dispatch(exchange, this.#open(origin));
   }
 
@@ -255,7 +265,7 @@ class ConnectionPool implements ExchangeOwner {
   }
 
   #dropIdle(connection: Connection): void {
-    const origin = this.#origins.get(connection.origin);
+    const origin = this.#origins.get(connection.pool);
     this.#idle.delete(connection);
     connection.destroy();
     if (origin === undefined) return;
@@ -267,7 +277,7 @@ class ConnectionPool implements ExchangeOwner {
   #dropOriginIfUnused(origin: Origin): void {
     if (origin.busy === 0 && origin.idle.length === 0 && origin.waiting.length === 0) {
       this.#ready.delete(origin);
-      this.#origins.delete(origin.key);
+      this.#origins.delete(origin.target.pool);
     }
   }
 
