@@ -1,11 +1,10 @@
-// What is there at the first start: a workspace, the catalog's first entries, the admin key beside the data.
-import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+// What is there at the first start: the catalog's first entries, the admin key beside the data, a workspace.
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { DEFAULT_WORKSPACE, hashKey, makeKey } from './api/auth.ts';
+import type { Log } from './log/index.ts';
 import type { Settings, WorkspaceLimits } from './store/contract.ts';
-
-/** The workspace that an admin key acts for when a request names none. */
-export const DEFAULT_WORKSPACE = 'default';
 
 /** The service of the source document's two event types. */
 const SERVICE = { service: 'hpe-greenlake-platform', description: 'HPE GreenLake platform: audit log, subscriptions.' };
@@ -62,7 +61,7 @@ const EXPIRING_SCHEMA = {
 };
 
 /** The catalog's first entries (R117). */
-export const FIRST_TYPES = [
+const FIRST_TYPES = [
   {
     type: 'com.hpe.greenlake.audit-log.v1.logs.created',
     description: 'An entry was written to the audit log.',
@@ -77,11 +76,37 @@ export const FIRST_TYPES = [
   },
 ] as const;
 
-/** Makes what is missing. What people have changed or deleted since the first start stays as they left it. */
-export async function prepareStore(settings: Settings, limits: WorkspaceLimits, now: number): Promise<void> {
-  const workspaces = await settings.workspaces();
-  if (workspaces.length > 0) return;
-  await settings.createWorkspace(DEFAULT_WORKSPACE, limits, now);
+/** What the first start needs to know. */
+export interface FirstStart {
+  dataFolder: string;
+  /** Of the first workspace. */
+  limits: WorkspaceLimits;
+  log: Log;
+  /** Epoch ms. */
+  now: number;
+}
+
+/**
+ * Makes what is missing, and answers the admin key. What people have changed or deleted since the first start stays as
+ * they left it. The workspace comes last: a start that was cut short before it is a first start still, and everything
+ * until then may be done twice.
+ */
+export async function prepareStore(settings: Settings, { dataFolder, limits, log, now }: FirstStart): Promise<string> {
+  const isFirst = (await settings.workspaces()).length === 0;
+  if (isFirst) await putFirstTypes(settings, now);
+  const file = join(dataFolder, 'admin-key');
+  const key = readKey(file);
+  const isKnown = key !== null && (await settings.findKey(hashKey(key))) !== null;
+  // The file's key is taken over by a store that is new. One that was deleted since must stay deleted: it may have leaked.
+  const isOurs = isKnown || (isFirst && key !== null);
+  if (key !== null && !isOurs) log.warn({ file }, 'the store does not know the admin key of this file (deleted?): a new one takes its place');
+  const adminKey = isOurs ? key : writeKey(file);
+  if (!isKnown) await registerKey(settings, adminKey, now);
+  if (isFirst) await settings.createWorkspace(DEFAULT_WORKSPACE, limits, now);
+  return adminKey;
+}
+
+async function putFirstTypes(settings: Settings, now: number): Promise<void> {
   await settings.putService(SERVICE.service, SERVICE.description, now);
   for (const { type, description, schema, example } of FIRST_TYPES) {
     const texts = { schema: JSON.stringify(schema), example: JSON.stringify(example) };
@@ -90,25 +115,11 @@ export async function prepareStore(settings: Settings, limits: WorkspaceLimits, 
   }
 }
 
-/** Where the admin key is kept. */
-export function adminKeyFile(dataFolder: string): string {
-  return join(dataFolder, 'admin-key');
-}
-
-/**
- * The admin key beside the data, made when there is none (mode 0600). Whoever may read this folder may read the store
- * itself, so a lost file is simply made anew, with a new key.
- */
-export async function ensureAdminKey(settings: Settings, dataFolder: string, now: number): Promise<string> {
-  const file = adminKeyFile(dataFolder);
-  const key = readKey(file) ?? writeKey(file);
-  const hash = createHash('sha256').update(key).digest('hex');
-  if ((await settings.findKey(hash)) === null) {
-    const scopes = ['publish', 'read', 'manage'] as const;
-    const id = `key_${randomBytes(8).toString('hex')}`;
-    await settings.createKey({ key: id, name: 'admin', scopes, workspaces: null, service: null, createdAt: now }, hash);
-  }
-  return key;
+async function registerKey(settings: Settings, adminKey: string, now: number): Promise<void> {
+  const scopes = ['publish', 'read', 'manage'] as const;
+  const key = `key_${randomBytes(8).toString('hex')}`;
+  const rest = { name: 'admin', scopes, workspaces: null, service: null, createdAt: now };
+  await settings.createKey({ key, ...rest }, hashKey(adminKey));
 }
 
 function readKey(file: string): string | null {
@@ -120,10 +131,13 @@ function readKey(file: string): string | null {
   }
 }
 
+// Whoever may read this folder may read the store itself, so a lost file is simply made anew, with a new key.
 function writeKey(file: string): string {
-  const key = `bw_${randomBytes(24).toString('base64url')}`;
+  const key = makeKey(randomBytes(32));
   try {
-    const handle = openSync(file, 'w', 0o600);
+    // Made anew, for a file that is there keeps its mode.
+    rmSync(file, { force: true });
+    const handle = openSync(file, 'wx', 0o600);
     writeSync(handle, `${key}\n`);
     fsyncSync(handle);
     closeSync(handle);

@@ -9,11 +9,12 @@ import { createApi, type Api } from './api/api.ts';
 import { createPayloadSchemas, type PayloadSchemas } from './api/payload-schema/index.ts';
 import type { Config } from './config/index.ts';
 import { systemClock } from './clock.ts';
+import { countDeliveries } from './delivery-metrics.ts';
 import { joinEngine } from './engine-port.ts';
-import { createDelivering, type AttemptEnd, type Delivering } from './engine/index.ts';
-import { ensureAdminKey, prepareStore } from './first-start.ts';
+import { createDelivering, type Delivering } from './engine/index.ts';
+import { prepareStore } from './first-start.ts';
 import type { Log } from './log/index.ts';
-import { createMetrics, SECONDS, type Metrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import type { Clock } from './model/clock.ts';
 import { makeFolder } from './store/folder.ts';
 import { openStore, type Store } from './store/index.ts';
@@ -55,9 +56,8 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     makeFolder(config.dataFolder);
     const store = await open(config, log, parts.openStore ?? openStore);
     stops.push(() => store.close());
-    const now = clock.now();
-    await prepareStore(store.settings, config.quotas, now);
-    const adminKey = await ensureAdminKey(store.settings, config.dataFolder, now);
+    const first = { dataFolder: config.dataFolder, limits: config.quotas, log, now: clock.now() };
+    const adminKey = await prepareStore(store.settings, first);
     const metrics = createMetrics();
     const schemas = createPayloadSchemas(config.schemas);
     stops.push(() => schemas.close());
@@ -106,7 +106,7 @@ interface Assembled {
 function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
   const { config, log, version, clock, store, metrics, schemas } = parts;
   const { port, onAttempt } = joinEngine(store.settings, log, () => delivering);
-  const count = countAttempts(metrics, store, clock);
+  const count = countDeliveries(metrics, store.log, clock);
   const userAgent = config.userAgent ?? `Bellwire/${version}`;
   const delivering: Delivering = createDelivering({
     store,
@@ -143,44 +143,6 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({ store, config, log, clock, random, schemas, engine: port, metrics, version });
   return { delivering, api };
-}
-
-const COUNT_EVERY_MS = 5_000;
-
-function countAttempts(metrics: Metrics, store: Store, clock: Clock): (end: AttemptEnd) => void {
-  const attempts = metrics.counter({
-    name: 'bellwire_attempts_total',
-    help: 'Attempts at deliveries, by what they came to.',
-    labels: ['outcome'],
-  });
-  const latency = metrics.histogram({
-    name: 'bellwire_delivery_seconds',
-    help: 'From the accept of an event to the end of the attempt that delivered it.',
-    buckets: SECONDS,
-  });
-  const open = metrics.gauge({ name: 'bellwire_deliveries_open', help: 'Deliveries still to be made.' });
-  const dead = metrics.gauge({ name: 'bellwire_deliveries_dead', help: 'Dead letters kept.' });
-  const oldest = metrics.gauge({
-    name: 'bellwire_oldest_due_seconds',
-    help: 'How long the oldest due delivery has been waiting; 0 when none is due.',
-  });
-  let totals: Awaited<ReturnType<typeof store.log.totals>> = [];
-  let countedAt = -Infinity;
-  metrics.onRead(async () => {
-    // Counting reads every open delivery, and scrapers come in pairs.
-    if (clock.monotonic() - countedAt > COUNT_EVERY_MS) {
-      countedAt = clock.monotonic();
-      totals = await store.log.totals();
-    }
-    open.set(totals.reduce((sum, row) => sum + row.open, 0));
-    dead.set(totals.reduce((sum, row) => sum + row.dead, 0));
-    const due = Math.min(...totals.map(({ oldestDueAt }) => oldestDueAt ?? Infinity));
-    oldest.set(Math.max(0, Number.isFinite(due) ? (clock.now() - due) / 1000 : 0));
-  });
-  return ({ delivery, attempt, state }) => {
-    attempts.add(1, state === 'open' ? 'failed' : state);
-    if (state === 'delivered') latency.observe((attempt.startedAt + attempt.durationMs - delivery.createdAt) / 1000);
-  };
 }
 
 async function listen(api: Pick<Api, 'listen'>, { listen: { host, port } }: Config): Promise<string> {
