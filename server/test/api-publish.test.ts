@@ -113,20 +113,24 @@ test('R53 one bad event refuses its whole batch, each fault by its index, and no
   assert.deepEqual((await api.expect(200, 'GET /v1/events'))['items'], []);
 });
 
-test('R116 a batch of one unknown type is refused as soon as a single event, whatever the catalog', { timeout: 20_000 }, async (t) => {
-  const api = await startApi(t);
-  const { settings } = api.platform.store;
-  const rest = { service: null, description: '', schema: null, example: null, deprecation: null };
-  const put = (type: string) =>
-    settings.putType({ workspace: 1, type, schemaCheck: 'off' as const, ...rest }, Date.now());
-  for (let n = 0; n < 200; n++) await put(`com.example.${n}.inventory.orders.v1.created`);
-  const types = ['com.example.x.inventory.orders.v1.created', 'com.example.7.inventory.orders.v1.craeted'];
-  const batch = Array.from({ length: 10_000 }, (_, n) => auditEvent({ type: types[n % 2], data: 0 }));
-  const refused = await api.refused('unknown-type', 'POST /v1/events', { body: batch, headers: BATCHED });
-  const faults = refused['errors'] as { detail: string }[];
-  assert.equal(faults.length, 1_000);
-  assert.ok(faults.every(({ detail }) => detail.includes('did you mean')));
-});
+test(
+  'R116 a batch of one unknown type is refused as soon as a single event, whatever the catalog',
+  { timeout: 20_000 },
+  async (t) => {
+    const api = await startApi(t);
+    const { settings } = api.platform.store;
+    const rest = { service: null, description: '', schema: null, example: null, deprecation: null };
+    const put = (type: string) =>
+      settings.putType({ workspace: 1, type, schemaCheck: 'off' as const, ...rest }, Date.now());
+    for (let n = 0; n < 200; n++) await put(`com.example.${n}.inventory.orders.v1.created`);
+    const types = ['com.example.x.inventory.orders.v1.created', 'com.example.7.inventory.orders.v1.craeted'];
+    const batch = Array.from({ length: 10_000 }, (_, n) => auditEvent({ type: types[n % 2], data: 0 }));
+    const refused = await api.refused('unknown-type', 'POST /v1/events', { body: batch, headers: BATCHED });
+    const faults = refused['errors'] as { detail: string }[];
+    assert.equal(faults.length, 1_000);
+    assert.ok(faults.every(({ detail }) => detail.includes('did you mean')));
+  },
+);
 
 test('R49 the schema of a type is applied at publish: off, warn noted on the event, block names the pointer', async (t) => {
   const api = await startApi(t);
@@ -145,6 +149,36 @@ test('R49 the schema of a type is applied at publish: off, warn noted on the eve
   await put('off');
   const unseen = await api.expect(202, 'POST /v1/events', publish('one'));
   assert.equal('note' in (unseen['accepted'] as [Accepted])[0], false);
+});
+
+test('R49 a check that comes to no verdict is not the publisher’s fault: 503, nothing stored, and the log says why', async (t) => {
+  const api = await startApi(t, { schemas: { checkTimeout: '100ms' } });
+  // Applied to { a: { a: … } } this takes twice as long with every level.
+  const node = { allOf: [1, 2].map(() => ({ properties: { a: { $ref: '#/$defs/node' } } })) };
+  const doubling = { $ref: '#/$defs/node', $defs: { node } };
+  await api.expect(201, 'PUT /v1/event-types/com.example.slow', { body: { schema: doubling } });
+  const slow = (data: unknown) => auditEvent({ type: 'com.example.slow', data });
+  let endless: unknown = {};
+  for (let level = 0; level < 60; level++) endless = { a: endless };
+  await api.expect(202, 'POST /v1/events', { body: slow({}), headers: STRUCTURED });
+  const late = await api.ask('POST /v1/events', { body: [auditEvent(), slow(endless)], headers: BATCHED });
+  assert.deepEqual([late.status, late.json['code'], late.headers.get('retry-after')], [503, 'schema-timeout', '1']);
+  assert.equal((late.json['errors'] as { index: number }[])[0]!.index, 1);
+
+  const type = { workspace: 1, type: 'com.example.broken', service: null, description: '' };
+  const broken = { ...type, schema: '{"$ref":"https://example.com/x"}', example: null, deprecation: null };
+  const { settings } = api.platform.store;
+  await settings.putType({ ...broken, schemaCheck: 'block' }, Date.now());
+  const body = auditEvent({ type: 'com.example.broken' });
+  const failed = await api.ask('POST /v1/events', { body, headers: STRUCTURED });
+  assert.deepEqual([failed.status, failed.json['code'], failed.headers.get('retry-after')], [503, 'unavailable', '1']);
+  assert.match(api.lines.join(''), /"level":"error"[^\n]*com\.example\.broken[^\n]*nothing is fetched/);
+  await settings.putType({ ...broken, schemaCheck: 'warn' }, Date.now());
+  const [{ note }] = (await api.expect(202, 'POST /v1/events', { body, headers: STRUCTURED }))['accepted'] as [
+    Accepted,
+  ];
+  assert.match(note!, /could not be applied/);
+  assert.equal(((await api.expect(200, 'GET /v1/events'))['items'] as unknown[]).length, 2);
 });
 
 test('API: the bytes of an event are kept and shown exactly; a trace is kept, a malformed one ignored', async (t) => {

@@ -379,6 +379,8 @@ test('closing answers what waits, ends the worker, and is harmless twice', async
   await schemas.close();
   for (const fault of await Promise.all(waiting)) assert.match(fault?.message ?? '', /the platform is stopping/);
   assert.match((await schemas.check(keep(TREE), {}))?.message ?? '', /the platform is stopping/);
+  const vetted = await schemas.vet({ type: 'object' });
+  assert.ok(!vetted.ok && vetted.busy === true, 'nothing is said about a schema that was not judged');
   assert.equal(await schemas.check(keep({}), 1), null);
 });
 

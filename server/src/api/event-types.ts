@@ -206,6 +206,7 @@ async function checkService(service: string, { store }: Tools): Promise<void> {
 async function vet({ schema, example }: EventTypeIn, { schemas }: Tools): Promise<string | null> {
   if (schema === undefined || schema === null) return null;
   const vetted = await schemas.vet(schema);
+  if (!vetted.ok && vetted.busy) throw unavailable(vetted.reason);
   if (!vetted.ok) {
     const fault = { pointer: `/schema${vetted.pointer}`, code: 'invalid-schema' as const, detail: vetted.reason };
     throw new Refused(problem('invalid-schema', `The schema is not taken: ${vetted.reason}.`, [fault]));
@@ -213,9 +214,14 @@ async function vet({ schema, example }: EventTypeIn, { schemas }: Tools): Promis
   if (example === undefined || example === null) return vetted.schema.text;
   const fault = await schemas.check(vetted.schema, example);
   if (fault === null) return vetted.schema.text;
+  if (fault.code === 'busy' || fault.code === 'failed') throw unavailable(fault.message);
   const detail = `The example ${fault.pointer === '' ? '' : `at ${fault.pointer} `}${fault.message}.`;
   const pointer = `/example${fault.pointer}`;
   throw new Refused(problem('invalid-example', detail, [{ pointer, code: 'invalid-example', detail: fault.message }]));
+}
+
+function unavailable(words: string): Refused {
+  return refuse('unavailable', `Nothing was changed: ${words}.`, { 'retry-after': '1' });
 }
 
 async function catalogOf(workspace: Workspace, { store }: Tools) {

@@ -38,7 +38,7 @@ export const publish = operation<CloudEvent, PublishOut>()({
     '*/*': Type.Unknown({ description: 'Binary mode: the data as it is, the attributes as `ce-` headers.' }),
   },
   quiet: true,
-  errors: ['unknown-type', 'foreign-type', 'schema-mismatch', 'over-quota', 'unavailable'],
+  errors: ['unknown-type', 'foreign-type', 'schema-mismatch', 'schema-timeout', 'over-quota'],
   async handle(call, tools) {
     const decoded = decodeRequest({
       contentType: call.header('content-type'),
@@ -103,7 +103,7 @@ async function checkEvents(events: readonly PublishedEvent[], against: Against, 
     }
     const found = type.schemaCheck === 'off' ? null : await applySchema(type, event, tools);
     if (found !== null && type.schemaCheck === 'block') {
-      if (found.code === 'busy') throw refuse('unavailable', 'Too many events wait for their schema; send it again.');
+      if (found.code !== 'mismatch') throw undecided(found, { ...index, type }, tools);
       if (faults.length < MAX_FAULTS) faults.push({ ...index, ...mismatch(found) });
       continue;
     }
@@ -144,6 +144,19 @@ function foreignType({ type, service }: EventType, bound: string | null): Proble
 function mismatch({ pointer, message }: SchemaFault): ProblemFault {
   const place = cut(`/data${pointer}`);
   return { pointer: place, code: 'schema-mismatch', detail: `${place.slice(1)} ${cut(message)}.` };
+}
+
+/**
+ * A check without a verdict says nothing about the data, so it is no fault of the publisher's: whoever drops what is
+ * answered 422 would lose a good event to a busy machine. What misses its deadline every time has a code of its own, by
+ * which a publisher can tell that asking again is in vain.
+ */
+function undecided(found: SchemaFault, of: { index?: number; type: EventType }, { log }: Tools): Refused {
+  const { type, ...index } = of;
+  if (found.code === 'failed') log.error({ type: type.type, words: found.message }, 'a schema cannot be applied');
+  const code = found.code === 'deadline' ? 'schema-timeout' : 'unavailable';
+  const detail = `Nothing was stored: of the type ${type.type}, ${cut(found.message)}.`;
+  return new Refused(problemOf([{ ...index, pointer: '/data', code, detail }]), { 'retry-after': '1' });
 }
 
 // A pointer holds names out of the data: what no text column takes is replaced, and what is endless cut.

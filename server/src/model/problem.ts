@@ -58,6 +58,10 @@ const OWN = {
   'invalid-idempotency-key': { status: 400, title: 'The Idempotency-Key is not of the form it must have.' },
   // Our own trouble.
   internal: { status: 500, title: 'Something went wrong here.' },
+  'schema-timeout': {
+    status: 503,
+    title: 'The schema could not be applied to the data in time; nothing is said about it.',
+  },
   unavailable: { status: 503, title: 'This cannot be answered at the moment; try again.' },
 } as const satisfies Record<string, Entry>;
 

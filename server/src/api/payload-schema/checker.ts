@@ -34,14 +34,14 @@ export type JobResult =
   /** The worker could not do it, and says why. */
   | { kind: 'failed'; words: string }
   | { kind: 'deadline'; afterMs: number }
-  /** Too many are waiting. */
-  | { kind: 'busy' };
+  /** It was not begun, for a reason that has nothing to do with it. */
+  | { kind: 'busy'; words: string };
 
 /** The worker's owner. */
 export interface Checker {
   /** Does a job; the deadline counts from its turn. Never rejects. */
   run(job: Omit<Job, 'id'>): Promise<JobResult>;
-  /** Ends the worker; what waits is answered `failed`. Twice is harmless. */
+  /** Ends the worker; what waits is answered `busy`. Twice is harmless. */
   close(): Promise<void>;
 }
 
@@ -51,7 +51,8 @@ export interface CheckerDeadlines {
   checkMs: number;
 }
 
-const STOPPING = 'the platform is stopping';
+const STOPPING: JobResult = { kind: 'busy', words: 'the platform is stopping' };
+const FULL: JobResult = { kind: 'busy', words: 'too many are waiting' };
 
 interface Waiting {
   job: Job;
@@ -67,9 +68,9 @@ export function createChecker(deadlines: CheckerDeadlines): Checker {
   let closed = false;
 
   function run(job: Omit<Job, 'id'>): Promise<JobResult> {
-    if (closed) return Promise.resolve({ kind: 'failed', words: STOPPING });
+    if (closed) return Promise.resolve(STOPPING);
     const same = waiting.get(job.hash) ?? [];
-    if (count >= MAX_WAITING || same.length >= MAX_WAITING_PER_SCHEMA) return Promise.resolve({ kind: 'busy' });
+    if (count >= MAX_WAITING || same.length >= MAX_WAITING_PER_SCHEMA) return Promise.resolve(FULL);
     return new Promise((resolve) => {
       same.push({ job: { ...job, id: nextId++ }, resolve });
       waiting.set(job.hash, same);
@@ -85,7 +86,7 @@ export function createChecker(deadlines: CheckerDeadlines): Checker {
       lost: (cause) => {
         runner = null;
         // A worker that cannot even start would be replaced for ever: whoever waits is told instead.
-        if (cause !== null) abandon(cause);
+        if (cause !== null) abandon({ kind: 'busy', words: cause });
         proceed();
       },
     });
@@ -106,11 +107,11 @@ export function createChecker(deadlines: CheckerDeadlines): Checker {
     return undefined;
   }
 
-  function abandon(words: string): void {
+  function abandon(result: JobResult): void {
     const left = [...waiting.values()].flat();
     waiting.clear();
     count = 0;
-    for (const { resolve } of left) resolve({ kind: 'failed', words });
+    for (const { resolve } of left) resolve(result);
   }
 
   return {
@@ -191,7 +192,7 @@ function openRunner(
     },
     async end() {
       ended = true;
-      finish({ kind: 'failed', words: STOPPING });
+      finish(STOPPING);
       await worker.terminate();
     },
   };

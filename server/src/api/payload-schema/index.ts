@@ -19,12 +19,12 @@ export interface KeptSchema {
 export type Vetted =
   /** `costly`: it is applied in the worker, at the cost of some 100 µs, whatever the data. */
   | { ok: true; costly: boolean; schema: KeptSchema }
-  /** Why it is not taken, and where in the schema that stands (a JSON pointer). */
-  | { ok: false; reason: string; pointer: string };
+  /** Why it is not taken, and where in the schema that stands (a JSON pointer). `busy`: it was not even judged. */
+  | { ok: false; reason: string; pointer: string; busy?: true };
 
 /**
  * Why some data does not pass. `mismatch`: it does not fit, at `pointer`. The others say nothing about the data:
- * `deadline`, applying took too long; `busy`, too many checks wait; `failed`, the schema could not be applied.
+ * `deadline`, applying took too long; `busy`, it was not begun; `failed`, the schema could not be applied.
  */
 export interface SchemaFault {
   code: 'mismatch' | 'deadline' | 'busy' | 'failed';
@@ -85,7 +85,7 @@ export function createPayloadSchemas({ vetTimeoutMs, checkTimeoutMs }: PayloadSc
           reason: `the schema could not be compiled and tried within ${result.afterMs} ms`,
         };
       case 'busy':
-        return { ok: false, pointer: '', reason: 'too many schemas are being judged; try again' };
+        return { ok: false, pointer: '', reason: `the schema could not be judged: ${result.words}`, busy: true };
       default:
         return {
           ok: false,
@@ -123,7 +123,7 @@ export function createPayloadSchemas({ vetTimeoutMs, checkTimeoutMs }: PayloadSc
           message: `the schema could not be applied within ${result.afterMs} ms`,
         };
       case 'busy':
-        return { code: 'busy', pointer: '', message: 'too many checks are waiting; try again' };
+        return { code: 'busy', pointer: '', message: `the schema could not be applied: ${result.words}` };
       default:
         return failed('words' in result ? result.words : '');
     }
