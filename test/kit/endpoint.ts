@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 
 /** What one path has taken. */
 export interface Taken {
-  /** How often each event was answered 200, by the webhook-id it came under, by the event's id. */
-  events: Map<string, Map<string, number>>;
+  /** When each event was answered 200 (epoch ms), by the webhook-id it came under, by the event's id. */
+  events: Map<string, Map<string, number[]>>;
   /** Deliveries that were refused. */
   refused: number;
 }
@@ -57,8 +57,8 @@ export async function startEndpoint(): Promise<Endpoint> {
       setTimeout(() => response.writeHead(500).end(), REFUSAL_MS);
       return;
     }
-    const ids = record.events.get(event) ?? new Map<string, number>();
-    ids.set(delivery, (ids.get(delivery) ?? 0) + 1);
+    const ids = record.events.get(event) ?? new Map<string, number[]>();
+    ids.set(delivery, [...(ids.get(delivery) ?? []), Date.now()]);
     record.events.set(event, ids);
     response.writeHead(200).end();
     for (const look of waiting) look();

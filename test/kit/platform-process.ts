@@ -20,6 +20,8 @@ export interface ProcessOptions {
   env?: Record<string, string>;
   /** Where it is to end itself: one of {@link failPoints}; otherwise it is `bellwire serve`, as everyone runs it. */
   failAt?: string | undefined;
+  /** Its wall clock can be turned: see {@link PlatformProcess.turnClock}. */
+  clock?: boolean;
 }
 
 export interface PlatformProcess {
@@ -29,15 +31,20 @@ export interface PlatformProcess {
   kill(): Promise<void>;
   /** Asks it to stop; resolves when it has. */
   stop(): Promise<void>;
+  /** Freezes it in whatever it does (SIGSTOP), and lets it go on (SIGCONT). */
+  freeze(): void;
+  thaw(): void;
+  /** Sets its wall clock forward or back by so many ms. Only of a platform that was started with `clock: true`. */
+  turnClock(ms: number): void;
   /** Resolves when it is gone, for whatever reason: the signal that ended it, or null. */
   ended: Promise<NodeJS.Signals | null>;
 }
 
 /** Starts it in dev mode on a free port; resolves when it listens, rejects with what it said when it ends before. */
-export async function startProcess({ folder, env = {}, failAt }: ProcessOptions): Promise<PlatformProcess> {
+export async function startProcess({ folder, env = {}, failAt, clock = false }: ProcessOptions): Promise<PlatformProcess> {
   mkdirSync(folder, { recursive: true });
   const point = failPoints.find((known) => known === failAt);
-  const child = spawn(process.execPath, point ? [entry, point] : bellwire, {
+  const child = spawn(process.execPath, point || clock ? [entry, point ?? ''] : bellwire, {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],
@@ -61,6 +68,9 @@ export async function startProcess({ folder, env = {}, failAt }: ProcessOptions)
     ended,
     kill: () => end(child, ended, 'SIGKILL'),
     stop: () => end(child, ended, 'SIGTERM'),
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+    turnClock: (ms) => void child.stdin.write(`${ms}\n`),
   };
 }
 

@@ -39,8 +39,12 @@ export interface Postgres {
   createDatabase(): Promise<string>;
   /** Ends the server and removes its data; twice is harmless. */
   stop(): Promise<void>;
-  /** The postmaster's process id, for tests that kill it. */
-  pid: number;
+  /** The postmaster's process id. */
+  readonly pid: number;
+  /** Ends the server, its data kept: by a fast shutdown, or as a crash would. */
+  halt(signal: 'SIGINT' | 'SIGKILL'): Promise<void>;
+  /** Starts it again on the same data and port, as it was started first. */
+  resume(): Promise<void>;
 }
 
 /** Why there is no PostgreSQL here, or false: `test('…', { skip: withoutPostgres }, …)`. */
@@ -83,8 +87,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   for (let tries = 5; ; tries--) {
     const port = await freePort();
     const url = `postgres://bellwire:${password}@127.0.0.1:${port}/postgres`;
-    const server = await launch(place, data, { port, ...options });
-    if (server.ready) return handle(url, server);
+    const relaunch = (): Promise<Launched> => launch(place, data, { port, ...options });
+    const server = await relaunch();
+    if (server.ready) return handle(url, { server, data, relaunch });
     await server.ended;
     // Between asking for a free port and binding it, anyone may have taken it.
     if (tries > 1 && /Address already in use/.test(server.said())) continue;
@@ -92,18 +97,39 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
-function handle(url: string, server: Launched): Postgres {
+function handle(
+  url: string,
+  { server: first, data, relaunch }: { server: Launched; data: string; relaunch(): Promise<Launched> },
+): Postgres {
+  let server = first;
   return {
     url,
-    pid: server.pid,
+    get pid() {
+      return server.pid;
+    },
     admin: (sql, values) => query(url, sql, values),
     createDatabase: () => createDatabase(url),
+    async halt(signal) {
+      writeFileSync(keepMark(data), '');
+      process.kill(server.pid, signal);
+      await server.ended;
+    },
+    async resume() {
+      server = await relaunch();
+      if (!server.ready) throw new Error(`PostgreSQL did not start again:\n${server.said()}`);
+      rmSync(keepMark(data), { force: true });
+    },
     async stop() {
       server.keeper.ref();
       server.keeper.stdin?.end();
       await server.ended;
     },
   };
+}
+
+/** While this file is there, the data stays when the server ends. */
+function keepMark(data: string): string {
+  return `${data}.keep`;
 }
 
 async function createDatabase(url: string): Promise<string> {
@@ -278,7 +304,7 @@ echo "pid $server"
 { read -r _ <&3; kill -QUIT $server; } >/dev/null 2>&1 & watch=$!
 wait $server
 kill $watch 2>/dev/null
-rm -rf "$data"
+[ -e "$data.keep" ] || rm -rf "$data"
 `;
 
 async function launch(place: Place, data: string, options: PostgresOptions & { port: number }): Promise<Launched> {

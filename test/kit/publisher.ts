@@ -6,6 +6,8 @@ import type { PlatformProcess } from './platform-process.ts';
 /** The type of everything it publishes; every platform knows it from the start. */
 export const TYPE = 'com.hpe.greenlake.audit-log.v1.logs.created';
 const SOURCE = 'https://publisher.example/log';
+/** How long it waits after a request that was not acknowledged. */
+const PAUSE_MS = 100;
 
 export interface PublisherOptions {
   ledger: Ledger;
@@ -40,6 +42,10 @@ export class Publisher {
   found = 0;
   /** Batches that were acknowledged twice over, by a repeat of our own. */
   repeated = 0;
+  /** Requests that were answered 503: not now, try again. */
+  unavailable = 0;
+  /** The platform's number of each acknowledged event, by the event's id: the order of the log. */
+  readonly numbers = new Map<string, number>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -89,9 +95,9 @@ export class Publisher {
       const answered = await this.#send(platform, batch);
       if (answered) this.#acknowledge(batch, answered);
       else {
-        batch.lost++;
         this.#again.push(batch);
-        await platform.ended;
+        // Whoever ended the platform starts another one; one that only cannot answer now is asked again.
+        await Promise.race([platform.ended, new Promise((again) => setTimeout(again, PAUSE_MS))]);
       }
     }
   }
@@ -112,10 +118,17 @@ export class Publisher {
     try {
       const response = await fetch(`${platform.url}/v1/events`, { method: 'POST', headers, body: batch.body });
       const text = await response.text();
+      if (response.status === 503) {
+        assert.match(response.headers.get('retry-after') ?? '', /^\d+$/, `a 503 says when to come again: ${text}`);
+        this.unavailable++;
+        batch.lost++;
+        return null;
+      }
       assert.equal(response.status, 202, text);
       return (JSON.parse(text) as { accepted: Answered[] }).accepted;
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error;
+      batch.lost++;
       return null;
     }
   }
@@ -130,6 +143,7 @@ export class Publisher {
     assert.ok(duplicates === 0 || (batch.lost > 0 && duplicates === batch.ids.length), `${duplicates} duplicates`);
     this.#options.ledger.acknowledge(batch.ids);
     batch.events = answered.map(({ event }) => event);
+    for (const { id, event } of answered) this.numbers.set(id, Number.parseInt(event.split('_')[2]!, 36));
     this.#last = batch;
     this.acknowledged += batch.ids.length;
     this.found += duplicates;
