@@ -227,7 +227,8 @@ export class Ground {
     const { items } = (await this.ask('GET /v1/webhooks')) as { items: { id: string; name: string }[] };
     const { id } = items.find((webhook) => webhook.name === name)!;
     const changes = (await this.ask(`GET /v1/webhooks/${id}/changes`))['items'] as { health: string }[];
-    for (const change of changes) assert.equal(change.health, 'active', `${name} was touched: ${JSON.stringify(change)}`);
+    for (const change of changes)
+      assert.equal(change.health, 'active', `${name} was touched: ${JSON.stringify(change)}`);
   }
 }
 

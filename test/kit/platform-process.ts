@@ -41,7 +41,12 @@ export interface PlatformProcess {
 }
 
 /** Starts it in dev mode on a free port; resolves when it listens, rejects with what it said when it ends before. */
-export async function startProcess({ folder, env = {}, failAt, clock = false }: ProcessOptions): Promise<PlatformProcess> {
+export async function startProcess({
+  folder,
+  env = {},
+  failAt,
+  clock = false,
+}: ProcessOptions): Promise<PlatformProcess> {
   mkdirSync(folder, { recursive: true });
   const point = failPoints.find((known) => known === failAt);
   const child = spawn(process.execPath, point || clock ? [entry, point ?? ''] : bellwire, {

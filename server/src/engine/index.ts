@@ -4,7 +4,9 @@ import type { DeliveryKey } from '../model/ids.ts';
 import type { RetryPlan } from '../model/retry.ts';
 import type { Retention, Store, TargetKey } from '../store/contract.ts';
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
+
 import { Challenger, type ChallengeResult } from './challenger.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { Room } from './target-queue.ts';
@@ -47,6 +49,7 @@ export interface DeliveringOptions {
 }
 
 const SWEEP_EVERY_MS = 30_000;
+const CLOCK_EVERY_MS = 1_000;
 const FANOUT_EVERY_MS = 1_000;
 const PRUNE_EVERY_MS = 60_000;
 const PRUNE_CHUNK = 500;
@@ -128,6 +131,14 @@ export function createDelivering(options: DeliveringOptions): Delivering {
       await lanes.start();
       await challengeAllPending(store, challengeIfPending);
       upkeep.start({ name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) });
+      const watch = new ClockWatch(clock);
+      upkeep.start({
+        name: 'clock',
+        everyMs: CLOCK_EVERY_MS,
+        run: async () => {
+          if (watch.setBack() > 0) await hurryAll(store, { engine, lanes, now: clock.now() });
+        },
+      });
       upkeep.start({
         name: 'fan-out',
         everyMs: FANOUT_EVERY_MS,
@@ -193,6 +204,15 @@ async function challengeAllPending(store: Store, challenge: (key: TargetKey) => 
       if (health === 'pending') await challenge({ workspace, target: webhook });
     }
   }
+}
+
+// Retries were planned by a clock that ran ahead. Nobody can tell by how much each of them: rather one try too early.
+async function hurryAll(
+  { log }: Store,
+  { engine, lanes, now }: { engine: Engine; lanes: LaneKeeper; now: number },
+): Promise<void> {
+  for (const { workspace, target } of await log.backlogs(lanes.numbers)) await log.expedite({ workspace, target }, now);
+  await engine.sweep(lanes.numbers);
 }
 
 /** What a task in chunks goes by: the time, and whether to begin another chunk. */
