@@ -11,7 +11,7 @@ import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { Room } from './target-queue.ts';
 import { createTransport, type Transport, type TransportStats } from './transport/index.ts';
-import { Upkeep } from './upkeep.ts';
+import { Upkeep, type Task } from './upkeep.ts';
 import type { WindowLimits } from '../model/window.ts';
 
 export type { AttemptEnd, ChallengeResult, ManualResult };
@@ -130,25 +130,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     start: async () => {
       await lanes.start();
       await challengeAllPending(store, challengeIfPending);
-      upkeep.start({ name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) });
-      const watch = new ClockWatch(clock);
-      upkeep.start({
-        name: 'clock',
-        everyMs: CLOCK_EVERY_MS,
-        run: async () => {
-          if (watch.setBack() > 0) await hurryAll(store, { engine, lanes, now: clock.now() });
-        },
-      });
-      upkeep.start({
-        name: 'fan-out',
-        everyMs: FANOUT_EVERY_MS,
-        run: (on) => expandAll(store, options.fanout, { clock, on }),
-      });
-      upkeep.start({
-        name: 'retention',
-        everyMs: PRUNE_EVERY_MS,
-        run: (on) => pruneAll(store, options.retention, { clock, on }),
-      });
+      for (const task of tasks({ store, engine, lanes, clock, options })) upkeep.start(task);
     },
     test: (key) => challenger.test(key),
     challenge: (key) => challenger.begin(key),
@@ -204,6 +186,31 @@ async function challengeAllPending(store: Store, challenge: (key: TargetKey) => 
       if (health === 'pending') await challenge({ workspace, target: webhook });
     }
   }
+}
+
+interface Kept {
+  store: Store;
+  engine: Engine;
+  lanes: LaneKeeper;
+  clock: Clock;
+  options: Pick<DeliveringOptions, 'fanout' | 'retention'>;
+}
+
+/** What is done from time to time. */
+function tasks({ store, engine, lanes, clock, options }: Kept): Task[] {
+  const watch = new ClockWatch(clock);
+  return [
+    { name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) },
+    {
+      name: 'clock',
+      everyMs: CLOCK_EVERY_MS,
+      run: async () => {
+        if (watch.setBack() > 0) await hurryAll(store, { engine, lanes, now: clock.now() });
+      },
+    },
+    { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, options.fanout, { clock, on }) },
+    { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, options.retention, { clock, on }) },
+  ];
 }
 
 // Retries were planned by a clock that ran ahead. Nobody can tell by how much each of them: rather one try too early.
