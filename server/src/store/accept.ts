@@ -3,11 +3,12 @@
 //   match each event with the subscriptions of the catalog it was checked by ─ before, so that it can fail alone
 //   lock the workspaces' rows ─ stale catalogs and quotas are seen here, numbers are given here
 //   insert the events that are new ─ the others are answered with the first answer
-//   insert their deliveries, up to the limit; a larger fan-out leaves its remaining targets in `fanouts`
+//   insert their deliveries, up to the limits of an event and of the commit; what is beyond leaves its targets in `fanouts`
 //   move the workspaces' counters, COMMIT, then tell the engine
 import type { CarriedEvent, PendingDelivery } from '../model/delivery.ts';
 import type { Accepted, AcceptResult, NewEvent, Publish } from './contract.ts';
 import { GroupCommit } from './group-commit.ts';
+import { matchEvents } from './matching.ts';
 import type { Listeners } from './listeners.ts';
 import { count, mayExceed, overQuota, type Quota } from './quota.ts';
 import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
@@ -16,9 +17,14 @@ import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
 export interface AcceptLimits {
   /** Targets expanded in the accept itself; the rest of a larger fan-out follows in chunks. */
   fanout: number;
-  /** Events and deliveries that one commit may hold, about. */
+  /** Events and deliveries that one commit may hold, about: then it takes no further publish. */
   group: number;
+  /** Deliveries that one commit makes at most; the rest of a large batch's follows in chunks, as for `fanout`. */
+  deliveries?: number;
 }
+
+/** Ten thousand take SQLite some 40 ms; a thousand events for a thousand webhooks would take all memory. */
+const MOST_DELIVERIES = 10_000;
 
 /** The `accept` verb. */
 export interface Acceptor {
@@ -34,29 +40,39 @@ interface Matched {
 }
 
 /** Makes the acceptor of a store. */
-export function makeAcceptor(sql: Sql, listeners: Listeners, { fanout, group }: AcceptLimits): Acceptor {
+export function makeAcceptor(sql: Sql, listeners: Listeners, limits: AcceptLimits): Acceptor {
+  const { fanout, group, deliveries = MOST_DELIVERIES } = limits;
+  const weigh = ({ targets }: Matched): number => {
+    const made = targets.reduce((sum, { length }) => sum + Math.min(length, fanout), 0);
+    return targets.length + Math.min(made, deliveries);
+  };
   const commits = new GroupCommit<Matched, AcceptResult>({
-    commit: (matched) => commit(sql, listeners, { matched, fanout }),
-    weigh: ({ targets }) => targets.reduce((sum, { length }) => sum + 1 + Math.min(length, fanout), 0),
+    commit: (matched) => commit(sql, listeners, { matched, room: { fanout, deliveries } }),
+    weigh,
     most: group,
     blamesItem: (error) => sql.blamesRow(error),
   });
   return {
-    accept: async (publish) =>
-      commits.submit({ publish, targets: publish.events.map((event) => publish.catalog.targetsOf(event)) }),
+    accept: async (publish) => commits.submit({ publish, targets: await matchEvents(publish) }),
     drained: () => commits.drained(),
   };
+}
+
+/** How many deliveries may be made: for one event, and in the commit. */
+interface Room {
+  fanout: number;
+  deliveries: number;
 }
 
 async function commit(
   sql: Sql,
   listeners: Listeners,
-  { matched, fanout }: { matched: readonly Matched[]; fanout: number },
+  { matched, room }: { matched: readonly Matched[]; room: Room },
 ): Promise<AcceptResult[]> {
   const batch = await sql.write(async (tx) => {
     const heads = await lockHeads(tx, sql.dialect, matched);
     const batch = plan(matched, heads);
-    await store(tx, batch, fanout);
+    await store(tx, batch, room);
     for (const head of heads.values()) if (head.touched) moveHead(tx, head);
     return batch;
   });
@@ -188,35 +204,41 @@ function enter(batch: Batch, byKey: Map<string, Candidate>, fresh: Candidate): A
 
 /* ── Storing it ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
-async function store(tx: Tx, batch: Batch, fanout: number): Promise<void> {
+async function store(tx: Tx, batch: Batch, room: Room): Promise<void> {
   if (batch.candidates.length === 0) return;
   const inserted = await tx.insertNew('events', batch.candidates.map(eventRow));
   const duplicates = batch.candidates.filter((_, i) => !inserted[i]);
   if (duplicates.length > 0) await findFirst(tx, duplicates);
-  const large: { candidate: Candidate; targets: readonly number[] }[] = [];
-  for (const candidate of batch.candidates) {
-    if (candidate.duplicate) continue;
-    const { head, event, publish, targets } = candidate;
-    if (!head.known) count(head, event, publish.acceptedAt);
-    if (targets.length > fanout) large.push({ candidate, targets: targets.slice(fanout) });
-    deliver(batch.deliveries, candidate, fanout);
-  }
+  const fanouts = makeDeliveries(batch, room);
   await tx.insert(
     'deliveries',
     batch.deliveries.map((delivery) => deliveryRow(delivery)),
   );
-  for (const { candidate, targets } of large) {
-    await tx.run('INSERT INTO fanouts (workspace, event, targets) VALUES ($1, $2, $3)', [
-      candidate.head.workspace,
-      candidate.number,
-      JSON.stringify(targets),
-    ]);
-  }
+  await tx.insert('fanouts', fanouts);
   for (const { answer, candidate, repeated } of batch.answers) {
     answer.event = candidate.number;
     answer.duplicate = repeated || candidate.duplicate;
   }
   batch.touched = [...new Set(batch.candidates.filter((c) => !c.duplicate).map((c) => c.head.workspace))];
+}
+
+// Makes what there is room for; the rest becomes rows of `fanouts`.
+function makeDeliveries(batch: Batch, { fanout, deliveries }: Room): Value[][] {
+  const fanouts: Value[][] = [];
+  const texts = new Map<readonly number[], string>();
+  for (const candidate of batch.candidates) {
+    if (candidate.duplicate) continue;
+    const { head, event, publish, targets, number } = candidate;
+    if (!head.known) count(head, event, publish.acceptedAt);
+    const made = Math.min(targets.length, fanout, deliveries - batch.deliveries.length);
+    deliver(batch.deliveries, candidate, made);
+    if (made === targets.length) continue;
+    // Events of one type mostly share their list.
+    const text = (made === 0 ? texts.get(targets) : undefined) ?? JSON.stringify(targets.slice(made));
+    if (made === 0) texts.set(targets, text);
+    fanouts.push([head.workspace, number, text]);
+  }
+  return fanouts;
 }
 
 function eventRow({ head, publish, event, number }: Candidate): Value[] {
@@ -254,10 +276,10 @@ async function firstNumbers(tx: Tx, workspace: number, events: readonly NewEvent
   return numbers;
 }
 
-function deliver(deliveries: PendingDelivery[], candidate: Candidate, fanout: number): void {
+function deliver(deliveries: PendingDelivery[], candidate: Candidate, most: number): void {
   const { head, publish, event, number, targets } = candidate;
   const carried: CarriedEvent = { event: number, type: event.type, envelope: event.envelope, trace: publish.trace };
-  for (const target of targets.slice(0, fanout)) {
+  for (const target of targets.slice(0, most)) {
     deliveries.push(newDelivery({ workspace: head.workspace, target, carried, at: publish.acceptedAt }));
   }
 }

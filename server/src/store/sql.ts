@@ -130,6 +130,7 @@ export const TABLES = {
       response: 'bytes',
     },
   },
+  fanouts: { key: ['workspace', 'event'], columns: { workspace: 'int', event: 'int', targets: 'text' } },
 } as const satisfies Record<string, Table>;
 
 /** A table that can be written in bulk. */
