@@ -10,12 +10,17 @@ function readVersion(): string {
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
+/** A signal to the whole process group comes twice: by itself, and handed on by npm or the launcher above us. */
+const ECHO_MS = 250;
+
 /** Aborts at the first signal; a second one means now. */
 function endingBySignal(): AbortController {
   const ending = new AbortController();
+  let endedAt = 0;
   for (const [signal, exit] of Object.entries(SIGNALS)) {
     process.on(signal, () => {
-      if (ending.signal.aborted) process.exit(exit);
+      if (!ending.signal.aborted) endedAt = performance.now();
+      else if (performance.now() - endedAt > ECHO_MS) process.exit(exit);
       ending.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
     });
   }

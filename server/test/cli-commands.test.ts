@@ -118,7 +118,7 @@ test('R109 R113 a wrong answer is exit code 1 and says why; a secret is never tr
 });
 
 test('R124 events and deliveries: list, show, exact bytes, retry by hand', async () => {
-  await ok(`webhooks add sink ${handler.url} --secret s3cr3tKey --retry-delays 1h`);
+  await ok(`webhooks add sink ${handler.url} --secret s3cr3tKey --retry-delays 1h --authorization 'Bearer x'`);
   await ok('webhooks test sink');
   await ok(`subscribe sink ${AUDIT_LOG}`);
   handler.fail(true);
@@ -126,6 +126,7 @@ test('R124 events and deliveries: list, show, exact bytes, retry by hand', async
   assert.deepEqual([accepted?.['id'], accepted?.['duplicate']], ['ex-1', false]);
   const [delivery] = await failed();
   const id = String(delivery?.['id']);
+  await failing(id);
   const still = await bellwire(['deliveries', 'retry', id], { folder: ground.folder });
   assert.deepEqual([still.code, /^✖ .*500/.test(still.stdout)], [1, true]);
   handler.fail(false);
@@ -134,7 +135,16 @@ test('R124 events and deliveries: list, show, exact bytes, retry by hand', async
   assert.match(shown, /✖ attempt 1\n[^]*✖ attempt 2 \(by hand\)\n[^]*✔ attempt 3 \(by hand\)/);
   const [detail] = await json(`deliveries show ${id}`);
   assert.equal((detail?.['attempts'] as unknown[] | undefined)?.length, 3);
-  assert.match(await ok('deliveries list'), /^DELIVERY +STATE +ATTEMPTS +ACCEPTED +TYPE\ndlv_\w+ +delivered +3 /);
+  assert.match(
+    await ok('deliveries list'),
+    /^DELIVERY +STATE +WEBHOOK +TYPE +ATTEMPTS +ACCEPTED\ndlv_\w+ +delivered +sink +\S+ +3 /,
+  );
+  assert.match(shown, /^webhook +sink \(wh_\w+\), /m);
+  assert.ok(!shown.includes('webhook-id'), 'headers only where they are asked for');
+  const verbose = await ok(`deliveries show ${id} --verbose`);
+  assert.match(verbose, /^ {2}sent\n {4}[^]*^ {4}webhook-id: dlv_\w+$[^]*^ {2}received\n {4}/m);
+  assert.match(verbose, /^ {4}authorization: •••$/m);
+  assert.ok(!verbose.includes('Bearer'), 'R13: masked as it is stored');
   assert.equal((await json('deliveries list --state dead')).length, 0);
   assert.equal(
     (await json(`deliveries list --webhook sink --event ${String(accepted?.['event'])} --limit 1`)).length,
@@ -154,6 +164,17 @@ test('R124 events and deliveries: list, show, exact bytes, retry by hand', async
   assert.match(await ok('events list'), /^EVENT +ACCEPTED +TYPE +ID\nevt_/);
   await ok('webhooks rm sink --force');
 });
+
+/** On 80 columns a table tells which webhook failed, why, and when it is tried again. */
+async function failing(id: string): Promise<void> {
+  const { stdout } = await bellwire(['deliveries', 'list'], { folder: ground.folder, env: { COLUMNS: '80' } });
+  assert.match(stdout, /^DELIVERY +STATE +WEBHOOK +NEXT TRY +REASON/);
+  assert.match(stdout, new RegExp(`^${id} +scheduled +sink +in \\d+ (?:min|h) +answered 500`, 'm'));
+  assert.ok(
+    stdout.split('\n').every((line) => line.length <= 80),
+    stdout,
+  );
+}
 
 /** The first attempt is written down a little after it failed. */
 async function failed(): Promise<Record<string, unknown>[]> {

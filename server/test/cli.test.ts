@@ -83,9 +83,59 @@ test('the CLI: what the platform refuses is one line with its code; exit codes t
   assert.equal((await run('types', 'show', 'nope')).code, 5);
   const denied = await run('webhooks', 'list', '--key', 'bw_wrong');
   assert.deepEqual([denied.code, denied.stderr], [4, 'bellwire: The API key is not known here. (unauthenticated)\n']);
-  const faults = await run('workspaces', 'add', 'Not A Name');
-  assert.equal(faults.code, 1);
-  assert.match(faults.stderr, /^bellwire: .*\(invalid-request\)\n$/);
+});
+
+test('the CLI: a refused value is named by the option it was given with, exit code 2; what to run is said', async () => {
+  const cases: [string[], number, string][] = [
+    [['workspaces', 'add', 'Not A Name'], 2, '<name> must match pattern "^[a-z0-9][a-z0-9.-]*$". (invalid-request)'],
+    [
+      ['deliveries', 'list', '--state', 'failed'],
+      2,
+      '--state must be one of: scheduled, held, delivered, dead. (invalid-request)',
+    ],
+    [
+      ['webhooks', 'add', 'x', 'http://127.0.0.1:9/', '--signing', 'standard', '--timeout', '1ms'],
+      2,
+      '--signing must be one of: standard-v1, standard-v1a, hpe. (invalid-request)\n  --timeout must be >= 100 ms.',
+    ],
+    [
+      ['events', 'list', '--since', 'noon'],
+      2,
+      '--since must be a time such as 2026-11-22T09:30:00Z. (invalid-request)',
+    ],
+    [['webhooks', 'add', 'x', 'url'], 1, 'The URL must begin with https:// or http://. (refused-url)'],
+    [['publish', '--example', 'nope'], 5, 'There is no event type "nope"; see: bellwire types list (not-found)'],
+    [
+      ['publish', '--type', 'shop.sale'],
+      1,
+      'There is no event type "shop.sale" in the catalog; register it with: bellwire types add shop.sale (unknown-type)',
+    ],
+    [['types', 'put', 'a b'], 5, '"a b" is no type; see: bellwire types list (not-found)'],
+    [['deliveries', 'show', 'x'], 5, '"x" is no delivery; see: bellwire deliveries list (not-found)'],
+  ];
+  for (const [args, code, words] of cases) {
+    assert.deepEqual(await run(...args), { code, stdout: '', stderr: `bellwire: ${words}\n` }, args.join(' '));
+  }
+  const line = JSON.stringify({ specversion: '1.0', id: '', source: '', type: 'x' });
+  const file = await bellwire(['publish', '--json'], { folder: ground.folder, stdin: line });
+  assert.equal(file.code, 1, 'what a file says is no word of the command line');
+});
+
+test('the CLI: every command explains itself in the same words', async () => {
+  for (const group of [
+    'services',
+    'types',
+    'webhooks',
+    'events',
+    'deliveries',
+    'keys',
+    'workspaces',
+    'subscriptions',
+  ]) {
+    const { stdout } = await outside(group, '--help');
+    assert.ok(!stdout.includes('help [command]'), stdout);
+    assert.match(stdout, /-h, --help +Explain a command/);
+  }
 });
 
 test('the CLI: with --json an error is one JSON line on stderr, and stdout stays empty', async () => {
@@ -190,7 +240,7 @@ test('the CLI: whoever closes the pipe has seen enough', async () => {
   child.stdout.destroy();
   await bellwire(['publish', '--example', AUDIT_LOG], { folder: ground.folder });
   const [code] = (await closed) as [number];
-  assert.deepEqual([code, await stderr], [0, '']);
+  assert.deepEqual([code, await stderr], [0, 'bellwire: waiting for events; Ctrl-C ends it\n']);
 });
 
 async function closedPort(): Promise<number> {

@@ -1,10 +1,11 @@
 // `bellwire deliveries`: what became of each event at each webhook.
 import type { AttemptOut, DeliveryOut } from '../api/deliveries.ts';
-import { countOf, upTo } from './events.ts';
 import { EXIT } from './failure.ts';
+import { limitOptions, limitsOf, lister, upTo, type LimitOptions } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
-import { ago, plain, type Style } from './terminal.ts';
+import { ago, ahead, plain, type Style } from './terminal.ts';
+import { webhookNames, type WebhookNames } from './webhook-names.ts';
 import { webhookId } from './webhooks.ts';
 
 const STYLES: Readonly<Record<DeliveryOut['state'], Style>> = {
@@ -14,75 +15,100 @@ const STYLES: Readonly<Record<DeliveryOut['state'], Style>> = {
   dead: 'red',
 };
 
-const COLUMNS: readonly Column<DeliveryOut>[] = [
-  { head: 'DELIVERY', of: ({ id }) => id },
-  { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
-  { head: 'ATTEMPTS', of: ({ attemptCount }) => String(attemptCount) },
-  { head: 'ACCEPTED', of: ({ createdAt }) => ago(createdAt, Date.now()) },
-  { head: 'TYPE', of: ({ type }) => type, least: 18, keepEnd: true },
-];
+/** The columns, with webhooks by name. What tells who failed and why stays; type, attempts and age give way. */
+function columnsWith(webhookOf: WebhookNames): readonly Column<DeliveryOut>[] {
+  return [
+    { head: 'DELIVERY', of: ({ id }) => id },
+    { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
+    { head: 'WEBHOOK', of: ({ webhook }) => webhookOf(webhook).name, least: 10 },
+    {
+      head: 'NEXT TRY',
+      of: ({ state, dueAt }) => (state === 'scheduled' && dueAt !== null ? ahead(dueAt, Date.now()) : ''),
+    },
+    { head: 'REASON', of: (delivery) => reasonOf(delivery, webhookOf), least: 20 },
+    { head: 'TYPE', of: ({ type }) => type, least: 18, keepEnd: true, optional: true },
+    { head: 'ATTEMPTS', of: ({ attemptCount }) => String(attemptCount), optional: true },
+    { head: 'ACCEPTED', of: ({ createdAt }) => ago(createdAt, Date.now()), optional: true },
+  ];
+}
 
-interface ListOptions {
+/** Why it is not delivered: what the last try came to, or the state of the webhook that holds it. */
+function reasonOf({ state, reason, webhook }: DeliveryOut, webhookOf: WebhookNames): string {
+  if (state !== 'held') return reason ?? '';
+  const waiting = `the webhook is ${webhookOf(webhook).state ?? 'gone'}`;
+  return reason === null ? waiting : `${waiting}; ${reason}`;
+}
+
+interface ListOptions extends LimitOptions {
   state?: string;
   webhook?: string;
   event?: string;
-  limit?: string;
-  all?: boolean;
 }
 
 export const deliveries: Declare = (command, run) => {
-  command
-    .command('list')
-    .description('List deliveries, those of the newest events first')
+  limitOptions(command.command('list').description('List deliveries, those of the newest events first'))
     .option('--state <state>', 'scheduled, held, delivered or dead')
     .option('--webhook <webhook>', 'Only to this webhook, by id or name')
     .option('--event <event>', 'Only of this event')
-    .option('--limit <n>', 'At most so many (20)')
-    .option('--all', 'All of them')
     .action(run(list));
-  command.command('show <delivery>').description('Show a delivery with every attempt').action(run(show));
+  command
+    .command('show <delivery>')
+    .description('Show a delivery with every attempt')
+    .option('--verbose', 'With the headers of each attempt and the whole answer, as they are kept')
+    .action(run(show));
   command
     .command('retry <delivery>')
     .description('Send it once more, now; exit code 1 when that fails')
     .action(run(retry));
 };
 
-async function list(session: Session, options: ListOptions): Promise<void> {
-  const { signal } = session;
-  const count = options.all === true ? Infinity : countOf(options.limit ?? '20', '--limit');
-  const client = await session.client();
-  const webhook = options.webhook === undefined ? undefined : await webhookId(client, options.webhook, signal);
-  // Which states there are is judged by the platform.
-  const state = options.state as DeliveryOut['state'] | undefined;
-  const limit = Math.min(count, 500);
-  const found = client.deliveries.list({ state, webhook, event: options.event, limit, signal });
-  await session.table(upTo(count, found), COLUMNS, 'There is no such delivery.');
-}
+const list = lister<DeliveryOut, ListOptions>({
+  async find(client, { state, webhook: named, event, signal, ...limit }) {
+    const { count, page } = limitsOf(limit);
+    const webhook = named === undefined ? undefined : await webhookId(client, named, signal);
+    // Which states there are is judged by the platform.
+    const query = { state: state as DeliveryOut['state'] | undefined, webhook, event, limit: page, signal };
+    return upTo(count, client.deliveries.list(query));
+  },
+  columns: async (client, signal) => columnsWith(await webhookNames(client, signal)),
+  none: 'There is no such delivery.',
+});
 
-async function show(session: Session, _options: object, [id]: [string]): Promise<void> {
-  const delivery = await (await session.client()).deliveries.get(id, { signal: session.signal });
+async function show(session: Session, { verbose = false }: { verbose?: boolean }, [id]: [string]): Promise<void> {
+  const { signal, json } = session;
+  const client = await session.client();
+  const delivery = await client.deliveries.get(id, { signal });
+  const webhookOf = json ? null : await webhookNames(client, signal);
   session.show(delivery, () => [
-    ...session.facts({
-      delivery: delivery.id,
-      state: delivery.reason === null ? delivery.state : `${delivery.state}: ${delivery.reason}`,
-      webhook: delivery.webhook,
-      event: `${delivery.event} (${delivery.type})`,
-      'event id': delivery.eventId,
-      source: delivery.source,
-      accepted: delivery.createdAt,
-      'next try': delivery.dueAt,
-      ended: delivery.endedAt,
-    }),
-    ...delivery.attempts.flatMap((attempt) => ['', ...attemptLines(attempt, session)]),
+    ...session.facts(factsOf(delivery, webhookOf as WebhookNames)),
+    ...delivery.attempts.flatMap((attempt) => ['', ...attemptLines(attempt, { session, verbose })]),
   ]);
 }
 
-/** How much of an answer is shown; --json has all that is kept. */
+function factsOf(delivery: DeliveryOut, webhookOf: WebhookNames): Record<string, string | null> {
+  const { name, state } = webhookOf(delivery.webhook);
+  const reason = reasonOf(delivery, webhookOf);
+  return {
+    delivery: delivery.id,
+    state: reason === '' ? delivery.state : `${delivery.state}: ${reason}`,
+    webhook: state === undefined ? `${name} (deleted)` : `${name} (${delivery.webhook}), ${state}`,
+    event: `${delivery.event} (${delivery.type})`,
+    'event id': delivery.eventId,
+    source: delivery.source,
+    accepted: delivery.createdAt,
+    'next try': delivery.state === 'scheduled' ? delivery.dueAt : null,
+    ended: delivery.endedAt,
+  };
+}
+
+/** How much of an answer is shown unless more is asked for; the platform keeps 16 KiB. */
 const SHOWN = 500;
 
-function attemptLines(attempt: AttemptOut, { paint, facts }: Session): string[] {
-  const { error, status, durationMs, startedAt, manual } = attempt;
+function attemptLines(attempt: AttemptOut, { session, verbose }: { session: Session; verbose: boolean }): string[] {
+  const { error, status, durationMs, startedAt, manual, response, responseBase64 } = attempt;
+  const { paint, facts } = session;
   const mark = error === null ? paint('green', '✔') : paint('red', '✖');
+  const answer = responseBase64 === undefined ? response : 'no text; --json has its bytes';
   return [
     `${mark} attempt ${attempt.attempt}${manual ? ' (by hand)' : ''}`,
     ...facts({
@@ -90,9 +116,19 @@ function attemptLines(attempt: AttemptOut, { paint, facts }: Session): string[] 
       '  took': `${Math.round(durationMs)} ms`,
       '  status': status,
       '  error': error,
-      '  answer': attempt.response?.slice(0, SHOWN) ?? (attempt.responseBase64 === undefined ? null : 'no text'),
+      '  answer': verbose ? answer : answer?.slice(0, SHOWN),
     }),
+    ...(verbose ? headerLines(attempt, session) : []),
   ];
+}
+
+/** The headers of both sides; secrets were masked before they were stored. */
+function headerLines({ requestHeaders, responseHeaders }: AttemptOut, { paint }: Session): string[] {
+  const part = (title: string, headers: readonly (readonly unknown[])[]) =>
+    headers.length === 0
+      ? []
+      : [`  ${paint('dim', title)}`, ...headers.map(([name, value]) => plain(`    ${String(name)}: ${String(value)}`))];
+  return [...part('sent', Object.entries(requestHeaders)), ...part('received', responseHeaders ?? [])];
 }
 
 async function retry(session: Session, _options: object, [id]: [string]): Promise<number> {

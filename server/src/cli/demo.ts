@@ -91,7 +91,7 @@ function sayWhatNext(
     '  Try in another terminal, in this folder:',
     `    ${paint('cyan', `${bellwire} publish --example ${AUDIT_LOG}`)}`,
     `    ${paint('cyan', `${bellwire} deliveries list`)}`,
-    `    ${paint('cyan', `${bellwire} events tail`)}`,
+    `    ${paint('cyan', `${bellwire} events tail --deliveries`)}`,
     '',
     `  ${paint('bold', 'It runs until Ctrl-C.')} What arrives at the handler is shown here:`,
   ];

@@ -2,6 +2,7 @@
 import type { EventTypeIn, EventTypeOut } from '../api/event-types.ts';
 import { usage } from './failure.ts';
 import { readInput } from './input.ts';
+import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 
@@ -13,7 +14,8 @@ const COLUMNS: readonly Column<EventTypeOut>[] = [
     head: 'DESCRIPTION',
     of: ({ description, deprecation }) => (deprecation === null ? description : `deprecated: ${deprecation}`),
     style: ({ deprecation }) => (deprecation === null ? undefined : 'yellow'),
-    least: 0,
+    least: 6,
+    optional: true,
   },
 ];
 
@@ -47,10 +49,11 @@ export const eventTypes: Declare = (command, run) => {
   command.command('rm <type>').description('Delete a type that no subscription names').action(run(remove));
 };
 
-async function list({ client, signal, table }: Session, { service }: { service?: string }): Promise<void> {
-  const all = (await client()).eventTypes.list({ service, signal });
-  await table(all, COLUMNS, 'The catalog is empty: bellwire types put <type>');
-}
+const list = lister<EventTypeOut, { service?: string }>({
+  find: ({ eventTypes: all }, { service, signal }) => all.list({ service, signal }),
+  columns: COLUMNS,
+  none: 'The catalog is empty: bellwire types add <type>',
+});
 
 async function show(session: Session, _options: object, [name]: [string]): Promise<void> {
   const { client, signal } = session;

@@ -3,6 +3,7 @@ import type { EventOut } from '../api/events.ts';
 import type { StreamDeliveryOut } from '../api/stream.ts';
 import type { StreamMessage } from '../client/index.ts';
 import { usage } from './failure.ts';
+import { countOf, limitOptions, limitsOf, lister, upTo, type LimitOptions } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 import { ago, columnsOf, clip, pad, plain, type Style } from './terminal.ts';
@@ -11,16 +12,14 @@ const COLUMNS: readonly Column<EventOut>[] = [
   { head: 'EVENT', of: ({ event }) => event },
   { head: 'ACCEPTED', of: ({ acceptedAt }) => ago(acceptedAt, Date.now()) },
   { head: 'TYPE', of: ({ type }) => type, least: 18, keepEnd: true },
-  { head: 'ID', of: ({ id }) => id, least: 8 },
+  { head: 'ID', of: ({ id }) => id, least: 8, optional: true },
 ];
 
-interface ListOptions {
+interface ListOptions extends LimitOptions {
   type?: string;
   source?: string;
   since?: string;
   until?: string;
-  limit?: string;
-  all?: boolean;
   oldestFirst?: boolean;
 }
 
@@ -33,15 +32,11 @@ interface TailOptions {
 }
 
 export const events: Declare = (command, run) => {
-  command
-    .command('list')
-    .description('List events, the newest first')
+  limitOptions(command.command('list').description('List events, the newest first'))
     .option('--type <type>', 'Only this type, or a pattern that ends in .*')
     .option('--source <source>', 'Only of this source')
     .option('--since <time>', 'Accepted at or after, such as 2026-11-22T09:30:00Z')
     .option('--until <time>', 'Accepted before')
-    .option('--limit <n>', 'At most so many (20)')
-    .option('--all', 'All of them')
     .option('--oldest-first', 'From the beginning')
     .action(run(list));
   command
@@ -60,30 +55,15 @@ export const events: Declare = (command, run) => {
     .action(run(tail));
 };
 
-/** A whole number above zero that an option takes. */
-export function countOf(text: string, option: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw usage(`${option} takes a whole number from 1, not "${text}"`);
-}
-
-/** The first items of a list, no more pages asked for than they need. */
-export async function* upTo<Item>(count: number, items: AsyncIterable<Item>): AsyncGenerator<Item, void, void> {
-  let left = count;
-  for await (const item of items) {
-    yield item;
-    if (--left <= 0) return;
-  }
-}
-
-async function list(session: Session, options: ListOptions): Promise<void> {
-  const { type, source, since, until } = options;
-  const count = options.all === true ? Infinity : countOf(options.limit ?? '20', '--limit');
-  const client = await session.client();
-  const order = options.oldestFirst === true ? 'oldest-first' : 'newest-first';
-  const limit = Math.min(count, 500);
-  const found = client.events.list({ type, source, since, until, order, limit, signal: session.signal });
-  await session.table(upTo(count, found), COLUMNS, 'There is no such event: bellwire publish --help');
-}
+const list = lister<EventOut, ListOptions>({
+  find({ events: all }, { type, source, since, until, oldestFirst, signal, ...limit }) {
+    const { count, page } = limitsOf(limit);
+    const order = oldestFirst === true ? 'oldest-first' : 'newest-first';
+    return upTo(count, all.list({ type, source, since, until, order, limit: page, signal }));
+  },
+  columns: COLUMNS,
+  none: 'There is no such event: bellwire publish --help',
+});
 
 async function show(session: Session, { bytes }: { bytes?: boolean }, [id]: [string]): Promise<void> {
   const { signal, terminal } = session;
@@ -113,6 +93,7 @@ async function tail(session: Session, options: TailOptions): Promise<void> {
     type,
     after: options.all === true ? '0' : options.after,
     signal: session.signal,
+    onOpen: () => session.note(`bellwire: ${listeningTo(options)}`),
     onBreak: ({ detail }) => session.note(`bellwire: ${detail}; coming back`),
   });
   for await (const message of stream) {
@@ -120,6 +101,11 @@ async function tail(session: Session, options: TailOptions): Promise<void> {
     session.show(message, () => [lineOf(message, session)]);
     if (message.kind === 'event' && --left <= 0) break;
   }
+}
+
+function listeningTo({ type, deliveries = false }: TailOptions): string {
+  const what = `${type === undefined ? 'events' : `events of ${type}`}${deliveries ? ' and what their deliveries come to' : ''}`;
+  return plain(`waiting for ${what}; Ctrl-C ends it`);
 }
 
 const STYLES: Readonly<Record<string, Style>> = { event: 'cyan', delivered: 'green', dead: 'red', scheduled: 'yellow' };

@@ -1,6 +1,8 @@
 // What goes wrong, for people and for scripts: one line that says what to do, and an exit code that says what it was.
+import type { Command } from 'commander';
 import { BellwireError } from '../client/index.ts';
 import type { ConfigError } from '../config/index.ts';
+import { retell } from './refusal.ts';
 
 /** Exit codes (docs/cli.md). */
 export const EXIT = {
@@ -52,9 +54,9 @@ export interface Told {
   error: { code: string; detail: string; status?: number; errors?: unknown[]; instance?: string };
 }
 
-/** Tells any error. What nobody foresaw is shown with its stack, for a report. */
-export function tell(error: unknown): Told {
-  if (error instanceof BellwireError) return tellRefusal(error);
+/** Tells any error to whoever gave the command, where there was one. What nobody foresaw is shown with its stack, for a report. */
+export function tell(error: unknown, command: Command | null = null): Told {
+  if (error instanceof BellwireError) return tellRefusal(error, command);
   if (error instanceof Failure) {
     return {
       exit: error.exit,
@@ -75,12 +77,17 @@ function isConfigError(error: unknown): error is ConfigError {
   return (error as Error | null)?.name === 'ConfigError';
 }
 
-function tellRefusal({ status, code, detail, errors, instance }: BellwireError): Told {
+// Programs get the platform's own words, people those of the command line.
+function tellRefusal(refusal: BellwireError, command: Command | null): Told {
+  const { status, code, instance, detail, errors } = refusal;
+  const told = command === null ? { detail, faults: errors, isUsage: false } : retell(refusal, command);
   const hint = detail.endsWith('connection refused') ? `; ${HOW_TO_START}` : '';
-  const line = status === 0 ? detail + hint : `${detail} (${code})`;
-  const faults = errors.length > 1 ? errors.map((fault) => `${placeOf(fault)}${fault.detail}`) : [];
+  const first = told.detail.replace(/ \(and \d+ more faults?\)$/, '');
+  const line = status === 0 ? detail + hint : `${first} (${code})`;
+  const all = new Set(told.faults.map((fault) => `${placeOf(fault)}${fault.detail}`));
+  const lines = told.faults.length > 1 ? [...all].filter((one) => one !== first) : [];
   const error = { code, detail, status, errors: [...errors], ...(instance === undefined ? {} : { instance }) };
-  return { exit: exitOf(status, code), lines: [line, ...faults], error };
+  return { exit: told.isUsage ? EXIT.usage : exitOf(status, code), lines: [line, ...lines], error };
 }
 
 function placeOf({ index, pointer }: { index?: number; pointer?: string }): string {

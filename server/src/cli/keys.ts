@@ -1,5 +1,6 @@
 // `bellwire keys`: who may do what, where.
 import type { KeyIn, KeyOut } from '../api/keys.ts';
+import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 
@@ -33,9 +34,11 @@ export const keys: Declare = (command, run) => {
   command.command('rm <key>').description('Delete a key, by its id').action(run(remove));
 };
 
-async function list({ client, signal, table }: Session): Promise<void> {
-  await table((await client()).keys.list({ signal }), COLUMNS, 'There is no key: bellwire keys add <name>');
-}
+const list = lister({
+  find: ({ keys: all }, { signal }) => all.list({ signal }),
+  columns: COLUMNS,
+  none: 'There is no key: bellwire keys add <name>',
+});
 
 async function add(session: Session, options: AddOptions, [name]: [string]): Promise<void> {
   const { client, signal, paint } = session;

@@ -37,11 +37,13 @@ export async function runProgram(
   world: Pick<Session, 'terminal' | 'signal' | 'version'>,
 ): Promise<number> {
   let exit: number = EXIT.ok;
+  let ran: Command | null = null;
   const run: Run =
     (handler) =>
     async (...given) => {
       const [command, , ...args] = given.reverse() as [Command, unknown, ...string[]];
       const options = command.optsWithGlobals<CommonOptions>();
+      ran = command;
       checkAlone(command, options);
       exit = (await handler(createSession(options, world), options as never, args.reverse() as never)) ?? EXIT.ok;
     };
@@ -49,7 +51,7 @@ export async function runProgram(
   try {
     const named = commandIn(argv);
     for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-      const command = program.command(name).description(summary);
+      const command = program.command(name).description(summary).helpCommand(false);
       if (name === named) (await load())(command, run);
     }
     if (argv.length === 0) {
@@ -59,19 +61,24 @@ export async function runProgram(
     await program.parseAsync(argv, { from: 'user' });
     return exit;
   } catch (error) {
-    return fail(error, { argv, program, world });
+    return fail(error, { argv, program, ran, world });
   }
 }
 
 /** Tells why it ended; answers the exit code. */
 function fail(
   error: unknown,
-  given: { argv: readonly string[]; program: Command; world: Pick<Session, 'terminal' | 'signal'> },
+  given: {
+    argv: readonly string[];
+    program: Command;
+    ran: Command | null;
+    world: Pick<Session, 'terminal' | 'signal'>;
+  },
 ): number {
   const { terminal, signal } = given.world;
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
   if (signal.aborted && isAbort(error, signal)) return EXIT.interrupted;
-  const told = tell(error instanceof CommanderError ? explain(error, given) : error);
+  const told = tell(error instanceof CommanderError ? explain(error, given) : error, given.ran);
   const isJson = given.argv.includes('--json');
   const text = isJson ? JSON.stringify({ error: told.error }) : `bellwire: ${told.lines.map(plain).join('\n  ')}`;
   terminal.stderr.write(`${text}\n`);

@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import type { PublishOut } from '../api/events.ts';
 import { BellwireError, type Client } from '../client/index.ts';
 import { EXIT, Failure, usage } from './failure.ts';
+import { withAdvice } from './refusal.ts';
 import type { Session } from './session.ts';
 import { plain } from './terminal.ts';
 
@@ -50,7 +51,9 @@ export function showAccepted(session: Session, { accepted }: PublishOut): void {
   for (const one of accepted) {
     session.show(one, () => [
       plain(
-        `${one.event} ${one.duplicate ? 'was accepted before: its id and source are known' : 'accepted'} (id ${one.id})`,
+        one.duplicate
+          ? `${one.event} was accepted before (id ${one.id}): id and source are known, so its data was not compared`
+          : `${one.event} accepted (id ${one.id})`,
       ),
     ]);
     if (one.note !== undefined) session.note(plain(`bellwire: note on ${one.event}: ${one.note}`));
@@ -99,8 +102,14 @@ async function publishDocument(session: Session, client: Client, bytes: Buffer):
     throw usage(`the input is neither JSON nor one JSON object per line: ${(error as Error).message}`);
   }
   const mode = Array.isArray(document) ? 'cloudevents-batch' : 'cloudevents';
-  showAccepted(session, await client.events.publishText(bytes, `application/${mode}+json`, { signal: session.signal }));
+  const out = await client.events.publishText(bytes, `application/${mode}+json`, { signal: session.signal });
+  if (out.accepted.length === 0) throw nothing();
+  showAccepted(session, out);
   return EXIT.ok;
+}
+
+function nothing(): Failure {
+  return new Failure('nothing to publish: the input holds no event', EXIT.failed, 'nothing-to-publish');
 }
 
 interface Sending {
@@ -126,7 +135,8 @@ async function publishLines(session: Session, sending: Sending): Promise<number>
   }
   await sender.idle();
   sending.progress.end();
-  const { refused } = sender.counts;
+  const { accepted, refused } = sender.counts;
+  if (accepted + refused === 0) throw nothing();
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   session.say(`${sender.sayAccepted()} in ${seconds} s${refused > 0 ? `; ${plural(refused, 'line')} refused` : ''}`);
   return refused > 0 ? EXIT.failed : EXIT.ok;
@@ -184,7 +194,10 @@ function createSender(session: Session, { client, input, keepGoing, progress }: 
   }
 
   function sayAccepted(): string {
-    const known = counts.duplicates === 0 ? '' : ` (${counts.duplicates.toLocaleString('en')} known already)`;
+    const known =
+      counts.duplicates === 0
+        ? ''
+        : ` (${counts.duplicates.toLocaleString('en')} known by id and source, not compared)`;
     return `${plural(counts.accepted, 'event')} accepted${known}`;
   }
 
@@ -263,7 +276,7 @@ function faultsByIndex(error: unknown): Map<number, string> {
   const faults = new Map<number, string>();
   if (!(error instanceof BellwireError)) return faults;
   for (const { index, detail, code } of error.errors) {
-    if (index !== undefined && !faults.has(index)) faults.set(index, `${detail} (${code})`);
+    if (index !== undefined && !faults.has(index)) faults.set(index, `${withAdvice(code, detail)} (${code})`);
   }
   return faults;
 }

@@ -1,5 +1,6 @@
 // `bellwire services`: the publishers of the catalog.
 import type { ServiceOut } from '../api/services.ts';
+import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 
@@ -18,10 +19,11 @@ export const services: Declare = (command, run) => {
   command.command('rm <service>').description('Delete a service that has no event types').action(run(remove));
 };
 
-async function list({ client, signal, table }: Session): Promise<void> {
-  const all = (await client()).services.list({ signal });
-  await table(all, COLUMNS, 'There is no service yet: bellwire services add <service>');
-}
+const list = lister({
+  find: ({ services: all }, { signal }) => all.list({ signal }),
+  columns: COLUMNS,
+  none: 'There is no service yet: bellwire services add <service>',
+});
 
 async function add(session: Session, { description }: { description?: string }, [service]: [string]): Promise<void> {
   const { client, signal } = session;

@@ -24,7 +24,7 @@ export interface Session {
   /** One thing: as JSON, or as these lines. */
   show(thing: unknown, lines: () => readonly string[]): void;
   /** Many: one JSON line each, or a table; `none` is said instead of an empty table. */
-  table<Item>(items: AsyncIterable<Item>, columns: readonly Column<Item>[], none: string): Promise<void>;
+  table<Item>(items: AsyncIterable<Item>, columns: ColumnsOf<Item>, none: string): Promise<void>;
   /** `name  value` lines. */
   facts(facts: Parameters<typeof factsOf>[0]): string[];
   /** A line for people on stdout; nothing with --json. */
@@ -33,6 +33,9 @@ export interface Session {
   note(line: string): void;
   paint(style: Style, text: string): string;
 }
+
+/** The columns of a table; a function where there is something to ask for first. */
+export type ColumnsOf<Item> = readonly Column<Item>[] | (() => Promise<readonly Column<Item>[]>);
 
 /** Makes an action of a handler: it gets the session, the options, then the arguments. Its number is the exit code. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the handler says what its options are
@@ -69,15 +72,16 @@ export function createSession(
       if (json) write(JSON.stringify(thing));
       else for (const line of lines()) write(line);
     },
-    async table<Item>(items: AsyncIterable<Item>, columns: readonly Column<Item>[], none: string) {
+    async table<Item>(items: AsyncIterable<Item>, columns: ColumnsOf<Item>, none: string) {
       const rows: Item[] = [];
       for await (const item of items) {
         if (json) write(JSON.stringify(item));
         else rows.push(item);
       }
       if (json) return;
-      if (rows.length === 0) write(none);
-      else for (const line of tableOf(rows, columns, look)) write(line);
+      if (rows.length === 0) return write(none);
+      const shown = typeof columns === 'function' ? await columns() : columns;
+      for (const line of tableOf(rows, shown, look)) write(line);
     },
     facts: (facts) => factsOf(facts, look),
     say,

@@ -1,16 +1,21 @@
 // `bellwire subscribe`, `unsubscribe`, `subscriptions`: which webhook gets the events of which type.
 import type { SubscriptionOut } from '../api/subscriptions.ts';
 import { EXIT, Failure, usage } from './failure.ts';
+import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
+import { webhookNames, type WebhookNames } from './webhook-names.ts';
 import { webhookId } from './webhooks.ts';
 
-const COLUMNS: readonly Column<SubscriptionOut>[] = [
-  { head: 'ID', of: ({ id }) => id },
-  { head: 'WEBHOOK', of: ({ webhook }) => webhook },
-  { head: 'TYPE', of: ({ type }) => type, least: 20, keepEnd: true },
-  { head: 'FILTER', of: ({ filter }) => filter ?? '–', least: 10 },
-];
+/** The columns, with webhooks by name: name and type are enough for `unsubscribe`, so the id is the first to give way. */
+function columnsWith(webhookOf: WebhookNames): readonly Column<SubscriptionOut>[] {
+  return [
+    { head: 'WEBHOOK', of: ({ webhook }) => webhookOf(webhook).name, least: 10 },
+    { head: 'TYPE', of: ({ type }) => type, least: 20, keepEnd: true },
+    { head: 'FILTER', of: ({ filter }) => filter ?? '', least: 10 },
+    { head: 'ID', of: ({ id }) => id, optional: true },
+  ];
+}
 
 export const subscribe: Declare = (command, run) => {
   command
@@ -72,9 +77,11 @@ async function find({ client, signal }: Session, named: string, type: string | u
   );
 }
 
-async function list({ client, signal, table }: Session, { webhook: named }: { webhook?: string }): Promise<void> {
-  const found = await client();
-  const webhook = named === undefined ? undefined : await webhookId(found, named, signal);
-  const all = found.subscriptions.list({ webhook, signal });
-  await table(all, COLUMNS, 'There is no subscription yet: bellwire subscribe <webhook> <type>');
-}
+const list = lister<SubscriptionOut, { webhook?: string }>({
+  async find(client, { webhook: named, signal }) {
+    const webhook = named === undefined ? undefined : await webhookId(client, named, signal);
+    return client.subscriptions.list({ webhook, signal });
+  },
+  columns: async (client, signal) => columnsWith(await webhookNames(client, signal)),
+  none: 'There is no subscription yet: bellwire subscribe <webhook> <type>',
+});

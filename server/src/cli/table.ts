@@ -6,8 +6,10 @@ export interface Column<Item> {
   head: string;
   of(item: Item): string;
   style?(item: Item): Style | undefined;
-  /** It may be cut when the screen is narrow, down to this many cells; 0: it may be left out. Later ones go first. */
+  /** It may be cut when the screen is narrow, down to this many cells. Later columns go first. */
   least?: number;
+  /** It is left out where not even that fits: without `least` it is shown whole or not at all. */
+  optional?: true;
   /** Of what is cut the end stays: event types begin alike. */
   keepEnd?: true;
 }
@@ -23,9 +25,11 @@ const GAP = 2;
 /** The lines of a table, its heads first. */
 export function tableOf<Item>(items: readonly Item[], columns: readonly Column<Item>[], look: Look): string[] {
   const rows = items.map((item) => columns.map((column) => plain(column.of(item))));
-  const natural = columns.map(({ head }, at) =>
-    rows.reduce((widest, row) => Math.max(widest, widthOf(row[at] as string)), widthOf(head)),
-  );
+  const natural = columns.map(({ head }, at) => {
+    const widest = rows.reduce((most, row) => Math.max(most, widthOf(row[at] as string)), 0);
+    // A column in which nothing stands takes no room.
+    return widest === 0 ? 0 : Math.max(widest, widthOf(head));
+  });
   const widths = fit(natural, columns, look.columns);
   const line = (cells: readonly string[], style: (column: Column<Item>) => Style | undefined): string => {
     const shown = columns.flatMap((column, at) => {
@@ -44,21 +48,17 @@ export function tableOf<Item>(items: readonly Item[], columns: readonly Column<I
   ];
 }
 
-/** Narrows columns from the last to the first until all fit; what may be cut to nothing is left out. */
+/** Narrows columns from the last to the first until all fit, and leaves out those that may be. */
 function fit<Item>(natural: readonly number[], columns: readonly Column<Item>[], room: number): number[] {
   const widths = [...natural];
   const excess = () => widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + GAP), -GAP) - room;
   for (let at = widths.length - 1; at >= 0 && excess() > 0; at--) {
-    const { least } = columns[at] as Column<Item>;
-    if (least === undefined) continue;
-    const width = Math.max(least, (widths[at] as number) - excess());
-    widths[at] = width < LEGIBLE ? 0 : Math.min(width, widths[at] as number);
+    const { least = widths[at] as number, optional } = columns[at] as Column<Item>;
+    widths[at] = Math.min(widths[at] as number, Math.max(least, (widths[at] as number) - excess()));
+    if (optional === true && excess() > 0) widths[at] = 0;
   }
   return widths;
 }
-
-/** A column narrower than this says nothing. */
-const LEGIBLE = 6;
 
 /** Lines `name  value`, names aligned; what is null or empty is left out. */
 export function factsOf(facts: Readonly<Record<string, string | number | null | undefined>>, look: Look): string[] {

@@ -72,9 +72,19 @@ export function pad(text: string, width: number): string {
 
 /** How long ago, in the largest unit that fits: `12 s ago`. */
 export function ago(instant: string, now: number): string {
-  const seconds = Math.max(0, Math.round((now - Date.parse(instant)) / 1_000));
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ago`;
-  return `${Math.floor(seconds / 86_400)} d ago`;
+  return `${span(now - Date.parse(instant))} ago`;
+}
+
+/** How long from now: `in 12 s`, or `now`. */
+export function ahead(instant: string, now: number): string {
+  const ms = Date.parse(instant) - now;
+  return ms < 500 ? 'now' : `in ${span(ms)}`;
+}
+
+function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { WorkspaceOut } from '../api/workspaces.ts';
 import { parseSize } from '../model/quantities.ts';
 import { EXIT, Failure, usage } from './failure.ts';
+import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 
@@ -72,9 +73,11 @@ function limitsIn({ eventsPerDay, bytesPerDay, webhooks, subscriptions }: LimitO
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-async function list({ client, signal, table }: Session): Promise<void> {
-  await table((await client()).workspaces.list({ signal }), COLUMNS, 'There is no workspace.');
-}
+const list = lister({
+  find: ({ workspaces: all }, { signal }) => all.list({ signal }),
+  columns: COLUMNS,
+  none: 'There is no workspace.',
+});
 
 async function add(session: Session, options: LimitOptions, [name]: [string]): Promise<void> {
   const limits = limitsOf(limitsIn(options));

@@ -14,6 +14,8 @@ export interface StreamOptions {
   type?: string | undefined;
   /** Ends the stream: the iteration then ends without an error. */
   signal?: AbortSignal | undefined;
+  /** Told when the connection stands for the first time. */
+  onOpen?: (() => void) | undefined;
   /** Told when the connection was lost, before it is made again. */
   onBreak?: ((error: BellwireError) => void) | undefined;
 }
@@ -36,6 +38,7 @@ export async function* follow(
   try {
     let after = options.after ?? (await headOf(requester, signal));
     let response = await connect(requester, { after, type, signal });
+    options.onOpen?.();
     for (;;) {
       const broken = yield* handOut(response, (event) => (after = event));
       if (signal?.aborted === true) return;
