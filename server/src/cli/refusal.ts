@@ -54,7 +54,7 @@ function renamed(fault: Fault, word: string | null): Fault {
   const { pointer, detail, ...rest } = fault;
   if (word === null) return fault;
   if (pointer === undefined || !detail.startsWith(pointer)) return { ...rest, detail };
-  const unit = /Ms$/.test(pointer) ? ' ms' : '';
+  const unit = pointer.endsWith('Ms') ? ' ms' : '';
   const said = detail.slice(pointer.length).replace(/\.$/, `${unit}.`);
   return { ...rest, detail: word + said.replace(TIME_FORMAT, 'must be a time such as 2026-11-22T09:30:00Z') };
 }

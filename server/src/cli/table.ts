@@ -53,7 +53,7 @@ function fit<Item>(natural: readonly number[], columns: readonly Column<Item>[],
   const widths = [...natural];
   const excess = () => widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + GAP), -GAP) - room;
   for (let at = widths.length - 1; at >= 0 && excess() > 0; at--) {
-    const { least = widths[at] as number, optional } = columns[at] as Column<Item>;
+    const { least = widths[at]!, optional } = columns[at] as Column<Item>;
     widths[at] = Math.min(widths[at] as number, Math.max(least, (widths[at] as number) - excess()));
     if (optional === true && excess() > 0) widths[at] = 0;
   }
