@@ -182,9 +182,15 @@ test('API: a key that was deleted through another node is honoured for 5 s at mo
 });
 
 test('API: workspaces are made, limited and deleted by the installation’s key; a deleted one is gone at once', async (t) => {
-  const api = await startApi(t, { quotas: { webhooks: 7, subscriptions: null } });
+  const api = await startApi(t, { quotas: { webhooks: 7, subscriptions: null, eventTypes: 2 } });
   const acme = await api.expect(201, 'POST /v1/workspaces', { body: { name: 'acme', limits: { eventsPerDay: 1 } } });
-  assert.deepEqual(acme['limits'], { eventsPerDay: 1, bytesPerDay: null, webhooks: 7, subscriptions: null });
+  assert.deepEqual(acme['limits'], {
+    eventsPerDay: 1,
+    bytesPerDay: null,
+    webhooks: 7,
+    subscriptions: null,
+    eventTypes: 2,
+  });
   await api.refused('name-taken', 'POST /v1/workspaces', { body: { name: 'acme' } });
   await api.refused('invalid-request', 'POST /v1/workspaces', { body: { name: 'ws_acme' } });
   const headers = { ...STRUCTURED, 'bellwire-workspace': 'acme' };
@@ -196,10 +202,21 @@ test('API: workspaces are made, limited and deleted by the installation’s key;
   const limited = await api.expect(200, `PATCH /v1/workspaces/acme`, {
     body: { limits: { eventsPerDay: null, webhooks: 1 } },
   });
-  assert.deepEqual(limited['limits'], { eventsPerDay: null, bytesPerDay: null, webhooks: 1, subscriptions: null });
+  assert.deepEqual(limited['limits'], {
+    eventsPerDay: null,
+    bytesPerDay: null,
+    webhooks: 1,
+    subscriptions: null,
+    eventTypes: 2,
+  });
   await api.expect(202, 'POST /v1/events', { body: auditEvent(), headers });
   await api.expect(201, 'POST /v1/webhooks?workspace=acme', { body: { name: 'a', url: HOOK } });
   await api.refused('limit-reached', 'POST /v1/webhooks?workspace=acme', { body: { name: 'b', url: HOOK } });
+  for (const n of [1, 2, 2]) await api.ask(`PUT /v1/event-types/com.acme.${n}?workspace=acme`, { body: {} });
+  const third = await api.refused('limit-reached', 'PUT /v1/event-types/com.acme.3?workspace=acme', { body: {} });
+  assert.equal(third['detail'], 'This workspace may have 2 event types.');
+  await api.expect(204, 'DELETE /v1/event-types/com.acme.1?workspace=acme');
+  await api.expect(201, 'PUT /v1/event-types/com.acme.3?workspace=acme', { body: {} });
   await api.expect(204, `DELETE /v1/workspaces/${acme['id']}`);
   await api.refused('unknown-workspace', 'POST /v1/events', { body: auditEvent(), headers });
   await api.refused('unknown-workspace', 'GET /v1/workspaces/acme');

@@ -206,7 +206,13 @@ test('workspaces: add, limit, list, act in one, rm only when it is meant', async
   );
   assert.match(await ok('workspaces limit acme --webhooks 2 --events-per-day none'), /webhooks +2\n/);
   const acme = (await json('workspaces list')).find((one) => one['name'] === 'acme');
-  assert.deepEqual(acme?.['limits'], { eventsPerDay: null, bytesPerDay: 10_000_000, webhooks: 2, subscriptions: null });
+  assert.deepEqual(acme?.['limits'], {
+    eventsPerDay: null,
+    bytesPerDay: 10_000_000,
+    webhooks: 2,
+    subscriptions: null,
+    eventTypes: 1000,
+  });
   assert.match(await ok('workspaces list'), /acme +– +10000000 +2 +–/);
   await ok(`webhooks add there ${handler.url} --workspace acme`);
   assert.equal((await json('webhooks list --workspace acme')).length, 1);

@@ -71,6 +71,7 @@ export function exerciseLimits(engine: string, prepare: Prepare): void {
       bytesPerDay: null,
       webhooks: null,
       subscriptions: null,
+      eventTypes: null,
     });
     await mustPublish(place, [newEvent('end')], midnight + 6);
   });

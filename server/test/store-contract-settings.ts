@@ -15,7 +15,13 @@ import {
 } from './store-furniture.ts';
 import type { Prepare } from './store-ground.ts';
 
-const UNLIMITED: WorkspaceLimits = { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null };
+const UNLIMITED: WorkspaceLimits = {
+  eventsPerDay: null,
+  bytesPerDay: null,
+  webhooks: null,
+  subscriptions: null,
+  eventTypes: null,
+};
 
 /** The validator for `assert.rejects`: a refusal with this code. */
 export function refusal(code: RefusalCode): (error: unknown) => boolean {
@@ -49,7 +55,7 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     assert.match(one.token, /^[0-9a-hjkmnp-tv-z]{10}$/);
     assert.equal(await settings.workspace({ name: 'four' }), null);
     await assert.rejects(settings.createWorkspace('one', UNLIMITED, NOON), refusal('name-taken'));
-    const limits = { eventsPerDay: 1, bytesPerDay: 2, webhooks: 3, subscriptions: 4 };
+    const limits = { eventsPerDay: 1, bytesPerDay: 2, webhooks: 3, subscriptions: 4, eventTypes: 5 };
     assert.deepEqual((await settings.limitWorkspace(one.workspace, limits)).limits, limits);
     assert.deepEqual((await settings.workspace({ name: 'one' }))!.limits, limits);
     await assert.rejects(settings.limitWorkspace(999, limits), refusal('not-found'));
@@ -108,6 +114,21 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     );
     await settings.deleteType(0, 'com.example.made');
     await settings.deleteService('audit');
+  });
+
+  test(`${engine}: quota: event types of a workspace up to the limit; those of the installation do not count`, async (t) => {
+    const { settings, ...store } = await (await prepare(t)).open();
+    const workspace = await addWorkspace({ settings, ...store }, 'acme', { eventTypes: 2 });
+    await settings.putType(setting(0, 'com.example.common'), NOON);
+    const puts = ['a', 'b', 'c', 'd'].map((type) => settings.putType(setting(workspace, type), NOON));
+    const made = (await Promise.allSettled(puts)).flatMap((put) =>
+      put.status === 'fulfilled' ? [put.value.type] : [],
+    );
+    assert.equal(made.length, 2, 'also when they race');
+    await settings.putType(setting(workspace, made[0]!, { description: 'the same again' }), NOON);
+    await assert.rejects(settings.putType(setting(workspace, 'e'), NOON), refusal('limit-reached'));
+    await settings.deleteType(workspace, made[0]!);
+    await settings.putType(setting(workspace, 'e'), NOON);
   });
 
   test(`${engine}: R49 R115 R118 a type that is put is in every catalog at once; the same again changes nothing but it`, async (t) => {

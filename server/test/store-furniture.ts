@@ -16,7 +16,13 @@ export const NOON = Date.UTC(2026, 0, 15, 12);
 /** One day in ms. */
 export const DAY = 86_400_000;
 
-const UNLIMITED: WorkspaceLimits = { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null };
+const UNLIMITED: WorkspaceLimits = {
+  eventsPerDay: null,
+  bytesPerDay: null,
+  webhooks: null,
+  subscriptions: null,
+  eventTypes: null,
+};
 
 /** Makes a workspace without limits but those given; resolves its number. */
 export async function addWorkspace(

@@ -74,7 +74,7 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
       stores.map((store, i) =>
         store.settings.createWorkspace(
           `w${i}`,
-          { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null },
+          { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
           NOON,
         ),
       ),

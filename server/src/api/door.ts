@@ -146,7 +146,7 @@ const NOWHERE: Workspace = {
   workspace: 0,
   token: '',
   name: '',
-  limits: { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null },
+  limits: { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
   createdAt: 0,
 };
 

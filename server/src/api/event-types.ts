@@ -116,7 +116,15 @@ export const putEventType = operation<EventTypeIn, EventTypeOut>()({
   params: EventTypeParams,
   success: { 201: 'It was made.', 200: 'It was there already and is now as said.' },
   serviceKeys: true,
-  errors: ['foreign-type', 'admin-only', 'already-exists', 'unknown-service', 'invalid-schema', 'invalid-example'],
+  errors: [
+    'foreign-type',
+    'admin-only',
+    'already-exists',
+    'unknown-service',
+    'invalid-schema',
+    'invalid-example',
+    'limit-reached',
+  ],
   async handle({ body, params, key, workspace, now }, tools) {
     const { settings } = tools.store;
     const service = body.service ?? null;

@@ -23,6 +23,7 @@ const LIMITS = {
   bytesPerDay: limit('Bytes of events per UTC day; null is unlimited.'),
   webhooks: limit('Webhooks in all; null is unlimited.'),
   subscriptions: limit('Subscriptions in all; null is unlimited.'),
+  eventTypes: limit('Event types of its own in all; null is unlimited.'),
 };
 
 const LimitsIn = Type.Object(
@@ -31,6 +32,7 @@ const LimitsIn = Type.Object(
     bytesPerDay: Type.Optional(LIMITS.bytesPerDay),
     webhooks: Type.Optional(LIMITS.webhooks),
     subscriptions: Type.Optional(LIMITS.subscriptions),
+    eventTypes: Type.Optional(LIMITS.eventTypes),
   },
   { additionalProperties: false },
 );
@@ -57,7 +59,7 @@ export const WorkspaceOut = Type.Object(
       {
         id: 'ws_k3v9x2m4q7',
         name: 'acme',
-        limits: { eventsPerDay: 100_000, bytesPerDay: null, webhooks: null, subscriptions: null },
+        limits: { eventsPerDay: 100_000, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
         createdAt: '2026-11-22T09:30:00.000Z',
       },
     ],

@@ -16,6 +16,7 @@ const COLUMNS: readonly Column<WorkspaceOut>[] = [
   { head: 'BYTES/DAY', of: ({ limits }) => shown(limits.bytesPerDay) },
   { head: 'WEBHOOKS', of: ({ limits }) => shown(limits.webhooks) },
   { head: 'SUBSCRIPTIONS', of: ({ limits }) => shown(limits.subscriptions) },
+  { head: 'TYPES', of: ({ limits }) => shown(limits.eventTypes) },
 ];
 
 function shown(limit: number | null): string {
@@ -27,6 +28,7 @@ interface LimitOptions {
   bytesPerDay?: string;
   webhooks?: string;
   subscriptions?: string;
+  eventTypes?: string;
 }
 
 export const workspaces: Declare = (command, run) => {
@@ -45,7 +47,8 @@ function limitOptions(command: Command): Command {
     .option('--events-per-day <n>', 'Events it may publish in a UTC day; none is unlimited')
     .option('--bytes-per-day <size>', 'Their bytes, such as 10MB')
     .option('--webhooks <n>', 'Webhooks it may have')
-    .option('--subscriptions <n>', 'Subscriptions it may have');
+    .option('--subscriptions <n>', 'Subscriptions it may have')
+    .option('--event-types <n>', 'Event types of its own it may have');
 }
 
 function limitsOf({ bytesPerDay, ...counts }: LimitOptions): Partial<Limits> {
@@ -68,8 +71,8 @@ function countOf(name: string, text: string): number | null {
 }
 
 /** The options that are limits, and no others. */
-function limitsIn({ eventsPerDay, bytesPerDay, webhooks, subscriptions }: LimitOptions): LimitOptions {
-  const all = { eventsPerDay, bytesPerDay, webhooks, subscriptions };
+function limitsIn({ eventsPerDay, bytesPerDay, webhooks, subscriptions, eventTypes }: LimitOptions): LimitOptions {
+  const all = { eventsPerDay, bytesPerDay, webhooks, subscriptions, eventTypes };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
@@ -89,7 +92,7 @@ async function limit(session: Session, options: LimitOptions, [name]: [string]):
   const limits = limitsOf(limitsIn(options));
   if (Object.keys(limits).length === 0) throw usage('workspaces limit needs a limit, such as --webhooks 20');
   const now = await (await session.client()).workspaces.limit(name, limits, { signal: session.signal });
-  const { eventsPerDay, bytesPerDay, webhooks, subscriptions } = now.limits;
+  const { eventsPerDay, bytesPerDay, webhooks, subscriptions, eventTypes } = now.limits;
   session.show(now, () =>
     session.facts({
       workspace: now.name,
@@ -97,6 +100,7 @@ async function limit(session: Session, options: LimitOptions, [name]: [string]):
       'bytes per day': bytesPerDay ?? 'unlimited',
       webhooks: webhooks ?? 'unlimited',
       subscriptions: subscriptions ?? 'unlimited',
+      'event types': eventTypes ?? 'unlimited',
     }),
   );
 }

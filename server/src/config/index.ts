@@ -46,6 +46,7 @@ export interface Config {
     bytesPerDay: number | null;
     webhooks: number | null;
     subscriptions: number | null;
+    eventTypes: number | null;
   };
   retention: { eventsMs: number; deliveriesMs: number; idempotencyMs: number; changesMs: number };
   lanes: { leaseMs: number; heartbeatMs: number };
@@ -231,6 +232,7 @@ function composeLimits(read: Reader): Pick<Config, 'limits' | 'schemas' | 'quota
       bytesPerDay: read.optionalSize('quotas.bytesPerDay'),
       webhooks: read.optionalInteger('quotas.webhooks'),
       subscriptions: read.optionalInteger('quotas.subscriptions'),
+      eventTypes: read.optionalInteger('quotas.eventTypes'),
     },
   };
 }

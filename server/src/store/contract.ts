@@ -278,6 +278,8 @@ export interface WorkspaceLimits {
   bytesPerDay: number | null;
   webhooks: number | null;
   subscriptions: number | null;
+  /** Of its own; those of the installation are nobody's. */
+  eventTypes: number | null;
 }
 
 /** A publisher of the platform-wide catalog. */

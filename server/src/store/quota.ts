@@ -1,5 +1,6 @@
-// What a workspace may publish per UTC day, and what it has used of it.
-import type { AcceptResult, NewEvent } from './contract.ts';
+// What a workspace may publish per UTC day and has used of it, and how many things it may have.
+import { StoreRefusal, type AcceptResult, type NewEvent } from './contract.ts';
+import type { Tx } from './sql.ts';
 
 /** The quota columns of a workspace; null is unlimited. */
 export interface Quota {
@@ -49,4 +50,16 @@ function sizeOf(events: readonly NewEvent[]): number {
 function exceeded({ eventsPerDay, bytesPerDay }: Quota, events: number, bytes: number): 'events' | 'bytes' | null {
   if (eventsPerDay !== null && events > eventsPerDay) return 'events';
   return bytesPerDay !== null && bytes > bytesPerDay ? 'bytes' : null;
+}
+
+const THINGS = { webhooks: 'webhooks', subscriptions: 'subscriptions', event_types: 'event types' } as const;
+
+/** Refuses `limit-reached` when a workspace has as many of these as it may have. Its row must be held. */
+export async function refuseOverLimit(
+  tx: Tx,
+  { table, workspace, limit }: { table: keyof typeof THINGS; workspace: number; limit: number | null },
+): Promise<void> {
+  if (limit === null) return;
+  const [row] = await tx.all<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table} WHERE workspace = $1`, [workspace]);
+  if (row!.n >= limit) throw new StoreRefusal('limit-reached', `this workspace may have ${limit} ${THINGS[table]}`);
 }

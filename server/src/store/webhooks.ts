@@ -18,6 +18,7 @@ import {
 } from './contract.ts';
 import type { Keyring } from './keyring.ts';
 import type { Listeners } from './listeners.ts';
+import { refuseOverLimit } from './quota.ts';
 import { recordChange } from './settle.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
@@ -162,15 +163,6 @@ async function nextNumber(sql: Sql, tx: Tx, workspace: number): Promise<Limits> 
   const row = await holdWorkspace(sql, tx, workspace);
   await tx.run('UPDATE workspaces SET head = $1 WHERE workspace = $2', [row.head, workspace]);
   return row;
-}
-
-async function refuseOverLimit(
-  tx: Tx,
-  { table, workspace, limit }: { table: 'webhooks' | 'subscriptions'; workspace: number; limit: number | null },
-): Promise<void> {
-  if (limit === null) return;
-  const [row] = await tx.all<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table} WHERE workspace = $1`, [workspace]);
-  if (row!.n >= limit) throw new StoreRefusal('limit-reached', `this workspace may have ${limit} ${table}`);
 }
 
 async function refuseTakenName(

@@ -12,7 +12,8 @@ import {
   type Workspace,
   type WorkspaceLimits,
 } from './contract.ts';
-import type { Sql, Tx } from './sql.ts';
+import { refuseOverLimit } from './quota.ts';
+import type { Sql, Tx, Value } from './sql.ts';
 
 type WorkspaceVerbs = Pick<
   Settings,
@@ -29,7 +30,8 @@ interface WorkspaceRow extends WorkspaceLimits {
 
 const WORKSPACE = `
   SELECT workspace, token, name, events_per_day AS "eventsPerDay", bytes_per_day AS "bytesPerDay",
-         max_webhooks AS webhooks, max_subscriptions AS subscriptions, created_at AS "createdAt"
+         max_webhooks AS webhooks, max_subscriptions AS subscriptions, max_event_types AS "eventTypes",
+         created_at AS "createdAt"
   FROM workspaces WHERE deleted_at IS NULL`;
 
 function workspaceOf({ workspace, token, name, createdAt, ...limits }: WorkspaceRow): Workspace {
@@ -65,11 +67,15 @@ async function createWorkspace(
   const token = makeToken(randomBytes(10));
   await tx.run(
     `INSERT INTO workspaces (workspace, token, name, head, catalog, events_per_day, bytes_per_day, max_webhooks,
-       max_subscriptions, day, day_events, day_bytes, deleted_at, created_at)
-     VALUES ($1, $2, $3, 0, 1, $4, $5, $6, $7, 0, 0, 0, NULL, $8)`,
-    [workspace, token, name, limits.eventsPerDay, limits.bytesPerDay, limits.webhooks, limits.subscriptions, now],
+       max_subscriptions, max_event_types, day, day_events, day_bytes, deleted_at, created_at)
+     VALUES ($1, $2, $3, 0, 1, $4, $5, $6, $7, $8, 0, 0, 0, NULL, $9)`,
+    [workspace, token, name, ...valuesOf(limits), now],
   );
   return { workspace, token, name, limits, createdAt: now };
+}
+
+function valuesOf({ eventsPerDay, bytesPerDay, webhooks, subscriptions, eventTypes }: WorkspaceLimits): Value[] {
+  return [eventsPerDay, bytesPerDay, webhooks, subscriptions, eventTypes];
 }
 
 // The counter is held until the commit. No number is given twice: a node may still know a deleted workspace by it.
@@ -89,9 +95,10 @@ async function refuseTakenName(tx: Tx, name: string): Promise<void> {
 
 async function limitWorkspace(tx: Tx, workspace: number, limits: WorkspaceLimits): Promise<Workspace> {
   await tx.run(
-    `UPDATE workspaces SET events_per_day = $2, bytes_per_day = $3, max_webhooks = $4, max_subscriptions = $5
+    `UPDATE workspaces SET events_per_day = $2, bytes_per_day = $3, max_webhooks = $4, max_subscriptions = $5,
+       max_event_types = $6
      WHERE workspace = $1`,
-    [workspace, limits.eventsPerDay, limits.bytesPerDay, limits.webhooks, limits.subscriptions],
+    [workspace, ...valuesOf(limits)],
   );
   const [row] = await tx.all<WorkspaceRow>(`${WORKSPACE} AND workspace = $1`, [workspace]);
   if (!row) throw new StoreRefusal('not-found', 'there is no such workspace');
@@ -164,6 +171,7 @@ async function putType(tx: Tx, setting: EventTypeSetting, now: number): Promise<
     [type, workspace],
   );
   if (other.length > 0) throw new StoreRefusal('exists', `the installation's catalog already has a type ${type}`);
+  if (workspace !== 0) await refuseOneTypeTooMany(tx, workspace, type);
   const hash = schema === null ? null : createHash('sha256').update(schema).digest('hex');
   await tx.run(
     `INSERT INTO event_types (workspace, type, service, description, schema, schema_hash, schema_check, example,
@@ -176,6 +184,16 @@ async function putType(tx: Tx, setting: EventTypeSetting, now: number): Promise<
   );
   const [row] = await tx.all<EventType>(`${EVENT_TYPE} WHERE workspace = $1 AND type = $2`, [workspace, type]);
   return row!;
+}
+
+async function refuseOneTypeTooMany(tx: Tx, workspace: number, type: string): Promise<void> {
+  const known = await tx.all('SELECT 1 AS one FROM event_types WHERE workspace = $1 AND type = $2', [workspace, type]);
+  if (known.length > 0) return;
+  const [row] = await tx.all<{ max: number | null }>(
+    'SELECT max_event_types AS max FROM workspaces WHERE workspace = $1',
+    [workspace],
+  );
+  await refuseOverLimit(tx, { table: 'event_types', workspace, limit: row!.max });
 }
 
 async function deleteType(tx: Tx, workspace: number, type: string): Promise<void> {

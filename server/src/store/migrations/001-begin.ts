@@ -21,6 +21,7 @@ CREATE TABLE workspaces (
   bytes_per_day BIGINT,
   max_webhooks BIGINT,
   max_subscriptions BIGINT,
+  max_event_types BIGINT,
   day BIGINT NOT NULL,
   day_events BIGINT NOT NULL,
   day_bytes BIGINT NOT NULL,
