@@ -7,9 +7,9 @@ import { testClock, type TestClock } from '../../test/kit/clock.ts';
 import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import { Challenger, type ChallengerParts } from '../src/engine/challenger.ts';
 import { createTransport } from '../src/engine/transport/index.ts';
-import type { NewWebhook, Store } from '../src/store/index.ts';
-import { startEngine } from './engine-ground.ts';
-import { addWorkspace, newWebhook, NOON } from './store-furniture.ts';
+import type { NewWebhook, Store, TargetKey, WebhookPatch } from '../src/store/index.ts';
+import { CHALLENGE, startEngine } from './engine-ground.ts';
+import { addWorkspace, DAY, newWebhook, NOON } from './store-furniture.ts';
 import { sqliteGround } from './store-ground.ts';
 
 const SECRET = 's3cr3tKey';
@@ -26,6 +26,12 @@ async function endpoint(t: TestContext, behaviour: Parameters<typeof startReceiv
   const receiver = await startReceiver(behaviour);
   t.after(() => receiver.stop());
   return receiver;
+}
+
+/** Changes a webhook as the API does, without telling the challenger. */
+async function edit(store: Store, key: TargetKey, patch: WebhookPatch): Promise<void> {
+  const { revision } = (await store.settings.webhook(key.workspace, key.target))!;
+  await store.settings.updateWebhook({ ...key, revision, patch, reason: 'edited by a test', now: NOON });
 }
 
 /** A challenger with nothing around it but a store, a transport and a clock: what is planned is its next attempt. */
@@ -73,6 +79,7 @@ async function prepare(
     success: 'exactly-200',
     userAgent: 'Bellwire/test',
     origin: 'tests.example',
+    concurrency: 64,
     onError: (error) => errors.push(error),
     ...over,
   });
@@ -91,9 +98,7 @@ async function prepare(
     paused: () => soon(() => clock.pending() === 1),
     ended: (state) => soon(async () => clock.pending() === 0 && (await health()) === state),
     async change(to) {
-      const { revision } = (await store.settings.webhook(workspace, key.target))!;
-      const patch = { url: to, health: 'pending' as const };
-      await store.settings.updateWebhook({ ...key, revision, patch, reason: 'the URL was changed', now: clock.now() });
+      await edit(store, key, { url: to, health: 'pending' });
       challenger.begin(key);
     },
   };
@@ -235,13 +240,159 @@ test('R71 during a rotation either secret proves the webhook, and which one is k
   };
   const webhook = { secrets, headers: { 'x-own': '1' } };
   const { challenger, key, store } = await prepare(t, receiver.url, { webhook });
+  await edit(store, key, { secondaryUntil: NOON + DAY });
   assert.equal((await challenger.test(key))?.verdict.ok, true);
-  assert.equal((await store.settings.target(key))!.secrets.proved, 'secondarySecret');
+  const { webhook: proved, secrets: kept } = (await store.settings.target(key))!;
+  assert.deepEqual([kept.proved, proved.challenge?.secret, proved.provedAt], ['secondarySecret', 'former', NOON]);
   const { headers } = receiver.requests[0]!;
   assert.deepEqual([headers['authorization'], headers['x-own']], ['Basic x', '1']);
   theirs = SECRET;
   assert.equal((await challenger.test(key))?.verdict.ok, true);
   assert.equal((await store.settings.target(key))!.secrets.proved, 'secret');
+});
+
+test('R71 a former secret whose time is over proves nothing any more', async (t) => {
+  const receiver = await endpoint(t, (request) => right(request, 'the former one'));
+  const secrets = { ...newWebhook(0, 'x').secrets, secondarySecret: 'the former one' };
+  const { challenger, key, store } = await prepare(t, receiver.url, { webhook: { secrets } });
+  await edit(store, key, { secondaryUntil: NOON });
+  assert.equal((await challenger.test(key))?.verdict.ok, false);
+});
+
+test('R112 a change of a description while a run waits brings no attempt before its time', async (t) => {
+  const receiver = await endpoint(t, WRONG);
+  const { challenger, clock, key, store, ...ground } = await prepare(t, receiver.url);
+  challenger.begin(key);
+  await ground.paused();
+  for (let nth = 0; nth < 3; nth++) {
+    await edit(store, key, { description: `words ${nth}` });
+    challenger.begin(key);
+    await clock.advance(1000);
+  }
+  await ground.paused();
+  assert.equal(receiver.requests.length, 1);
+  await clock.advance(2000);
+  await receiver.received(2);
+});
+
+test('R110 a webhook that need not prove itself any more is asked no more, and stays active', async (t) => {
+  const receiver = await endpoint(t, WRONG);
+  const { challenger, clock, key, store, ...ground } = await prepare(t, receiver.url, { over: { attempts: 2 } });
+  challenger.begin(key);
+  await ground.paused();
+  await edit(store, key, { verification: 'none', health: 'active' });
+  await clock.advance(5000);
+  await challenger.stop();
+  assert.deepEqual([await ground.health(), receiver.requests.length], ['active', 1]);
+  assert.equal(await challenger.test(key), null);
+});
+
+test('R113 a disabled webhook is asked by Test only: a run under way ends', async (t) => {
+  const receiver = await endpoint(t, WRONG);
+  const { challenger, clock, key, store, ...ground } = await prepare(t, receiver.url);
+  challenger.begin(key);
+  await ground.paused();
+  await edit(store, key, { intent: 'disabled' });
+  await clock.advance(5000);
+  await ground.ended('pending');
+  assert.equal(receiver.requests.length, 1);
+  assert.equal((await challenger.test(key))?.verdict.ok, false);
+  assert.equal(receiver.requests.length, 2);
+});
+
+test('R112 while a run waits the webhook shows what was wrong, which attempt it was, and when the next one follows', async (t) => {
+  const receiver = await endpoint(t, WRONG);
+  const { challenger, key, store, ...ground } = await prepare(t, receiver.url);
+  challenger.begin(key);
+  await ground.paused();
+  const { challenge } = (await store.settings.webhook(key.workspace, key.target))!;
+  const { error, ...rest } = challenge!;
+  assert.match(error!, /"verification" of 2 characters/);
+  assert.deepEqual(rest, { at: NOON, attempt: 1, attempts: 3, nextAt: NOON + 5000, secret: null });
+});
+
+test('R113 endpoints of one workspace that hang take no other workspace its place', async (t) => {
+  const tarpit = await endpoint(t, { mood: 'hang' });
+  const well = await endpoint(t, (request) => right(request));
+  const { challenger, key, store, ...ground } = await prepare(t, well.url, { over: { concurrency: 8 } });
+  const crowd = await addWorkspace(store, 'crowd');
+  const waiting: Promise<unknown>[] = [];
+  for (let nth = 0; nth < 40; nth++) {
+    const made = await store.settings.createWebhook(newWebhook(crowd, `w${nth}`, { url: tarpit.url }));
+    waiting.push(challenger.test({ workspace: crowd, target: made.webhook }));
+  }
+  await tarpit.received(4);
+  assert.equal((await challenger.test(key))?.verdict.ok, true);
+  assert.equal(tarpit.requests.length, 4, 'one workspace alone has half of the places');
+  const stopped = challenger.stop();
+  await ground.cut();
+  await Promise.all([stopped, ...waiting]);
+});
+
+test('R110 a webhook stays pending no longer than an outage of the store: it is challenged again', async (t) => {
+  const receiver = await endpoint(t, (request) => right(request));
+  let isAway = false;
+  const engine = await startEngine(t, {}, (store) => {
+    const settings = Object.create(store.settings) as typeof store.settings;
+    settings.target = (key) => (isAway ? Promise.reject(new Error('the store is away')) : store.settings.target(key));
+    return { ...store, settings };
+  });
+  isAway = true;
+  const { workspace, webhook } = await engine.webhook(receiver.url, { health: 'pending' });
+  await engine.until('the run has failed', () => engine.errors.length > 1);
+  isAway = false;
+  await engine.until('it is active', async () => {
+    return (await engine.store.settings.webhook(workspace, webhook))?.health === 'active';
+  });
+});
+
+test('R113 what is critical and proved itself before is asked from time to time, once; who never did is left alone', async (t) => {
+  let isWell = false;
+  const known = await endpoint(t, (request) => (isWell ? right(request) : WRONG));
+  const stranger = await endpoint(t, WRONG);
+  const engine = await startEngine(t, { challenge: { ...CHALLENGE, recheckMs: 50_000 } });
+  const { store, clock } = engine;
+  const [one, other] = [
+    await engine.webhook(known.url, { health: 'critical' }),
+    await engine.webhook(stranger.url, { health: 'critical' }),
+  ];
+  const key = { workspace: one.workspace, target: one.webhook };
+  await edit(store, key, { provedAt: NOON });
+  await engine.until('it is asked', () => known.requests.length === 1);
+  const askedAt = clock.now();
+  assert.ok(askedAt > NOON + 50_000, 'not before the span is over');
+  isWell = true;
+  await engine.until('it is active', async () => (await store.settings.target(key))?.webhook.health === 'active');
+  assert.ok(clock.now() > askedAt + 50_000, 'a single attempt, then the span again');
+  assert.equal(known.requests.length, 2);
+  assert.equal(stranger.requests.length, 0);
+  assert.equal((await store.settings.webhook(other.workspace, other.webhook))?.health, 'critical');
+});
+
+test('R71 when a rotation ends the former secret is forgotten; an endpoint that never proved the present one is asked first', async (t) => {
+  const receiver = await endpoint(t, (request) => right(request, 'the former one'));
+  const engine = await startEngine(t, {});
+  const { store } = engine;
+  const secrets = {
+    ...newWebhook(0, 'x').secrets,
+    secondarySecret: 'the former one',
+    proved: 'secondarySecret' as const,
+    standardKeys: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'],
+  };
+  const { workspace, webhook } = await engine.webhook(receiver.url, { secrets });
+  const key = { workspace, target: webhook };
+  await edit(store, key, { secondaryUntil: NOON + 60_000 });
+  await engine.clock.advance(50_000);
+  assert.equal((await store.settings.target(key))!.secrets.secondarySecret, 'the former one');
+  await engine.until('it is critical', async () => (await store.settings.target(key))!.webhook.health === 'critical');
+  const { webhook: after, secrets: kept } = (await store.settings.target(key))!;
+  assert.deepEqual(
+    [after.secondaryUntil, kept.secondarySecret, kept.proved, kept.standardKeys.length],
+    [null, null, 'secret', 1],
+  );
+  assert.equal(receiver.requests.length, 3);
+  const reasons = (await store.settings.webhookChanges(workspace, webhook, 9)).map(({ reason }) => reason);
+  assert.match(reasons[1]!, /^the former secret has ended/);
 });
 
 test('R110 a run of attempts that a crash interrupted begins again at the next start', async (t) => {

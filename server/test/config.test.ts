@@ -51,6 +51,9 @@ test('R112 R65 challenges: three attempts, 5 s apart, 10 s each', (t) => {
     intervalMs: 5_000,
     timeoutMs: 10_000,
     success: '200',
+    origin: null,
+    recheckMs: 900_000,
+    concurrency: 64,
   });
 });
 

@@ -78,6 +78,18 @@ export async function startEngine(
   return engine;
 }
 
+/** How an engine under test challenges. */
+export const CHALLENGE: DeliveringOptions['challenge'] = {
+  source: 'https://tests.example/events',
+  attempts: 3,
+  intervalMs: 5000,
+  timeoutMs: 2000,
+  success: 'exactly-200',
+  origin: 'tests.example',
+  concurrency: 64,
+  recheckMs: 900_000,
+};
+
 let names = 0;
 
 function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
@@ -94,14 +106,7 @@ function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
     queueBytes: 64 * 1024 * 1024,
     concurrency: 256,
     settleDelayMs: 10,
-    challenge: {
-      source: 'https://tests.example/events',
-      attempts: 3,
-      intervalMs: 5000,
-      timeoutMs: 2000,
-      success: 'exactly-200',
-      origin: 'tests.example',
-    },
+    challenge: CHALLENGE,
     lease: { leaseMs: 15_000, heartbeatMs: 5000 },
     fanout: 1000,
     retention: { eventsMs: 1e12, deliveriesMs: 1e12, idempotencyMs: 1e12, changesMs: 1e12 },

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { BUCKETS, type Webhook, type WebhookPatch } from '../src/store/index.ts';
+import {
+  BUCKETS,
+  type NewWebhook,
+  type Unproved,
+  type Webhook,
+  type WebhookPatch,
+  type WebhookSecrets,
+} from '../src/store/index.ts';
 import {
   addWebhook,
   addWorkspace,
@@ -62,6 +69,8 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       streak: 0,
       lastSuccessAt: null,
       secondaryUntil: null,
+      challenge: null,
+      provedAt: null,
       createdAt: now,
       updatedAt: now,
       revision: 1,
@@ -164,6 +173,8 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       lastSuccessAt: NOON,
       publicKey: 'whpk_y',
       secondaryUntil: NOON + 9,
+      challenge: { at: NOON, error: 'no', attempt: 1, attempts: 3, nextAt: NOON + 5, secret: null },
+      provedAt: NOON,
       secrets: null,
     } as const;
     const second = await update(patch, 1);
@@ -175,6 +186,8 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       lastSuccessAt: null,
       secondaryUntil: null,
       publicKey: null,
+      challenge: null,
+      provedAt: null,
     };
     const third = await update(nulls, 2);
     assert.deepEqual(third, { ...second, ...nulls, revision: 3, updatedAt: NOON + 2 });
@@ -229,4 +242,98 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
     const bare = await addWebhook(place, 'bare');
     await settings.deleteWebhook({ workspace, target: bare.webhook }, false, NOON);
   });
+
+  test(`${engine}: R118 what a deletion does not bury at once is buried later, also after a crash`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const place = await furnish(store);
+    const { workspace, target } = place;
+    await mustPublish(place, someEvents(5_500));
+    await store.settings.deleteWebhook({ workspace, target }, true, NOON + 7);
+    assert.equal((await openOf(place, target)).length, 500);
+    await store.close();
+    const { log } = await ground.open();
+    for (let rounds = 0; await log.bury(300); rounds++) assert.ok(rounds < 3);
+    const { rows } = await log.deliveries({ workspace, webhook: target, state: 'dead', cursor: null, limit: 6_000 });
+    assert.equal(rows.length, 5_500);
+    assert.ok(rows.every(({ endedAt, reason }) => endedAt === NOON + 7 && reason === 'the webhook was deleted'));
+    assert.equal(await log.bury(300), false);
+  });
+
+  test(`${engine}: R112 a note of a challenge is no change of the webhook, and never one about a former form of it`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { settings } = store;
+    const { workspace, target, webhook } = await furnish(store);
+    const note = { at: NOON, error: 'answered 500', attempt: 1, attempts: 3, nextAt: NOON + 5000, secret: null };
+    await settings.noteChallenge({ workspace, target, revision: 1, note });
+    const noted = { ...webhook, challenge: note };
+    assert.deepEqual(await settings.webhook(workspace, target), noted);
+    await settings.noteChallenge({ workspace, target, revision: 2, note: { ...note, error: 'of another form' } });
+    assert.deepEqual(await settings.webhook(workspace, target), noted);
+  });
+
+  test(`${engine}: R71 rotations that are over end: former secrets and keys are erased, once`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { settings } = store;
+    const workspace = await addWorkspace(store);
+    const [present, former] = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'];
+    const rotate = async (
+      name: string,
+      over: Partial<NewWebhook>,
+      proved: WebhookSecrets['proved'],
+    ): Promise<number> => {
+      const secrets = {
+        ...newWebhook(0, name).secrets,
+        secondarySecret: 'before',
+        standardKeys: [present, former],
+        proved,
+      };
+      const { webhook: target } = await settings.createWebhook(newWebhook(workspace, name, { ...over, secrets }));
+      const patch = { secondaryUntil: NOON + 10 };
+      await settings.updateWebhook({ workspace, target, revision: 1, patch, reason: null, now: NOON });
+      return target;
+    };
+    const known = await rotate('known', {}, 'secret');
+    const unknown = await rotate('unknown', {}, 'secondarySecret');
+    const trusted = await rotate('trusted', { verification: 'options' }, 'secondarySecret');
+    assert.equal(await settings.endRotations(NOON + 9, 100), 0);
+    const told: number[] = [];
+    store.on({ webhook: (_workspace, number) => told.push(number) });
+    assert.equal(await settings.endRotations(NOON + 10, 2), 2);
+    assert.equal(await settings.endRotations(NOON + 10, 2), 1);
+    assert.equal(await settings.endRotations(NOON + 10, 2), 0);
+    assert.deepEqual(new Set(told), new Set([known, unknown, trusted]));
+    for (const [target, health] of [
+      [known, 'active'],
+      [unknown, 'pending'],
+      [trusted, 'active'],
+    ] as const) {
+      const { webhook, secrets } = (await settings.target({ workspace, target }))!;
+      assert.deepEqual([webhook.health, webhook.secondaryUntil], [health, null]);
+      assert.deepEqual([secrets.secondarySecret, secrets.proved, secrets.standardKeys], [null, 'secret', [present]]);
+    }
+  });
+
+  test(`${engine}: R110 those that have to prove themselves are found: pending ones, and critical ones that once did`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { settings } = store;
+    const workspace = await addWorkspace(store);
+    const make = async (name: string, over: Partial<NewWebhook>, patch: WebhookPatch = {}): Promise<Unproved> => {
+      const { webhook: target, bucket } = await settings.createWebhook(newWebhook(workspace, name, over));
+      await settings.updateWebhook({ workspace, target, revision: 1, patch, reason: null, now: NOON });
+      return { workspace, target, bucket, health: over.health as 'pending' };
+    };
+    const pending = await make('pending', { health: 'pending' });
+    await make('active', { health: 'active' });
+    await make('paused', { health: 'pending' }, { intent: 'paused' });
+    await make('trusted', { health: 'pending', verification: 'none' });
+    await make('stranger', { health: 'critical' });
+    const critical = await make('critical', { health: 'critical' }, { provedAt: NOON });
+    assert.deepEqual(plain(await settings.unproved(NOON)), [pending]);
+    assert.deepEqual(plain(await settings.unproved(NOON + 1)), [pending, critical]);
+  });
+}
+
+function plain<Row extends object>(rows: readonly Row[]): Row[] {
+  return rows.map((row) => ({ ...row }));
 }

@@ -56,7 +56,11 @@ const enable: Wish = ({ intent, verification }) => {
   if (intent === 'enabled') return null;
   const isTrusted = verification === 'none';
   const health = isTrusted ? 'active' : 'pending';
-  return { patch: { intent: 'enabled', health, streak: 0 }, reason: 'enabled by hand', again: !isTrusted };
+  return {
+    patch: { intent: 'enabled', health, streak: 0, challenge: null },
+    reason: 'enabled by hand',
+    again: !isTrusted,
+  };
 };
 
 export const pauseWebhook = wish('Pause a webhook: its deliveries are held', pause);
@@ -99,7 +103,7 @@ export const rotateWebhook = operation<RotateIn, WebhookSecretOut>()({
       );
       generated = turned.generated;
       const secondaryUntil = graceMs > 0 ? now + graceMs : null;
-      return { patch: { secrets: turned.secrets, secondaryUntil }, reason: null, again: true };
+      return { patch: { secrets: turned.secrets, secondaryUntil, challenge: null }, reason: null, again: true };
     });
     if (webhook.verification !== 'none') challenge(webhook, tools);
     const shown = showWebhook(webhook);

@@ -87,6 +87,7 @@ export function changeOf(
   if (what === null) return { patch, reason: null, again: false, generated };
   // What the former endpoint allowed says nothing about this one.
   if (isNewUrl) patch.allowedRate = null;
+  Object.assign(patch, { challenge: null, provedAt: null });
   const again = verification !== 'none';
   return {
     patch: { ...patch, health: again ? 'pending' : 'active', streak: 0 },

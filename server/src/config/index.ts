@@ -25,7 +25,18 @@ export interface Config {
   };
   /** Null is `Bellwire/<version>`. */
   userAgent: string | null;
-  challenge: { source: string; attempts: number; intervalMs: number; timeoutMs: number; success: '200' | '2xx' };
+  challenge: {
+    source: string;
+    attempts: number;
+    intervalMs: number;
+    timeoutMs: number;
+    success: '200' | '2xx';
+    /** Null is the name of this machine. */
+    origin: string | null;
+    /** Null is never. */
+    recheckMs: number | null;
+    concurrency: number;
+  };
   delivery: {
     timeoutMs: number;
     /** One delay after each failed try; their number plus one is the number of tries. */
@@ -157,6 +168,9 @@ function compose(read: Reader, folder: string): Config {
       intervalMs: read.span('challenge.interval'),
       timeoutMs: read.span('challenge.timeout', { min: 1 }),
       success: read.word('challenge.success', ['200', '2xx']),
+      origin: read.headerValue('challenge.origin'),
+      recheckMs: read.optionalSpan('challenge.recheck', { min: 1_000 }),
+      concurrency: read.integer('challenge.concurrency', { min: 1, max: 100_000 }),
     },
     delivery: composeDelivery(read),
     ...composeLimits(read),

@@ -30,6 +30,7 @@ export interface Reader {
   share(path: string): number;
   /** Milliseconds. */
   span(path: string, bounds?: Bounds): number;
+  optionalSpan(path: string, bounds?: Bounds): number | null;
   spans(path: string): number[];
   /** Bytes. */
   size(path: string, bounds?: Bounds): number;
@@ -81,6 +82,7 @@ export function createReader(layers: readonly Layer[], faults: string[]): Reader
     optionalInteger: (path) => read(path, optional(integerKind({ min: 0 }))),
     share: (path) => read(path, SHARE),
     span: (path, bounds = {}) => read(path, bounded(SPAN, bounds)),
+    optionalSpan: (path, bounds = {}) => read(path, optional(bounded(SPAN, bounds))),
     spans: (path) => read(path, listOf(SPAN)),
     size: (path, bounds = {}) => read(path, bounded(SIZE, bounds)),
     optionalSize: (path) => read(path, optional(SIZE)),

@@ -1,13 +1,15 @@
 // The challenger: makes webhooks prove themselves, and records what came of it (R61–R70, R110–R113).
 //
 // One run of attempts per webhook at a time: the right answer to any of them ends it well; when all are used up the
-// webhook is critical. A Test begins a run, or, while one waits for its next attempt, makes that attempt now.
+// webhook is critical. A Test begins a run, or, while one waits for its next attempt, makes that attempt now. A webhook
+// that is changed while a run waits has what is new of it asked at once; a change of anything else waits its time.
 import { createHmac } from 'node:crypto';
 import {
   composeChallenge,
   composeOptionsHeaders,
   judgeChallengeAnswer,
   judgeOptionsAnswer,
+  type ChallengeNote,
   type HandshakeVerdict,
 } from '../model/challenge.ts';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
@@ -23,6 +25,7 @@ import {
   type WebhookPatch,
   type WebhookSecrets,
 } from '../store/contract.ts';
+import { ChallengePlaces } from './challenge-places.ts';
 import { parseTarget, type Transport } from './transport/index.ts';
 
 /** What the challenger stands on. Spans in ms. */
@@ -40,6 +43,8 @@ export interface ChallengerParts {
   userAgent: string;
   /** The name by which the OPTIONS handshake asks for consent. */
   origin: string;
+  /** Attempts under way in all. */
+  concurrency: number;
   onError(error: unknown): void;
 }
 
@@ -61,50 +66,78 @@ interface Made {
 }
 
 interface Run {
+  /** A single attempt at a webhook that is critical: it is not asked again before long. */
+  isRecheck: boolean;
+  /** A Test asks for the next attempt: it is made now, whatever the intent. */
+  isAsked: boolean;
+  /** Somebody changed the webhook: is it still what is waited for? */
+  isChanged: boolean;
+  /** Does it wait for its next attempt? */
+  isPausing: boolean;
   /** Settles with the result of the attempt now under way, or of the next one. */
   next: Promise<ChallengeResult | null>;
-  /** Ends the wait before the next attempt. */
-  hurry(): void;
+  /** Ends the wait, to see what has come. */
+  wake(): void;
   ended: Promise<void>;
 }
 
 /** Challenges. */
 export class Challenger {
   readonly #parts: ChallengerParts;
+  readonly #places: ChallengePlaces;
   readonly #runs = new Map<string, Run>();
   #stopped = false;
 
   constructor(parts: ChallengerParts) {
     this.#parts = parts;
+    this.#places = new ChallengePlaces(parts.concurrency);
   }
 
-  /** Begins a run; one that is under way goes on at once. */
+  /** Begins a run. One that is under way goes on at once if URL, secret or kind of verification are others by now. */
   begin(key: TargetKey): void {
-    this.#runOf(key).hurry();
+    const run = this.#runOf(key);
+    run.isRecheck = false;
+    run.isChanged = true;
+    run.wake();
+  }
+
+  /** Asks a critical webhook once whether it is well again, unless a run is under way. */
+  recheck(key: TargetKey): void {
+    if (!this.#runs.has(nameOf(key))) this.#runOf(key).isRecheck = true;
   }
 
   /**
-   * A challenge now; resolves with its first result, null when the webhook is gone. The run goes on behind it. Rejects
-   * when the store does not answer.
+   * A challenge now; resolves with its first result, null when there is nothing to challenge (any more). The run goes on
+   * behind it. Rejects when the store does not answer.
    */
   async test(key: TargetKey): Promise<ChallengeResult | null> {
+    const isNew = !this.#runs.has(nameOf(key));
     const run = this.#runOf(key);
-    run.hurry();
+    if (isNew || run.isPausing) run.isAsked = true;
+    run.wake();
     return run.next;
   }
 
   /** Begins nothing more; resolves when the attempts under way have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const run of this.#runs.values()) run.hurry();
+    for (const run of this.#runs.values()) run.wake();
     await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
   }
 
   #runOf(key: TargetKey): Run {
-    const name = `${key.workspace}/${key.target}`;
+    const name = nameOf(key);
     const known = this.#runs.get(name);
     if (known) return known;
-    const run: Run = { next: Promise.resolve(null), hurry: () => undefined, ended: Promise.resolve() };
+    const run: Run = {
+      isRecheck: false,
+      isAsked: false,
+      isChanged: false,
+      isPausing: false,
+      next: Promise.resolve(null),
+      wake: () => undefined,
+      ended: Promise.resolve(),
+    };
     this.#runs.set(name, run);
     run.ended = this.#run(key, run)
       .catch((error: unknown) => this.#parts.onError(error))
@@ -118,9 +151,9 @@ export class Challenger {
       const next = Promise.withResolvers<ChallengeResult | null>();
       run.next = next.promise;
       run.next.catch(() => undefined);
-      if (made?.then === 'later' && !this.#stopped) await this.#pause(run);
       try {
-        made = this.#stopped ? null : await this.#attempt(key, made);
+        if (made?.then === 'later') await this.#pause(key, run, made);
+        made = await this.#inPlace(key, run, made);
       } catch (error) {
         next.reject(error);
         throw error;
@@ -129,27 +162,54 @@ export class Challenger {
     } while (made && made.then !== 'never');
   }
 
-  #pause(run: Run): Promise<void> {
-    return new Promise<void>((resolve) => {
-      const timer = this.#parts.clock.after(this.#parts.intervalMs, resolve);
-      run.hurry = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
+  async #pause(key: TargetKey, run: Run, { challenged }: Made): Promise<void> {
+    const { clock, intervalMs, settings } = this.#parts;
+    const dueAt = clock.monotonic() + intervalMs;
+    run.isPausing = true;
+    while (!run.isAsked && !this.#stopped && clock.monotonic() < dueAt) {
+      if (run.isChanged) {
+        run.isChanged = false;
+        const now = await settings.target(key);
+        if (!now || !isSame(now, challenged)) break;
+        continue;
+      }
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(dueAt - clock.monotonic(), resolve);
+        run.wake = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    run.isPausing = false;
+  }
+
+  async #inPlace(key: TargetKey, run: Run, before: Made | null): Promise<Made | null> {
+    const leave = await this.#places.take(key.workspace);
+    try {
+      return this.#stopped ? null : await this.#attempt(key, run, before);
+    } finally {
+      leave();
+    }
   }
 
   // A webhook that was changed since the last attempt has all its attempts again.
-  async #attempt(key: TargetKey, before: Made | null): Promise<Made | null> {
-    const { settings, attempts } = this.#parts;
+  async #attempt(key: TargetKey, run: Run, before: Made | null): Promise<Made | null> {
+    const { settings } = this.#parts;
+    const attempts = run.isRecheck ? 1 : this.#parts.attempts;
+    const { isAsked, isRecheck } = run;
+    Object.assign(run, { isAsked: false, isChanged: false });
     const target = await settings.target(key);
-    if (!target) return null;
+    if (!target || !isToBeAsked(target.webhook, { isAsked, isRecheck })) return null;
     const attempt = before && isSame(before.challenged, target) ? before.used + 1 : 1;
     const { outcome, verdict } = await this.#challenge(target);
     const made = { result: { verdict, outcome, attempt, attempts }, challenged: target };
     if (isOurFault(outcome)) return { ...made, used: attempt - 1, then: 'later' };
-    if (!verdict.ok && attempt < attempts) return { ...made, used: attempt, then: 'later' };
-    const recorded = await this.#record(key, target, verdict);
+    if (!verdict.ok && attempt < attempts) {
+      await this.#note(key, target, made.result);
+      return { ...made, used: attempt, then: 'later' };
+    }
+    const recorded = await this.#record(key, target, made.result);
     return { ...made, used: attempt, then: recorded ? 'never' : 'at once' };
   }
 
@@ -173,8 +233,9 @@ export class Challenger {
     });
     const judgeWith = (...under: string[]): HandshakeVerdict =>
       judgeChallengeAnswer(outcome, { challengeRequest, secrets: under, status, hmacSha256Hex });
-    const { secret, secondarySecret } = secrets;
-    const verdict = judgeWith(secret, ...(secondarySecret === null ? [] : [secondarySecret]));
+    const { secret } = secrets;
+    const former = formerSecret({ webhook, secrets }, clock.now());
+    const verdict = judgeWith(secret, ...(former === null ? [] : [former]));
     if (!verdict.ok) return { outcome, verdict };
     return { outcome, verdict: { ...verdict, proved: judgeWith(secret).ok ? 'secret' : 'secondarySecret' } };
   }
@@ -191,10 +252,30 @@ export class Challenger {
     return { outcome, verdict: judgeOptionsAnswer(outcome, { origin }) };
   }
 
+  // What people see while the run goes on. A webhook that was changed meanwhile has other news.
+  async #note(key: TargetKey, { webhook }: Challenged, result: ChallengeResult): Promise<void> {
+    const note = this.#noteOf(result, this.#parts.intervalMs);
+    await this.#parts.settings.noteChallenge({ ...key, revision: webhook.revision, note });
+  }
+
+  #noteOf({ verdict, attempt, attempts }: ChallengeResult, nextInMs: number | null): ChallengeNote {
+    const at = this.#parts.clock.now();
+    const { proved } = verdict as Proof;
+    return {
+      at,
+      error: verdict.ok ? null : verdict.reason,
+      attempt,
+      attempts,
+      nextAt: nextInMs === null ? null : at + nextInMs,
+      secret: proved === undefined ? null : proved === 'secret' ? 'present' : 'former',
+    };
+  }
+
   // What was proved holds for the URL and secrets that were challenged: of a webhook changed meanwhile this says
   // nothing, and false asks for another attempt.
-  async #record(key: TargetKey, challenged: Challenged, proof: Proof): Promise<boolean> {
+  async #record(key: TargetKey, challenged: Challenged, result: ChallengeResult): Promise<boolean> {
     const { settings, clock } = this.#parts;
+    const proof = result.verdict as Proof;
     const evidence: Evidence = proof.ok
       ? { kind: 'challenge-passed' }
       : { kind: 'challenge-failed', words: proof.reason };
@@ -204,10 +285,12 @@ export class Challenger {
       if (!isSame(now, challenged)) return false;
       const { health, streak, lastSuccessAt, revision } = now.webhook;
       const { vitals, changed, reason } = judge({ health, streak, lastSuccessAt }, evidence);
-      const patch: WebhookPatch = { ...vitals };
-      if (proof.ok) Object.assign(patch, whatWasProved(proof, now.secrets));
+      const patch: WebhookPatch = { ...vitals, challenge: this.#noteOf(result, null) };
+      if (proof.ok) Object.assign(patch, { provedAt: clock.now() }, whatWasProved(proof, now.secrets));
+      // Critical before and still so, but perhaps for another reason: the newest one is shown.
+      const words = changed || !proof.ok ? reason : null;
       try {
-        await settings.updateWebhook({ ...key, revision, patch, reason: changed ? reason : null, now: clock.now() });
+        await settings.updateWebhook({ ...key, revision, patch, reason: words, now: clock.now() });
         return true;
       } catch (error) {
         if (!(error instanceof StoreRefusal) || error.code !== 'changed-meanwhile') throw error;
@@ -228,6 +311,26 @@ function whatWasProved({ allowedRate, proved }: Proof & { ok: true }, secrets: W
   if (allowedRate !== undefined) patch.allowedRate = allowedRate;
   if (proved !== undefined && proved !== secrets.proved) patch.secrets = { ...secrets, proved };
   return patch;
+}
+
+function nameOf({ workspace, target }: TargetKey): string {
+  return `${workspace}/${target}`;
+}
+
+// What need not prove itself is left in peace, and so is what people took out of service, unless they press Test.
+function isToBeAsked(
+  { verification, intent, health }: Webhook,
+  { isAsked, isRecheck }: { isAsked: boolean; isRecheck: boolean },
+): boolean {
+  if (verification === 'none') return false;
+  if (isAsked) return true;
+  return intent !== 'disabled' && (!isRecheck || health === 'critical');
+}
+
+/** The secret from before a rotation, while it is still honoured. */
+function formerSecret({ webhook, secrets }: Challenged, now: number): string | null {
+  const { secondaryUntil } = webhook;
+  return secondaryUntil !== null && secondaryUntil > now ? secrets.secondarySecret : null;
 }
 
 function isSame(now: Challenged, challenged: Challenged): boolean {

@@ -2,7 +2,7 @@
 import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { RetryPlan } from '../model/retry.ts';
-import type { Retention, Store, TargetKey } from '../store/contract.ts';
+import { LANES, type Retention, type Store, type TargetKey } from '../store/contract.ts';
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
 
 import { Challenger, type ChallengeResult } from './challenger.ts';
@@ -40,6 +40,10 @@ export interface DeliveringOptions {
     timeoutMs: number;
     success: 'exactly-200' | '2xx';
     origin: string;
+    /** Attempts under way in all, beside the deliveries. */
+    concurrency: number;
+    /** How often a critical webhook that once proved itself is asked whether it is well again; null for never. */
+    recheckMs: number | null;
   };
   lease: { leaseMs: number; heartbeatMs: number };
   fanout: number;
@@ -50,7 +54,12 @@ export interface DeliveringOptions {
 
 const SWEEP_EVERY_MS = 30_000;
 const CLOCK_EVERY_MS = 1_000;
+const CHALLENGES_EVERY_MS = 30_000;
+const ROTATIONS_EVERY_MS = 10_000;
+const ROTATIONS_CHUNK = 100;
 const FANOUT_EVERY_MS = 1_000;
+const BURY_EVERY_MS = 5_000;
+const BURY_CHUNK = 1_000;
 const PRUNE_EVERY_MS = 60_000;
 const PRUNE_CHUNK = 500;
 
@@ -75,12 +84,13 @@ export interface Delivering {
 export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, node, onError, userAgent, concurrency } = options;
   const guard = createAddressGuard({ allow: [...options.allowAddresses] });
+  const { challenge } = options;
   const transport = createTransport({
     guard,
     userAgent,
-    maxSockets: concurrency,
+    maxSockets: concurrency + challenge.concurrency,
     // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
-    maxSocketsPerOrigin: concurrency,
+    maxSocketsPerOrigin: concurrency + challenge.concurrency,
   });
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
@@ -90,7 +100,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     uuid: options.uuid,
     userAgent,
     onError,
-    ...options.challenge,
+    ...challenge,
   });
   const lanes: LaneKeeper = new LaneKeeper({
     lanes: store.lanes,
@@ -129,8 +139,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   return {
     start: async () => {
       await lanes.start();
-      await challengeAllPending(store, challengeIfPending);
-      for (const task of tasks({ store, engine, lanes, clock, options })) upkeep.start(task);
+      for (const task of tasks({ store, engine, challenger, lanes, clock, options })) upkeep.start(task);
     },
     test: (key) => challenger.test(key),
     challenge: (key) => challenger.begin(key),
@@ -179,27 +188,45 @@ async function judgeHost(guard: AddressGuard, hostname: string): Promise<Address
   }
 }
 
-// A run of challenges that a crash interrupted begins again.
-async function challengeAllPending(store: Store, challenge: (key: TargetKey) => Promise<void>): Promise<void> {
-  for (const { workspace } of await store.settings.workspaces()) {
-    for (const { webhook, health } of await store.settings.webhooks(workspace)) {
-      if (health === 'pending') await challenge({ workspace, target: webhook });
-    }
+// Every webhook that has to prove itself has a run: one that a crash or an outage of the store interrupted begins again,
+// and what is critical is asked from time to time, for people forget to press Test when the endpoint is well again.
+async function challengeUnproved(
+  store: Store,
+  parts: { challenger: Challenger; lanes: LaneKeeper; clock: Clock; recheckMs: number | null },
+): Promise<void> {
+  const { challenger, lanes, clock, recheckMs } = parts;
+  const owned = new Set(lanes.numbers);
+  const criticalBefore = recheckMs === null ? 0 : clock.now() - recheckMs;
+  for (const { bucket, health, ...key } of await store.settings.unproved(criticalBefore)) {
+    if (!owned.has(bucket % LANES)) continue;
+    if (health === 'pending') challenger.begin(key);
+    else challenger.recheck(key);
   }
 }
 
 interface Kept {
   store: Store;
   engine: Engine;
+  challenger: Challenger;
   lanes: LaneKeeper;
   clock: Clock;
-  options: Pick<DeliveringOptions, 'fanout' | 'retention'>;
+  options: Pick<DeliveringOptions, 'fanout' | 'retention' | 'challenge'>;
 }
 
 /** What is done from time to time. */
-function tasks({ store, engine, lanes, clock, options }: Kept): Task[] {
+function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task[] {
   const watch = new ClockWatch(clock);
+  const { fanout, retention } = options;
+  const { recheckMs } = options.challenge;
+  const chunks = (on: () => boolean): Chunks => ({ clock, on });
   return [
+    {
+      name: 'challenges',
+      everyMs: CHALLENGES_EVERY_MS,
+      run: () => challengeUnproved(store, { challenger, lanes, clock, recheckMs }),
+    },
+    { name: 'rotations', everyMs: ROTATIONS_EVERY_MS, run: (on) => endRotations(store, chunks(on)) },
+    { name: 'burials', everyMs: BURY_EVERY_MS, run: (on) => buryAll(store, chunks(on)) },
     { name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) },
     {
       name: 'clock',
@@ -208,8 +235,8 @@ function tasks({ store, engine, lanes, clock, options }: Kept): Task[] {
         if (watch.setBack() > 0) await hurryAll(store, { engine, lanes, now: clock.now() });
       },
     },
-    { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, options.fanout, { clock, on }) },
-    { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, options.retention, { clock, on }) },
+    { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
+    { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, retention, chunks(on)) },
   ];
 }
 
@@ -226,6 +253,14 @@ async function hurryAll(
 interface Chunks {
   clock: Clock;
   on(): boolean;
+}
+
+async function endRotations(store: Store, { clock, on }: Chunks): Promise<void> {
+  while (on() && (await store.settings.endRotations(clock.now(), ROTATIONS_CHUNK)) === ROTATIONS_CHUNK);
+}
+
+async function buryAll(store: Store, { on }: Chunks): Promise<void> {
+  while (on() && (await store.log.bury(BURY_CHUNK)));
 }
 
 async function expandAll(store: Store, limit: number, { clock, on }: Chunks): Promise<void> {

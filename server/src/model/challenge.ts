@@ -46,6 +46,19 @@ export interface ChallengeExpectation {
 /** `allowedRate`: requests per minute, null for unlimited, absent when the answer does not say (wire 1). */
 export type HandshakeVerdict = { ok: true; allowedRate?: number | null } | { ok: false; reason: string };
 
+/** What the last attempt at a challenge came to, kept with the webhook so that people can see it. Instants epoch ms. */
+export interface ChallengeNote {
+  at: number;
+  /** What was wrong with the answer, as one clause, or null when it was right. */
+  error: string | null;
+  /** Which attempt of how many it was, and when the next one follows by itself, if it does. */
+  attempt: number;
+  attempts: number;
+  nextAt: number | null;
+  /** Under which secret the answer was right, or null when it was wrong or proved none. */
+  secret: 'present' | 'former' | null;
+}
+
 /** Judges the answer to a challenge (R62, R65–R70). `reason` is one clause for the person who wrote the handler. */
 export function judgeChallengeAnswer(outcome: Outcome, expected: ChallengeExpectation): HandshakeVerdict {
   if (outcome.kind === 'failure') return refuse(outcome.message);

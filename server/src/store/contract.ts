@@ -12,6 +12,7 @@
 //    same ids cannot deadlock, and the subscriptions an event is matched with are those of its commit.
 //  - Every key leads with the workspace. Instants are epoch ms, spans ms, sizes bytes.
 import type { Catalog, EventType, SchemaCheck } from '../model/catalog.ts';
+import type { ChallengeNote } from '../model/challenge.ts';
 import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Format, Health, Intent, Signing, Verification, Vitals } from '../model/webhook.ts';
@@ -213,6 +214,8 @@ export interface Log {
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
   /** Makes every waiting retry of a target due now, in chunks; resolves the number moved. */
   expedite(target: TargetKey, now: number): Promise<number>;
+  /** Makes up to `limit` open deliveries of deleted webhooks dead letters; false when none is left. */
+  bury(limit: number): Promise<boolean>;
   /** Expands up to `limit` targets of fan-outs too large for their accept; false when none is left. */
   expandFanouts(limit: number, now: number): Promise<boolean>;
   /** One page of events. Runs off the hot thread. */
@@ -330,6 +333,10 @@ export interface Webhook {
   publicKey: string | null;
   /** Until when the former secret is honoured beside the present one, or null. */
   secondaryUntil: number | null;
+  /** The last attempt at a challenge of it as it is now, or null. */
+  challenge: ChallengeNote | null;
+  /** When it last proved that it is willing, as it is now, or null. */
+  provedAt: number | null;
   createdAt: number;
   updatedAt: number;
   /** Grows with every change: the compare-and-set of `updateWebhook`. */
@@ -393,6 +400,8 @@ export type WebhookPatch = Partial<
     | 'lastSuccessAt'
     | 'publicKey'
     | 'secondaryUntil'
+    | 'challenge'
+    | 'provedAt'
   >
 > & { secrets?: WebhookSecrets };
 
@@ -489,9 +498,18 @@ export interface Settings {
   webhook(workspace: number, webhook: number): Promise<Webhook | null>;
   /** The webhook with its secrets: for signing and challenging only. */
   target(key: TargetKey): Promise<{ webhook: Webhook; secrets: WebhookSecrets } | null>;
-  /** Changes a webhook if it still has that revision (`changed-meanwhile` otherwise); records `change` when given. */
+  /** Changes a webhook if it still has that revision (`changed-meanwhile` otherwise); a change of state is recorded. */
   updateWebhook(change: WebhookUpdate): Promise<Webhook>;
-  /** Refuses `in-use` while subscriptions exist, unless forced; its open deliveries become dead letters. */
+  /** Notes what an attempt at a challenge came to, unless the webhook was changed meanwhile. It is no change of it. */
+  noteChallenge(note: TargetKey & { revision: number; note: ChallengeNote }): Promise<void>;
+  /** Enabled webhooks that have to prove themselves: pending ones, and critical ones left alone since before then. */
+  unproved(criticalBefore: number): Promise<Unproved[]>;
+  /** Ends up to `limit` rotations whose time is over: forgets former secrets and keys; resolves how many ended. */
+  endRotations(now: number, limit: number): Promise<number>;
+  /**
+   * Refuses `in-use` while subscriptions exist, unless forced. Its open deliveries become dead letters: some at once,
+   * the rest by `log.bury`.
+   */
   deleteWebhook(key: TargetKey, force: boolean, now: number): Promise<void>;
   webhookChanges(workspace: number, webhook: number, limit: number): Promise<WebhookChange[]>;
 
@@ -519,6 +537,13 @@ export interface WebhookUpdate extends TargetKey {
   /** Reason to record when intent or health changes. */
   reason: string | null;
   now: number;
+}
+
+/** A webhook that has to prove itself. */
+export interface Unproved extends TargetKey {
+  bucket: number;
+  /** `critical` only if it has proved itself before, as it is now: nobody else's address is asked again and again. */
+  health: 'pending' | 'critical';
 }
 
 /** What a new subscription is made of. */

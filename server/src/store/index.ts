@@ -15,7 +15,7 @@ import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
 import { makeExpander } from './fanouts.ts';
 import { backlogs, expedite, pending, refill } from './waiting.ts';
-import { makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
+import { bury, makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
 import { makeCatalogVerbs, makeWorkspaceVerbs } from './workspaces.ts';
 
 export * from './contract.ts';
@@ -72,6 +72,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),
     expedite: (target, now) => expedite(sql, target, now),
+    bury: (limit) => bury(sql, limit),
     expandFanouts: makeExpander(sql, listeners),
     events: (query) => events(sql, query),
     event: (workspace, number) => event(sql, workspace, number),

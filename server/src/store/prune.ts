@@ -229,7 +229,7 @@ function dropChanges(sql: Sql, { workspace, before, limit }: Chunk): Promise<num
 
 // The log of a deleted workspace is gone: nothing is left but its mark, and what a request under way may have added.
 async function vanish(tx: Tx, workspace: number): Promise<number> {
-  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts']) {
+  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts', 'burials']) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }
   return tx.run('DELETE FROM workspaces WHERE workspace = $1', [workspace]);

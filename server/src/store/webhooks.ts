@@ -1,5 +1,6 @@
 // Webhooks and subscriptions: the verbs of the settings that say who hears what.
 import { createHash } from 'node:crypto';
+import type { ChallengeNote } from '../model/challenge.ts';
 import type { Format, Health, Intent, Signing, Verification } from '../model/webhook.ts';
 import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type Settings,
   type Subscription,
   type TargetKey,
+  type Unproved,
   type Webhook,
   type WebhookChange,
   type WebhookPatch,
@@ -24,7 +26,16 @@ import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
 type WebhookVerbs = Pick<
   Settings,
-  'createWebhook' | 'webhooks' | 'webhook' | 'target' | 'updateWebhook' | 'deleteWebhook' | 'webhookChanges'
+  | 'createWebhook'
+  | 'webhooks'
+  | 'webhook'
+  | 'target'
+  | 'updateWebhook'
+  | 'noteChallenge'
+  | 'unproved'
+  | 'endRotations'
+  | 'deleteWebhook'
+  | 'webhookChanges'
 >;
 type SubscriptionVerbs = Pick<Settings, 'createSubscription' | 'subscriptions' | 'deleteSubscription'>;
 
@@ -59,11 +70,23 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       listeners.tell('webhook', webhook.workspace, webhook.webhook);
       return webhook;
     },
+    noteChallenge: async ({ workspace, target, revision, note }) => {
+      const row = [JSON.stringify(note), workspace, target, revision];
+      const where = 'workspace = $2 AND webhook = $3 AND revision = $4';
+      await sql.write((tx) => tx.run(`UPDATE webhooks SET challenge = $1 WHERE ${where}`, row), { synced: false });
+    },
+    unproved: (criticalBefore) => sql.read<Unproved>(UNPROVED, [criticalBefore]),
+    endRotations: async (now, limit) => {
+      const ended = await endRotations(sql, { keyring, now, limit });
+      for (const { workspace, webhook } of ended) listeners.tell('webhook', workspace, webhook);
+      return ended.length;
+    },
     deleteWebhook: async (key, force, now) => {
-      await sql.write((tx) => deleteWebhook(sql, tx, { key, force }));
+      await sql.write((tx) => deleteWebhook(sql, tx, { key, force, now }));
       catalogs.forget(key.workspace);
-      await buryDeliveries(sql, key, now);
+      // Before the burial: while it lasts, or if it fails, nothing more is sent.
       listeners.tell('webhook', key.workspace, key.target);
+      await buryAtOnce(sql, key);
     },
     webhookChanges: (workspace, webhook, limit) =>
       sql.read<WebhookChange>(
@@ -99,6 +122,8 @@ interface WebhookRow {
   publicKey: string | null;
   secrets: string;
   secondaryUntil: number | null;
+  challenge: string | null;
+  provedAt: number | null;
   createdAt: number;
   updatedAt: number;
   revision: number;
@@ -108,17 +133,24 @@ const WEBHOOK = `
   SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.url, w.verification, w.signing, w.format,
          w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.allowed_rate AS "allowedRate",
          w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason, w.public_key AS "publicKey",
-         w.secrets, w.secondary_until AS "secondaryUntil", w.created_at AS "createdAt", w.updated_at AS "updatedAt",
-         w.revision
+         w.secrets, w.secondary_until AS "secondaryUntil", w.challenge, w.proved_at AS "provedAt",
+         w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
   FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
 const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
 
-function webhookOf({ secrets: _sealed, signing, headers, retryDelaysMs, ...row }: WebhookRow): Webhook {
+const UNPROVED = `
+  SELECT workspace, webhook AS target, bucket, health FROM webhooks
+  WHERE intent = 'enabled' AND verification <> 'none'
+    AND (health = 'pending' OR (health = 'critical' AND proved_at IS NOT NULL AND updated_at < $1))
+  ORDER BY workspace, webhook`;
+
+function webhookOf({ secrets: _sealed, signing, headers, retryDelaysMs, challenge, ...row }: WebhookRow): Webhook {
   return {
     ...row,
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
+    challenge: challenge === null ? null : (JSON.parse(challenge) as ChallengeNote),
   };
 }
 
@@ -232,6 +264,8 @@ const COLUMNS = {
   lastSuccessAt: 'last_success_at',
   publicKey: 'public_key',
   secondaryUntil: 'secondary_until',
+  challenge: 'challenge',
+  provedAt: 'proved_at',
 } as const satisfies Record<keyof Omit<WebhookPatch, 'secrets'>, string>;
 
 function columnsOf(fields: WebhookPatch): Record<string, Value> {
@@ -273,7 +307,52 @@ async function updateWebhook(
   return readOne(tx, key);
 }
 
-async function deleteWebhook(sql: Sql, tx: Tx, { key, force }: { key: TargetKey; force: boolean }): Promise<void> {
+const GRACE_ENDED = 'the former secret has ended before the endpoint proved the present one';
+
+// What the endpoint has never proved must not begin to sign on its own: it is asked first.
+async function endRotations(
+  sql: Sql,
+  { keyring, now, limit }: { keyring: Keyring; now: number; limit: number },
+): Promise<Webhook[]> {
+  const over = await sql.read<{ workspace: number; target: number }>(
+    'SELECT workspace, webhook AS target FROM webhooks WHERE secondary_until <= $1 LIMIT $2',
+    [now, limit],
+  );
+  const ended: Webhook[] = [];
+  for (const key of over) {
+    const webhook = await sql.write((tx) => endRotation(sql, tx, { key, keyring, now }));
+    if (webhook) ended.push(webhook);
+  }
+  return ended;
+}
+
+async function endRotation(
+  sql: Sql,
+  tx: Tx,
+  { key, keyring, now }: { key: TargetKey; keyring: Keyring; now: number },
+): Promise<Webhook | null> {
+  const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE}`, [key.workspace, key.target]);
+  // Deleted, or rotated again meanwhile.
+  if (!row || row.secondaryUntil === null || row.secondaryUntil > now) return null;
+  const { proved, standardKeys, ...secrets } = openSecrets(keyring, row);
+  const patch: WebhookPatch = {
+    secondaryUntil: null,
+    secrets: { ...secrets, secondarySecret: null, proved: 'secret', standardKeys: standardKeys.slice(0, 1) },
+  };
+  const { health, verification, revision } = row;
+  const isUnproved = verification === 'challenge' && proved === 'secondarySecret' && health !== 'critical';
+  if (isUnproved) Object.assign(patch, { health: 'pending', streak: 0, challenge: null });
+  return updateWebhook(sql, tx, {
+    update: { ...key, revision, patch, reason: isUnproved ? GRACE_ENDED : null, now },
+    keyring,
+  });
+}
+
+async function deleteWebhook(
+  sql: Sql,
+  tx: Tx,
+  { key, force, now }: { key: TargetKey; force: boolean; now: number },
+): Promise<void> {
   const ids = [key.workspace, key.target];
   await nextNumber(sql, tx, key.workspace);
   const subscriptions = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND webhook = $2', ids);
@@ -286,25 +365,49 @@ async function deleteWebhook(sql: Sql, tx: Tx, { key, force }: { key: TargetKey;
   const deleted = await tx.run('DELETE FROM webhooks WHERE workspace = $1 AND webhook = $2', ids);
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
   await tx.run('DELETE FROM webhook_changes WHERE workspace = $1 AND webhook = $2', ids);
+  await tx.run('INSERT INTO burials (workspace, target, deleted_at) VALUES ($1, $2, $3)', [...ids, now]);
   await moveWorkspaceCatalog(tx, key.workspace);
 }
 
-const CHUNK = 1000;
+/* ── Burying what was open for a deleted webhook: it can be seen as dead letters ────────────────────────────────── */
 
-// What was still open for it can be seen as dead letters. A crash in between leaves open rows that no webhook owns:
-// retention takes them away with their event.
-async function buryDeliveries(sql: Sql, { workspace, target }: TargetKey, now: number): Promise<void> {
-  for (;;) {
-    const buried = await sql.write((tx) =>
-      tx.run(
-        `UPDATE deliveries SET state = ${STATE.dead}, ended_at = $1, reason = 'the webhook was deleted'
-         WHERE workspace = $2 AND target = $3 AND state = 0 AND (event, copy) IN (SELECT event, copy FROM deliveries
-           WHERE workspace = $2 AND target = $3 AND state = 0 LIMIT ${CHUNK})`,
-        [now, workspace, target],
-      ),
-    );
-    if (buried < CHUNK) return;
+const CHUNK = 1000;
+/** Chunks that whoever deletes waits for. */
+const CHUNKS_AT_ONCE = 5;
+
+// A failure is no failure of the deletion, which is committed: upkeep goes on by the note in `burials`.
+async function buryAtOnce(sql: Sql, key: TargetKey): Promise<void> {
+  for (let chunk = 0; chunk < CHUNKS_AT_ONCE; chunk++) {
+    if (!(await buryChunk(sql, key, CHUNK).catch(() => false))) return;
   }
+}
+
+/** The `bury` verb: goes on with the oldest burial. */
+export async function bury(sql: Sql, limit: number): Promise<boolean> {
+  const [oldest] = await sql.read<TargetKey>('SELECT workspace, target FROM burials ORDER BY deleted_at LIMIT 1');
+  if (!oldest) return false;
+  await buryChunk(sql, oldest, limit);
+  return true;
+}
+
+// False when all are buried. The note goes with the last of them, in the same transaction.
+function buryChunk(sql: Sql, { workspace, target }: TargetKey, limit: number): Promise<boolean> {
+  return sql.write(async (tx) => {
+    const [burial] = await tx.all<{ deletedAt: number }>(
+      `SELECT deleted_at AS "deletedAt" FROM burials WHERE workspace = $1 AND target = $2${sql.dialect.forUpdate}`,
+      [workspace, target],
+    );
+    if (!burial) return false;
+    const buried = await tx.run(
+      `UPDATE deliveries SET state = ${STATE.dead}, ended_at = $1, reason = 'the webhook was deleted'
+       WHERE workspace = $2 AND target = $3 AND state = 0 AND (event, copy) IN (SELECT event, copy FROM deliveries
+         WHERE workspace = $2 AND target = $3 AND state = 0 LIMIT $4)`,
+      [burial.deletedAt, workspace, target, limit],
+    );
+    if (buried === limit) return true;
+    await tx.run('DELETE FROM burials WHERE workspace = $1 AND target = $2', [workspace, target]);
+    return false;
+  });
 }
 
 /* ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────── */

@@ -72,12 +72,21 @@ CREATE TABLE webhooks (
   public_key TEXT,
   secrets TEXT NOT NULL,
   secondary_until BIGINT,
+  challenge TEXT,
+  proved_at BIGINT,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   revision BIGINT NOT NULL,
   PRIMARY KEY (workspace, webhook),
   UNIQUE (workspace, name)
 )${updated};
+
+CREATE TABLE burials (
+  workspace BIGINT NOT NULL,
+  target BIGINT NOT NULL,
+  deleted_at BIGINT NOT NULL,
+  PRIMARY KEY (workspace, target)
+);
 
 CREATE TABLE webhook_changes (
   workspace BIGINT NOT NULL,
