@@ -11,35 +11,36 @@ export interface Load {
   connections: number;
   /** Events per second, or 0 for as fast as it is answered. */
   rate: number;
+  type: string;
 }
 
 const PAD = 'x'.repeat(760);
 let serial = 0;
 
 // About 1 KB, as a publisher would send it.
-function event(): string {
+function event(type: string): string {
   serial++;
   const sentAt = (performance.timeOrigin + performance.now()).toFixed(3);
   return (
-    `{"specversion":"1.0","id":"${process.pid}-${serial}","source":"https://bench.example/load","type":"com.example.bench.v1",` +
+    `{"specversion":"1.0","id":"${process.pid}-${serial}","source":"https://bench.example/load","type":"${type}",` +
     `"datacontenttype":"application/json","time":"2026-11-22T12:00:00Z","data":{"sentAt":${sentAt},"n":${serial},"pad":"${PAD}"}}`
   );
 }
 
-function body(events: number): Buffer {
-  return Buffer.from(events === 1 ? event() : `[${Array.from({ length: events }, event).join(',')}]`);
+function body(type: string, events: number): Buffer {
+  return Buffer.from(events === 1 ? event(type) : `[${Array.from({ length: events }, () => event(type)).join(',')}]`);
 }
 
-async function run({ port, key, events, perRequest, connections, rate }: Load): Promise<void> {
-  const type = perRequest === 1 ? 'application/cloudevents+json' : 'application/cloudevents-batch+json';
-  const head = `POST /v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${key}\r\ncontent-type: ${type}\r\n`;
+async function run({ port, key, events, perRequest, connections, rate, type }: Load): Promise<void> {
+  const mediaType = perRequest === 1 ? 'application/cloudevents+json' : 'application/cloudevents-batch+json';
+  const head = `POST /v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${key}\r\ncontent-type: ${mediaType}\r\n`;
   const posters = await Promise.all(Array.from({ length: connections }, () => Poster.open(port)));
   let left = events;
   let failed = 0;
   const send = async (poster: Poster): Promise<void> => {
     const n = Math.min(perRequest, left);
     left -= n;
-    const answer = await poster.post(head, body(n));
+    const answer = await poster.post(head, body(type, n));
     if (answer.status !== 202) {
       failed++;
       if (failed === 1) console.error(`published in vain: ${answer.status} ${answer.body.toString().slice(0, 300)}`);

@@ -4,9 +4,10 @@
 //
 // Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. A whole run goes to
 // bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
-// `--case=1/single` (fan-out/publish) or `--case=latency` for a part, `--profile=FOLDER` for CPU profiles of the platform.
+// `--case=1/single` (fan-out/publish), `--case=latency`, `--case=field` or `--case=field/backlog` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
+import { FIELD, type Figure } from './field.ts';
 import { describeMachine } from './machine.ts';
 import { measure, measureCeiling, TEMPORARY, type Ground } from './measure.ts';
 import { endAll, start } from './processes.ts';
@@ -60,6 +61,19 @@ async function measureEngine(engine: string, ground: Ground): Promise<[Throughpu
   return [throughput, latency];
 }
 
+/** What the field adds: `--case=field` for all of it, `--case=field/neighbour` for one. */
+async function measureField(engine: string, ground: Ground): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const [name, run] of Object.entries(FIELD)) {
+    if (onlyCase !== null && onlyCase !== 'field' && onlyCase !== `field/${name}`) continue;
+    for (const figure of await run(ground, scale)) {
+      figures.push({ engine, ...figure });
+      console.log(`${engine} ${name}: ${figure.what}: ${figure.value.toPrecision(3)} ${figure.unit}`);
+    }
+  }
+  return figures;
+}
+
 async function main(): Promise<void> {
   const machine = describeMachine();
   const receiver = await start('receiver.ts');
@@ -68,6 +82,7 @@ async function main(): Promise<void> {
   console.log(`bare ceiling: ${Math.round(ceilings[0]!.perSecond)}/s, ${ceilings[0]!.cpuMs.toFixed(3)} CPU ms each`);
   const throughput: ThroughputRow[] = [];
   const latency: LatencyRow[] = [];
+  const field: Figure[] = [];
   for (const engine of engines) {
     if (engine === 'postgres' && withoutPostgres) {
       console.log(`PostgreSQL is left out: ${withoutPostgres}`);
@@ -77,11 +92,12 @@ async function main(): Promise<void> {
     const [more, slower] = await measureEngine(engine, { ...ground, postgres });
     throughput.push(...more);
     latency.push(...slower);
+    field.push(...(await measureField(engine, { ...ground, postgres })));
     await postgres?.stop();
   }
   ceilings.push(await measureCeiling(ground, 200_000 * scale));
   await receiver.end();
-  const result = { machine, ceilings, throughput, latency };
+  const result = { machine, ceilings, throughput, latency, field };
   print(result);
   if (isWhole) console.log(`written to ${save(result)}`);
 }

@@ -5,7 +5,7 @@ import type { Postgres } from '../test/kit/postgres.ts';
 import type { Load } from './load.ts';
 import { cpuMsOf } from './machine.ts';
 import { start, type Part } from './processes.ts';
-import { subscribe } from './setup.ts';
+import { register, subscribe, TYPE, type Address } from './setup.ts';
 
 /** Where everything temporary of a run is. */
 export const TEMPORARY = join(import.meta.dirname, 'tmp');
@@ -20,7 +20,7 @@ export interface Ground {
 }
 
 /** What to do. */
-export type Task = Omit<Load, 'port' | 'key'> & { fanout: number };
+export type Task = Omit<Load, 'port' | 'key' | 'type'> & { fanout: number };
 
 /** What came of it. */
 export interface Measured {
@@ -37,8 +37,8 @@ const WARM_UP = 20_000;
 /** Measures. */
 export async function measure(task: Task, ground: Ground): Promise<Measured> {
   const served = await serve(ground);
-  const receiver = `http://127.0.0.1:${ground.receiver.greeting['port'] as number}/`;
-  await subscribe(served, task.fanout, receiver);
+  await register(served, TYPE);
+  await subscribe(served, { fanout: task.fanout, target: receiverUrl(ground) });
   await deliver({ ...task, rate: 0, events: Math.round(WARM_UP / task.fanout) }, served, ground);
   const cpu = served.cpuMs();
   const { seconds, delays } = await deliver(task, served, ground);
@@ -48,45 +48,69 @@ export async function measure(task: Task, ground: Ground): Promise<Measured> {
   return { deliveriesPerSecond: deliveries / seconds, cpuMsPerDelivery: used / deliveries, delays };
 }
 
-interface Served {
-  url: string;
-  key: string;
-  cpuMs: () => number;
-  stop: () => Promise<void>;
+/** A platform that runs. */
+export interface Served extends Address {
+  pid: number;
+  /** CPU time of everything that serves, ms. */
+  cpuMs(): number;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut would, and starts it again on the same data. */
+  crash(): Promise<Served>;
 }
 
-async function serve({ postgres, profiles }: Ground): Promise<Served> {
+/** Starts a platform on a fresh store. */
+export async function serve({ postgres, profiles }: Ground): Promise<Served> {
   mkdirSync(TEMPORARY, { recursive: true });
   const folder = mkdtempSync(join(TEMPORARY, 'data-'));
-  const platform = await start('platform.ts', profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]);
   const store = postgres ? await postgres.createDatabase() : null;
-  const { url, key } = await platform.ask({ folder, store }, 'running');
-  return {
-    url: url as string,
-    key: key as string,
-    cpuMs: () => cpuMsOf(platform.pid) + (postgres ? cpuMsOf(postgres.pid) : 0),
-    stop: async () => {
-      await platform.end();
-      rmSync(folder, { recursive: true, force: true });
-    },
+  const run = async (): Promise<Served> => {
+    const flags = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
+    const platform = await start('platform.ts', flags);
+    const { url, key } = await platform.ask({ folder, store }, 'running');
+    return {
+      url: url as string,
+      key: key as string,
+      pid: platform.pid,
+      cpuMs: () => cpuMsOf(platform.pid) + (postgres ? cpuMsOf(postgres.pid) : 0),
+      stop: async () => {
+        await platform.end();
+        rmSync(folder, { recursive: true, force: true });
+      },
+      crash: async () => {
+        await platform.kill();
+        return run();
+      },
+    };
   };
+  return run();
 }
 
-async function deliver(
-  { fanout, ...load }: Task,
-  { url, key }: Served,
+/** Where the receiver listens; a path may be appended. */
+export function receiverUrl({ receiver }: Ground): string {
+  return `http://127.0.0.1:${receiver.greeting['port'] as number}/`;
+}
+
+/** Publishes, and waits until `expected` deliveries have come (all, where nothing else is said). */
+export async function deliver(
+  { fanout, type = TYPE, ...load }: Task & { type?: string },
+  platform: Address,
   { receiver }: Ground,
 ): Promise<{ seconds: number; delays: number[] }> {
   const done = receiver.heard('done');
   await receiver.ask({ kind: 'reset', expected: load.events * fanout }, 'ready');
-  const publisher = await start('load.ts');
   const startedAt = performance.now();
-  const { failed } = await publisher.ask({ ...load, key, port: Number(new URL(url).port) }, 'loaded');
+  await publish({ ...load, type }, platform);
   const { delays } = await done;
-  const seconds = (performance.now() - startedAt) / 1000;
+  return { seconds: (performance.now() - startedAt) / 1000, delays: delays as number[] };
+}
+
+/** Publishes, in a process of its own; resolves when everything is acknowledged. */
+export async function publish(load: Omit<Load, 'port' | 'key'>, { url, key }: Address): Promise<void> {
+  const publisher = await start('load.ts');
+  const { failed } = await publisher.ask({ ...load, key, port: Number(new URL(url).port) }, 'loaded');
   await publisher.end();
   if (failed !== 0) throw new Error(`${failed as number} requests were not answered with 202`);
-  return { seconds, delays: delays as number[] };
 }
 
 /** The bare ceiling: the same receiver, nothing stored. */

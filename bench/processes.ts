@@ -15,9 +15,13 @@ export interface Part {
   greeting: Message;
   /** Sends a message, resolves with the next answer of that kind. */
   ask(message: object, kind: string): Promise<Message>;
+  /** Sends a message that has no answer of its own. */
+  tell(message: object): void;
   /** The next message of that kind. Rejects when the process ends before. */
   heard(kind: string): Promise<Message>;
   end(): Promise<void>;
+  /** Ends it by SIGKILL. */
+  kill(): Promise<void>;
 }
 
 const running = new Set<ChildProcess>();
@@ -49,6 +53,7 @@ export async function start(file: string, execArgv: string[] = []): Promise<Part
     pid: child.pid!,
     greeting,
     heard,
+    tell: (message) => void child.send(message),
     ask: (message, kind) => {
       const answer = heard(kind);
       child.send(message);
@@ -57,6 +62,11 @@ export async function start(file: string, execArgv: string[] = []): Promise<Part
     end: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.disconnect();
+      await ended;
+    },
+    kill: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
       await ended;
     },
   };

@@ -1,5 +1,6 @@
 // The receiver of the benchmark, a process of its own: answers 200 to everything, counts, and notes how long each
-// event was on its way. Speaks to its parent by IPC: `reset` with what to expect, `count` when that has come.
+// event was on its way; what begins with /hang is never answered. Speaks to its parent by IPC: `reset` with what to expect, `first` and
+// `done` when the first and the last of it has come.
 import net from 'node:net';
 import { messages } from './wire.ts';
 
@@ -15,8 +16,10 @@ const server = net.createServer((socket) => {
   socket.on('error', () => undefined);
   socket.on(
     'data',
-    messages((_head, body) => {
+    messages((head, body) => {
+      if (head.startsWith('POST /hang')) return;
       socket.write(ANSWER);
+      if (count === 0) process.send!({ kind: 'first', at: performance.timeOrigin + performance.now() });
       const at = body.indexOf(STAMP);
       if (at >= 0) {
         const end = body.indexOf(0x2c, at);

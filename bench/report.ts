@@ -1,6 +1,8 @@
 // The result of a run: as tables for people, as JSON for comparing runs.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { drawChart } from './chart.ts';
+import type { Figure } from './field.ts';
 import type { Machine } from './machine.ts';
 import type { Ceiling } from './measure.ts';
 
@@ -28,34 +30,45 @@ export interface Result {
   ceilings: readonly Ceiling[];
   throughput: readonly ThroughputRow[];
   latency: readonly LatencyRow[];
+  field: readonly Figure[];
 }
 
 /** A row of latencies out of all delays, in ms. */
 export function latencyRow(engine: string, eventsPerSecond: number, delays: readonly number[]): LatencyRow {
-  const sorted = delays.toSorted((a, b) => a - b);
+  const { p50, p99, max } = percentiles(delays);
+  return { engine, eventsPerSecond, p50Ms: p50, p99Ms: p99, maxMs: max };
+}
+
+/** The middle, the hundredth from the top, and the top. */
+export function percentiles(values: readonly number[]): { p50: number; p99: number; max: number } {
+  const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-  return { engine, eventsPerSecond, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 /** Prints the tables. Ratios are to the mean of the ceilings before and after. */
-export function print({ machine, ceilings, throughput, latency }: Result): void {
+export function print({ machine, ceilings, throughput, latency, field }: Result): void {
   const { cpu, cores, node, loadBefore } = machine;
   const [before, after] = ceilings.map(({ perSecond }) => `${Math.round(perSecond)}/s`);
   console.log(`\n${cpu}, ${cores} cores, Node ${node}, load ${loadBefore} before the run`);
   console.log(`bare ceiling ${before} before, ${after} after, ${meanOf(ceilings, 'cpuMs').toFixed(3)} CPU ms each\n`);
-  console.table(throughput.map((row) => shownThroughput(row, meanOf(ceilings, 'perSecond'))));
-  console.table(latency.map(shownLatency));
+  if (throughput.length > 0)
+    console.table(throughput.map((row) => shownThroughput(row, meanOf(ceilings, 'perSecond'))));
+  if (latency.length > 0) console.table(latency.map(shownLatency));
+  if (field.length > 0)
+    console.table(field.map((figure) => ({ ...figure, value: Number(figure.value.toPrecision(3)) })));
 }
 
-/** Writes the result to bench/results/, named by day. */
+const RESULTS = join(import.meta.dirname, 'results');
+
+/** Writes the result to bench/results/, named by day, and the chart of the README beside it. */
 export function save(result: Result): string {
   const ceiling = meanOf(result.ceilings, 'perSecond');
   const throughput = result.throughput.map((row) => ({ ...row, ofCeiling: row.deliveriesPerSecond / ceiling }));
   const name = `${new Date().toISOString().slice(0, 10)}.json`;
-  writeFileSync(
-    join(import.meta.dirname, 'results', name),
-    `${JSON.stringify({ ...result, throughput }, rounded, 2)}\n`,
-  );
+  const { cpu, cores, node } = result.machine;
+  writeFileSync(join(RESULTS, name), `${JSON.stringify({ ...result, throughput }, rounded, 2)}\n`);
+  writeFileSync(join(RESULTS, 'chart.svg'), drawChart(throughput, `${cpu}, ${cores} cores, Node ${node}`));
   return `bench/results/${name}`;
 }
 
