@@ -1,4 +1,4 @@
-// A webhook handler as one route of an Express app: BELLWIRE_SECRET=… PORT=8080 node examples/express-receiver.ts
+// A webhook handler as one route of an Express app: BELLWIRE_SECRET=… PORT=8080 npx node examples/express-receiver.ts
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { createReceiver } from '@bellwire/receiver';

@@ -1,4 +1,4 @@
-// A webhook handler on node:http and nothing else: BELLWIRE_SECRET=… PORT=8080 node examples/node-receiver.ts
+// A webhook handler on node:http and nothing else: BELLWIRE_SECRET=… PORT=8080 npx node examples/node-receiver.ts
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createReceiver } from '@bellwire/receiver';

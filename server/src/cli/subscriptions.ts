@@ -21,7 +21,7 @@ export const subscribe: Declare = (command, run) => {
   command
     .argument('<webhook>', 'Its id or name')
     .argument('<type>', 'An event type, or a pattern that ends in .*')
-    .option('--filter <expression>', "Only events that fit, such as: data/category eq 'login'")
+    .option('--filter <expression>', "Only events that fit, such as: category eq 'login'; docs/filters.md")
     .action(run(add));
 };
 
