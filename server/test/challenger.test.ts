@@ -6,6 +6,7 @@ import { startReceiver, type Answer, type Received, type TestReceiver } from '..
 import { testClock, type TestClock } from '../../test/kit/clock.ts';
 import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import { Challenger, type ChallengerParts } from '../src/engine/challenger.ts';
+import { createSender } from '../src/engine/oauth/index.ts';
 import { createTransport } from '../src/engine/transport/index.ts';
 import type { NewWebhook, Store, TargetKey, WebhookPatch } from '../src/store/index.ts';
 import { CHALLENGE, startEngine } from './engine-ground.ts';
@@ -69,7 +70,7 @@ async function prepare(
   const errors: unknown[] = [];
   const challenger = new Challenger({
     settings: store.settings,
-    transport,
+    sender: createSender(transport, clock),
     clock,
     uuid: randomUUID,
     source: 'https://tests.example/events',
@@ -237,6 +238,8 @@ test('R71 during a rotation either secret proves the webhook, and which one is k
     standardKeys: [],
     signingKey: null,
     authorization: 'Basic x',
+    clientSecret: null,
+    privateKey: null,
   };
   const webhook = { secrets, headers: { 'x-own': '1' } };
   const { challenger, key, store } = await prepare(t, receiver.url, { webhook });

@@ -122,6 +122,8 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       standardKeys: ['whsec_SECRETthreeintheclear'],
       signingKey: 'whsk_SECRETfourintheclear',
       authorization: 'Bearer SECRET-five-in-the-clear',
+      clientSecret: 'SECRET-seven-in-the-clear',
+      privateKey: 'SECRET-eight-in-the-clear',
     };
     const { webhook } = await settings.createWebhook(newWebhook(workspace, 'sealed', { secrets }));
     const other = await settings.createWebhook(newWebhook(workspace, 'other'));

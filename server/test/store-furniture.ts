@@ -47,6 +47,8 @@ export function newWebhook(workspace: number, name: string, over: Partial<NewWeb
     retryDelaysMs: null,
     timeoutMs: null,
     publicKey: null,
+    oauth: null,
+    tls: null,
     secrets: {
       secret: 's3cr3tKey',
       secondarySecret: null,
@@ -54,6 +56,8 @@ export function newWebhook(workspace: number, name: string, over: Partial<NewWeb
       standardKeys: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
       signingKey: null,
       authorization: null,
+      clientSecret: null,
+      privateKey: null,
     },
     health: 'active',
     reason: 'made by a test',

@@ -9,7 +9,9 @@ import {
   type WebhookSecrets,
   type Workspace,
 } from '../store/contract.ts';
+import { checkOneAuthorization, oauthAfter, type OAuthPatchIn } from './webhook-oauth.ts';
 import { replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
+import { checkTlsUrl, tlsAfter, type TlsIn } from './webhook-tls.ts';
 import { numberOf } from './wire.ts';
 
 /** A change of a webhook: the fields, why when the state changes, and whether it must prove itself again. */
@@ -61,6 +63,25 @@ export interface Edit {
   headers?: Record<string, string>;
   format?: Format;
   policy?: { retryDelaysMs?: number[] | null; timeoutMs?: number | null };
+  oauth?: OAuthPatchIn | null;
+  tls?: TlsIn | null;
+}
+
+/** What lets us in at the endpoint, and into what. */
+export interface Access extends Pick<Webhook, 'url' | 'oauth' | 'tls'> {
+  secrets: WebhookSecrets;
+}
+
+/**
+ * What an edit makes of the OAuth 2 client and the TLS identity, their secrets among the webhook's. Refuses `invalid-oauth` and `invalid-tls`.
+ */
+export function accessAfter(edit: Pick<Edit, 'oauth' | 'tls'>, before: Access, now: number): Omit<Access, 'url'> {
+  const { url, secrets } = before;
+  const { oauth, clientSecret } = oauthAfter(edit.oauth, { oauth: before.oauth, clientSecret: secrets.clientSecret });
+  const { tls, privateKey } = tlsAfter(edit.tls, { tls: before.tls, privateKey: secrets.privateKey }, now);
+  checkOneAuthorization(oauth, secrets.authorization);
+  checkTlsUrl(tls, url);
+  return { oauth, tls, secrets: { ...secrets, clientSecret, privateKey } };
 }
 
 /**
@@ -69,7 +90,7 @@ export interface Edit {
  */
 export function changeOf(
   edit: Edit,
-  { before, secrets }: { before: Webhook; secrets: WebhookSecrets },
+  { before, secrets, now }: { before: Webhook; secrets: WebhookSecrets; now: number },
   bytes: (count: number) => Uint8Array,
 ): Change & { generated: Generated } {
   const turned = secretsAfter(edit, { secrets, signing: before.signing, publicKey: before.publicKey }, bytes);
@@ -78,6 +99,13 @@ export function changeOf(
     ...pick(edit.policy ?? {}, ['retryDelaysMs', 'timeoutMs']),
     ...(turned === null ? {} : pick(turned, ['secrets', 'signing', 'publicKey'])),
   };
+  const { url = before.url } = edit;
+  const access = accessAfter(
+    edit,
+    { url, oauth: before.oauth, tls: before.tls, secrets: turned?.secrets ?? secrets },
+    now,
+  );
+  if (edit.oauth !== undefined || edit.tls !== undefined) Object.assign(patch, access);
   const generated = turned?.generated ?? {};
   const isNewSecret = edit.secret !== undefined && edit.secret !== secrets.secret;
   if (isNewSecret) patch.secondaryUntil = null;

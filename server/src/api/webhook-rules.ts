@@ -6,18 +6,27 @@ import { judgeWebhookUrl } from '../model/webhook-url.ts';
 import type { Verification } from '../model/webhook.ts';
 import type { ApiParts } from './parts.ts';
 
-/** The URL as it is stored. Refuses `refused-url` (R59, R60, wire facts section 6). */
-export async function judgeUrl(text: string, { config, engine }: ApiParts): Promise<string> {
+/** The URL as it is stored. Refuses `refused-url` (R59, R60, wire facts section 6); `pointer` says where it stood. */
+export async function judgeUrl(text: string, { config, engine }: ApiParts, pointer = '/url'): Promise<string> {
   const { httpsRequired, publicNamesRequired } = config.targets;
   const verdict = judgeWebhookUrl(text, {
     https: httpsRequired ? 'required' : 'optional',
     host: publicNamesRequired ? 'fqdn' : 'any',
   });
-  if (!verdict.ok) throw refusedUrl(verdict.message);
+  if (!verdict.ok) throw refusedUrl(verdict.message, pointer);
   // An IPv6 literal stands in brackets in a URL, and without them everywhere else.
   const reason = await engine.judgeHost(new URL(verdict.url).hostname.replace(/^\[|\]$/g, ''));
-  if (reason !== null) throw refusedUrl(reason);
+  if (reason !== null) throw refusedUrl(reason, pointer);
   return verdict.url;
+}
+
+/** The OAuth 2 client with its token URL as it is stored: that one is connected to on a user's word, too. */
+export async function judgeTokenUrl<Wish extends { tokenUrl?: string }>(
+  wish: Wish | null | undefined,
+  parts: ApiParts,
+): Promise<Wish | null | undefined> {
+  if (!wish || wish.tokenUrl === undefined) return wish;
+  return { ...wish, tokenUrl: await judgeUrl(wish.tokenUrl, parts, '/oauth/tokenUrl') };
 }
 
 /** Refuses `verification-required` where the operator wants every webhook to prove itself. */
@@ -49,8 +58,8 @@ function headerClause(name: string, value: string): string | null {
   return 'Authorization has a field of its own, `authorization`, which is never shown';
 }
 
-function refusedUrl(detail: string): Refused {
-  return new Refused(problemOf([{ pointer: '/url', code: 'refused-url', detail }]));
+function refusedUrl(detail: string, pointer: string): Refused {
+  return new Refused(problemOf([{ pointer, code: 'refused-url', detail }]));
 }
 
 function headerProblem(pointer: string, clause: string): ProblemFault {

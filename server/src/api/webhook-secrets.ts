@@ -39,6 +39,8 @@ export function firstSecrets(
     standardKeys: [],
     signingKey: null,
     authorization: given.authorization ?? null,
+    clientSecret: null,
+    privateKey: null,
   };
   return equip({ secrets: blank, signing, publicKey: null, generated }, bytes);
 }

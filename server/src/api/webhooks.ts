@@ -8,9 +8,11 @@ import { shownState } from '../model/webhook.ts';
 import type { Webhook } from '../store/contract.ts';
 import { created, done, ok, operation } from './kernel.ts';
 import { pageThrough } from './paging.ts';
-import { changeOf, updateWebhook } from './webhook-change.ts';
-import { checkHeaders, checkVerification, judgeUrl } from './webhook-rules.ts';
+import { accessAfter, changeOf, updateWebhook } from './webhook-change.ts';
+import { OAuthIn, OAuthOut, OAuthPatchIn } from './webhook-oauth.ts';
+import { checkHeaders, checkVerification, judgeTokenUrl, judgeUrl } from './webhook-rules.ts';
 import { firstSecrets, type Generated } from './webhook-secrets.ts';
+import { showTls, TlsIn, TlsOut } from './webhook-tls.ts';
 import {
   idOf,
   Instant,
@@ -95,6 +97,8 @@ export const WebhookIn = Type.Object(
     headers: Type.Optional(Headers),
     format: Type.Optional(FormatKind),
     policy: Type.Optional(PolicyIn),
+    oauth: Type.Optional(orNull(OAuthIn)),
+    tls: Type.Optional(orNull(TlsIn)),
   },
   {
     additionalProperties: false,
@@ -116,6 +120,8 @@ export const WebhookPatchIn = Type.Object(
     headers: Type.Optional(Headers),
     format: Type.Optional(FormatKind),
     policy: Type.Optional(PolicyIn),
+    oauth: Type.Optional(orNull(OAuthPatchIn)),
+    tls: Type.Optional(orNull(TlsIn)),
   },
   { additionalProperties: false, minProperties: 1, examples: [{ description: 'Feeds the audit sheet.' }] },
 );
@@ -135,6 +141,8 @@ const WEBHOOK = {
   format: FormatKind,
   headers: Type.Record(Type.String(), Type.String()),
   policy: Type.Object(POLICY),
+  oauth: orNull(OAuthOut),
+  tls: orNull(TlsOut),
   allowedRate: orNull(Type.Integer({ description: 'Requests per minute the endpoint allowed; null is no limit.' })),
   publicKey: orNull(Type.String({ description: 'ed25519 key (`whpk_…`) that verifies `standard-v1a`.' })),
   secondaryUntil: orNull(
@@ -158,6 +166,8 @@ const EXAMPLE = {
   format: 'structured',
   headers: {},
   policy: { retryDelaysMs: null, timeoutMs: null },
+  oauth: null,
+  tls: null,
   allowedRate: null,
   publicKey: null,
   secondaryUntil: null,
@@ -230,13 +240,24 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
   summary: 'Register a webhook; it is pending and challenged at once',
   description: 'Events are held for it until it has proved itself (R51, R110). What was generated is shown this once.',
   success: { 201: 'It was registered.' },
-  errors: ['name-taken', 'limit-reached', 'refused-url', 'refused-header', 'invalid-secret', 'verification-required'],
+  errors: [
+    'name-taken',
+    'limit-reached',
+    'refused-url',
+    'refused-header',
+    'invalid-secret',
+    'invalid-oauth',
+    'invalid-tls',
+    'verification-required',
+  ],
   async handle({ body, workspace, now }, tools) {
     const verification = body.verification ?? 'challenge';
     checkVerification(verification, tools);
     checkHeaders(body.headers, body.authorization);
-    const { secrets, signing, publicKey, generated } = firstSecrets(body, tools.random.bytes);
+    const { secrets: first, signing, publicKey, generated } = firstSecrets(body, tools.random.bytes);
     const url = await judgeUrl(body.url, tools);
+    const wish = { oauth: await judgeTokenUrl(body.oauth, tools), tls: body.tls };
+    const { oauth, tls, secrets } = accessAfter(wish, { url, oauth: null, tls: null, secrets: first }, now);
     const isTrusted = verification === 'none';
     const webhook = await tools.store.settings.createWebhook({
       workspace: workspace.workspace,
@@ -250,6 +271,8 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
       retryDelaysMs: body.policy?.retryDelaysMs ?? null,
       timeoutMs: body.policy?.timeoutMs ?? null,
       publicKey,
+      oauth,
+      tls,
       secrets,
       health: isTrusted ? 'active' : 'pending',
       reason: isTrusted ? 'registered; it need not prove itself' : 'registered',
@@ -291,11 +314,14 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
     'refused-url',
     'refused-header',
     'invalid-secret',
+    'invalid-oauth',
+    'invalid-tls',
     'verification-required',
   ],
   async handle({ body, params, workspace, now }, tools) {
     checkHeaders(body.headers, body.authorization);
     const url = body.url === undefined ? undefined : await judgeUrl(body.url, tools);
+    const oauth = await judgeTokenUrl(body.oauth, tools);
     let generated: Generated = {};
     const { webhook, again } = await updateWebhook(
       { id: params.webhook, workspace, now },
@@ -304,7 +330,7 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
         if (body.verification !== undefined && body.verification !== before.verification) {
           checkVerification(body.verification, tools);
         }
-        const change = changeOf({ ...body, url }, { before, secrets }, tools.random.bytes);
+        const change = changeOf({ ...body, url, oauth }, { before, secrets, now }, tools.random.bytes);
         generated = change.generated;
         return change;
       },
@@ -349,6 +375,8 @@ export function showWebhook(webhook: Webhook): WebhookOut {
       retryDelaysMs: webhook.retryDelaysMs === null ? null : [...webhook.retryDelaysMs],
       timeoutMs: webhook.timeoutMs,
     },
+    oauth: webhook.oauth,
+    tls: showTls(webhook.tls),
     allowedRate: webhook.allowedRate,
     publicKey: webhook.publicKey,
     secondaryUntil: instantOrNull(webhook.secondaryUntil),

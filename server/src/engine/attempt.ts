@@ -4,12 +4,12 @@ import type { Attempt, PendingDelivery } from '../model/delivery.ts';
 import { deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
 import { isSuccess } from '../model/retry.ts';
-import type { Route } from './route.ts';
-import type { OutgoingRequest } from './transport/index.ts';
+import type { AuthorizedRequest } from './oauth/index.ts';
+import { BEARER_MASK, type Route } from './route.ts';
 
 /** A request ready to go, and its headers as they are kept: a JSON object, secrets masked. */
 export interface Composed {
-  request: OutgoingRequest;
+  request: AuthorizedRequest;
   shownHeaders: string;
 }
 
@@ -30,7 +30,14 @@ export function compose(route: Route, delivery: PendingDelivery, sentAt: number)
   const headers = route.headers.slice();
   for (const name in own) headers.push(name, own[name]!);
   return {
-    request: { target: route.target, method: 'POST', headers, body, deadlineMs: route.timeoutMs },
+    request: {
+      target: route.target,
+      method: 'POST',
+      headers,
+      body,
+      deadlineMs: route.timeoutMs,
+      credentials: route.credentials,
+    },
     shownHeaders: `${JSON.stringify(own).slice(0, -1)},${route.shownHeaders.slice(1)}`,
   };
 }
@@ -39,6 +46,11 @@ export function compose(route: Route, delivery: PendingDelivery, sentAt: number)
 export function uncomposed(error: Error): Outcome {
   const message = `the request could not be made: ${error.message}`;
   return { kind: 'failure', code: 'other', message, status: null, durationMs: 0, connectMs: 0 };
+}
+
+// The one place of an attempt that tells what was sent.
+function sentTwice(shownHeaders: string): string {
+  return shownHeaders.replace(`"${BEARER_MASK}"`, `"${BEARER_MASK} (renewed: the first one was answered 401)"`);
 }
 
 /** The row of an attempt. */
@@ -54,7 +66,7 @@ export function attemptOf(
     durationMs: Math.round(outcome.durationMs),
     status: outcome.status,
     error: isSuccess(outcome) ? null : describeOutcome(outcome),
-    requestHeaders: of.shownHeaders,
+    requestHeaders: outcome.sentTwice === true ? sentTwice(of.shownHeaders) : of.shownHeaders,
     responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
     response: answered && outcome.body.length > 0 ? outcome.body : null,
   };

@@ -26,12 +26,13 @@ import {
   type WebhookSecrets,
 } from '../store/contract.ts';
 import { ChallengePlaces } from './challenge-places.ts';
-import { parseTarget, type Transport } from './transport/index.ts';
+import type { AuthorizedRequest, Sender } from './oauth/index.ts';
+import { credentialsOf, targetOf } from './route.ts';
 
 /** What the challenger stands on. Spans in ms. */
 export interface ChallengerParts {
   settings: Settings;
-  transport: Transport;
+  sender: Sender;
   clock: Clock;
   /** Fresh random UUIDs. */
   uuid: () => string;
@@ -213,9 +214,10 @@ export class Challenger {
     return { ...made, used: attempt, then: recorded ? 'never' : 'at once' };
   }
 
-  async #challenge({ webhook, secrets }: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
-    if (webhook.verification === 'options') return this.#askConsent(webhook);
-    const { transport, clock, uuid, source, timeoutMs, success: status, userAgent } = this.#parts;
+  async #challenge(challenged: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
+    const { webhook, secrets } = challenged;
+    if (webhook.verification === 'options') return this.#askConsent(challenged);
+    const { sender, clock, uuid, source, timeoutMs, success: status, userAgent } = this.#parts;
     const challengeRequest = uuid();
     const body = composeChallenge({
       id: uuid(),
@@ -224,8 +226,8 @@ export class Challenger {
       workspace: formatId('ws', webhook.token),
       at: clock.now(),
     });
-    const outcome = await transport.send({
-      target: parseTarget(webhook.url),
+    const outcome = await sender.send({
+      ...addressOf(challenged),
       method: 'POST',
       headers: ['content-type', STRUCTURED_CONTENT_TYPE, 'user-agent', userAgent, ...extraHeaders(webhook, secrets)],
       body: Buffer.from(body),
@@ -240,10 +242,10 @@ export class Challenger {
     return { outcome, verdict: { ...verdict, proved: judgeWith(secret).ok ? 'secret' : 'secondarySecret' } };
   }
 
-  async #askConsent(webhook: Webhook): Promise<{ outcome: Outcome; verdict: Proof }> {
-    const { transport, timeoutMs, origin, userAgent } = this.#parts;
-    const outcome = await transport.send({
-      target: parseTarget(webhook.url),
+  async #askConsent(challenged: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
+    const { sender, timeoutMs, origin, userAgent } = this.#parts;
+    const outcome = await sender.send({
+      ...addressOf(challenged),
       method: 'OPTIONS',
       headers: [...composeOptionsHeaders({ origin }), 'user-agent', userAgent],
       body: null,
@@ -333,8 +335,15 @@ function formerSecret({ webhook, secrets }: Challenged, now: number): string | n
   return secondaryUntil !== null && secondaryUntil > now ? secrets.secondarySecret : null;
 }
 
+// A person may be waiting for it, and a challenge has few attempts.
+function addressOf(challenged: Challenged): Pick<AuthorizedRequest, 'target' | 'credentials' | 'eager'> {
+  return { target: targetOf(challenged), credentials: credentialsOf(challenged), eager: true };
+}
+
 function isSame(now: Challenged, challenged: Challenged): boolean {
   return (
+    credentialsOf(now)?.name === credentialsOf(challenged)?.name &&
+    targetOf(now).pool === targetOf(challenged).pool &&
     now.webhook.url === challenged.webhook.url &&
     now.webhook.verification === challenged.webhook.verification &&
     now.secrets.secret === challenged.secrets.secret &&

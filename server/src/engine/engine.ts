@@ -15,16 +15,16 @@ import { isSendable, judge, type Evidence } from '../model/webhook.ts';
 import type { OwnedLane, Store, TargetKey } from '../store/contract.ts';
 import { attemptOf, compose, uncomposed } from './attempt.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
+import type { Sender } from './oauth/index.ts';
 import { makeRoute, takeOver, type Route, type RouteDefaults } from './route.ts';
 import { Settler } from './settler.ts';
 import { TargetQueue, type QueueLimits } from './target-queue.ts';
-import type { Transport } from './transport/index.ts';
 import { Turns } from './turns.ts';
 
 /** What the engine stands on. Spans in ms. */
 export interface EngineParts {
   store: Store;
-  transport: Transport;
+  sender: Sender;
   lanes: LaneKeeper;
   clock: Clock;
   /** From 0 inclusive to 1 exclusive: the jitter of retries. */
@@ -198,12 +198,12 @@ export class Engine {
     if (queue.behind) void this.#refill(queue);
   }
 
-  #send(delivery: PendingDelivery, route: Route): Sending {
-    const { clock, transport, onError } = this.#parts;
+  #send(delivery: PendingDelivery, route: Route, eager = false): Sending {
+    const { clock, sender, onError } = this.#parts;
     const startedAt = clock.now();
     try {
       const { request, shownHeaders } = compose(route, delivery, startedAt);
-      return { startedAt, shownHeaders, outcome: transport.send(request) };
+      return { startedAt, shownHeaders, outcome: sender.send(eager ? { ...request, eager } : request) };
     } catch (error) {
       // A row that was damaged, or a bug of ours: it must not take the other deliveries with it.
       onError(error);
@@ -392,7 +392,7 @@ export class Engine {
     const { route, lane } = to;
     const [delivery, before] = await Promise.all([log.pending(key), log.delivery(key)]);
     if (!delivery || !before) return { kind: 'gone' };
-    const { startedAt, shownHeaders, outcome: coming } = this.#send(delivery, route);
+    const { startedAt, shownHeaders, outcome: coming } = this.#send(delivery, route, true);
     const outcome = await coming;
     const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual: true, startedAt, shownHeaders });
     const delivered = isSuccess(outcome);

@@ -9,6 +9,7 @@ import { Challenger, type ChallengeResult } from './challenger.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
+import { createSender } from './oauth/index.ts';
 import { Room } from './target-queue.ts';
 import { createTransport, type Transport, type TransportStats } from './transport/index.ts';
 import { Upkeep, type Task } from './upkeep.ts';
@@ -92,10 +93,11 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
     maxSocketsPerOrigin: concurrency + challenge.concurrency,
   });
+  const sender = createSender(transport, clock);
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
     settings: store.settings,
-    transport,
+    sender,
     clock,
     uuid: options.uuid,
     userAgent,
@@ -113,7 +115,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   });
   const engine = new Engine({
     store,
-    transport,
+    sender,
     lanes,
     clock,
     dice: options.dice,

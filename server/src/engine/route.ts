@@ -6,13 +6,16 @@ import type { RetryPlan } from '../model/retry.ts';
 import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
 import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
 import { hmacSha256 } from './hmac.ts';
-import { parseTarget, type Target } from './transport/index.ts';
+import { makeCredentials, type Credentials } from './oauth/index.ts';
+import { nameTlsIdentity, parseTarget, type Target, type TlsIdentity } from './transport/index.ts';
 
 /** A webhook, ready to be delivered to. */
 export interface Route {
   token: string;
   lane: OwnedLane['lane'];
   target: Target;
+  /** What its access tokens are got with, or null. */
+  credentials: Credentials | null;
   format: Format;
   /** Static request headers, flat: name, value, … */
   headers: readonly string[];
@@ -39,7 +42,9 @@ export interface RouteDefaults {
 }
 
 /** What stands in the place of a secret. */
-export const MASK = '•••';
+const MASK = '•••';
+/** What stands in the place of an access token's header. */
+export const BEARER_MASK = `Bearer ${MASK}`;
 
 /** Makes the route of a webhook as it is at this instant (epoch ms). */
 export function makeRoute(
@@ -52,13 +57,16 @@ export function makeRoute(
   const headers = staticHeaders(webhook, defaults.userAgent);
   const { authorization } = secrets;
   const secretHeaders = (value: string): string[] => (authorization === null ? [] : ['authorization', value]);
+  const credentials = credentialsOf({ webhook, secrets });
+  const shown = credentials === null ? secretHeaders(MASK) : ['authorization', BEARER_MASK];
   return {
     token: webhook.token,
     lane: webhook.bucket % LANES,
-    target: parseTarget(webhook.url),
+    target: targetOf({ webhook, secrets }),
+    credentials,
     format: webhook.format,
     headers: [...headers, ...secretHeaders(authorization ?? '')],
-    shownHeaders: asObject([...headers, ...secretHeaders(MASK)]),
+    shownHeaders: asObject([...headers, ...shown]),
     sign: createSyncSigner(signingKeys(webhook, secrets, rotating), { ...nodeCrypto, hmacSha256 }),
     plan: webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
@@ -69,6 +77,26 @@ export function makeRoute(
     sendable: isSendable(intent, health),
     expiresAt: rotating ? secondaryUntil : null,
   };
+}
+
+/** Where a webhook's requests go, and who we are there. */
+export function targetOf({ webhook, secrets }: Reached): Target {
+  return parseTarget(webhook.url, tlsIdentityOf(webhook, secrets));
+}
+
+function tlsIdentityOf({ tls }: Webhook, { privateKey }: WebhookSecrets): TlsIdentity | null {
+  return tls === null ? null : nameTlsIdentity({ ...tls, privateKey });
+}
+
+/** What a webhook's access tokens are got with; null when it needs none. */
+export function credentialsOf({ webhook, secrets }: Reached): Credentials | null {
+  const { clientSecret } = secrets;
+  return webhook.oauth === null || clientSecret === null ? null : makeCredentials(webhook.oauth, clientSecret);
+}
+
+interface Reached {
+  webhook: Webhook;
+  secrets: WebhookSecrets;
 }
 
 /**

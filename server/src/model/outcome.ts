@@ -65,7 +65,10 @@ export interface Failure {
 }
 
 /** What one HTTP try came to. */
-export type Outcome = Answer | Failure;
+export type Outcome = (Answer | Failure) & {
+  /** The request was sent twice, with another access token: the first time it was answered 401. */
+  sentTwice?: boolean;
+};
 
 const OUR_FAULTS: ReadonlySet<FailureCode> = new Set(['busy', 'closed', 'proxy']);
 

@@ -23,6 +23,30 @@ export type Signing = 'standard-v1' | 'standard-v1a' | 'hpe';
 /** The CloudEvents content mode of deliveries. */
 export type Format = 'structured' | 'binary';
 
+/** How a client shows its id and secret to a token endpoint (RFC 6749 2.3.1): in the header, or in the form. */
+export type ClientAuth = 'basic' | 'body';
+
+/** Where and how access tokens for a webhook are asked for (RFC 6749 4.4); the client's secret is kept apart. */
+export interface OAuthClient {
+  tokenUrl: string;
+  clientId: string;
+  auth: ClientAuth;
+  scope: string | null;
+  /** What the token is for, in the words of many a provider; RFC 8707 calls it `resource`. */
+  audience: string | null;
+  resource: string | null;
+}
+
+/** What a webhook's TLS connections show and trust, as PEM; the private key is kept apart. */
+export interface TlsSettings {
+  /** The client certificate, then what leads from it to its authority; null shows none. */
+  certificate: string | null;
+  /** Authorities that are trusted instead of the system's; null is the system's. */
+  ca: string | null;
+  /** Until when the certificate is valid, epoch ms; null without one. */
+  expiresAt: number | null;
+}
+
 /** Successes in a row that heal a warning. */
 export const HEALING_STREAK = 10;
 

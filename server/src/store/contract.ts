@@ -15,7 +15,16 @@ import type { Catalog, EventType, SchemaCheck } from '../model/catalog.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import type { Format, Health, Intent, Signing, Verification, Vitals } from '../model/webhook.ts';
+import type {
+  Format,
+  Health,
+  Intent,
+  OAuthClient,
+  Signing,
+  TlsSettings,
+  Verification,
+  Vitals,
+} from '../model/webhook.ts';
 
 /** The whole store. */
 export interface Store {
@@ -331,6 +340,10 @@ export interface Webhook {
   reason: string;
   /** ed25519 public key (`whpk_…`) of the `standard-v1a` signature, or null. */
   publicKey: string | null;
+  /** How its access tokens are got, or null: it needs none. */
+  oauth: OAuthClient | null;
+  /** What its TLS connections show and trust, or null: as the platform's own. */
+  tls: TlsSettings | null;
   /** Until when the former secret is honoured beside the present one, or null. */
   secondaryUntil: number | null;
   /** The last attempt at a challenge of it as it is now, or null. */
@@ -357,6 +370,10 @@ export interface WebhookSecrets {
   signingKey: string | null;
   /** Verbatim `Authorization` value, or null (R4). */
   authorization: string | null;
+  /** The secret of the OAuth 2 client, or null. */
+  clientSecret: string | null;
+  /** The private key of the client certificate, PEM, or null. */
+  privateKey: string | null;
 }
 
 /** What a new webhook is made of. */
@@ -373,6 +390,8 @@ export interface NewWebhook extends Pick<
   | 'retryDelaysMs'
   | 'timeoutMs'
   | 'publicKey'
+  | 'oauth'
+  | 'tls'
   | 'health'
   | 'reason'
 > {
@@ -399,6 +418,8 @@ export type WebhookPatch = Partial<
     | 'streak'
     | 'lastSuccessAt'
     | 'publicKey'
+    | 'oauth'
+    | 'tls'
     | 'secondaryUntil'
     | 'challenge'
     | 'provedAt'

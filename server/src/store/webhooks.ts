@@ -1,7 +1,7 @@
 // Webhooks and subscriptions: the verbs of the settings that say who hears what.
 import { createHash } from 'node:crypto';
 import type { ChallengeNote } from '../model/challenge.ts';
-import type { Format, Health, Intent, Signing, Verification } from '../model/webhook.ts';
+import type { Format, Health, Intent, OAuthClient, Signing, TlsSettings, Verification } from '../model/webhook.ts';
 import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
   BUCKETS,
@@ -120,6 +120,8 @@ interface WebhookRow {
   lastSuccessAt: number | null;
   reason: string;
   publicKey: string | null;
+  oauth: string | null;
+  tls: string | null;
   secrets: string;
   secondaryUntil: number | null;
   challenge: string | null;
@@ -133,7 +135,7 @@ const WEBHOOK = `
   SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.url, w.verification, w.signing, w.format,
          w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.allowed_rate AS "allowedRate",
          w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason, w.public_key AS "publicKey",
-         w.secrets, w.secondary_until AS "secondaryUntil", w.challenge, w.proved_at AS "provedAt",
+         w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge, w.proved_at AS "provedAt",
          w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
   FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
 const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
@@ -144,13 +146,15 @@ const UNPROVED = `
     AND (health = 'pending' OR (health = 'critical' AND proved_at IS NOT NULL AND updated_at < $1))
   ORDER BY workspace, webhook`;
 
-function webhookOf({ secrets: _sealed, signing, headers, retryDelaysMs, challenge, ...row }: WebhookRow): Webhook {
+function webhookOf({ secrets: _sealed, signing, headers, retryDelaysMs, oauth, tls, challenge, ...row }: WebhookRow): Webhook {
   return {
     ...row,
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
     challenge: challenge === null ? null : (JSON.parse(challenge) as ChallengeNote),
+    oauth: oauth === null ? null : (JSON.parse(oauth) as OAuthClient),
+    tls: tls === null ? null : (JSON.parse(tls) as TlsSettings),
   };
 }
 
@@ -263,6 +267,8 @@ const COLUMNS = {
   streak: 'streak',
   lastSuccessAt: 'last_success_at',
   publicKey: 'public_key',
+  oauth: 'oauth',
+  tls: 'tls',
   secondaryUntil: 'secondary_until',
   challenge: 'challenge',
   provedAt: 'proved_at',

@@ -70,6 +70,8 @@ CREATE TABLE webhooks (
   last_success_at BIGINT,
   reason TEXT NOT NULL,
   public_key TEXT,
+  oauth TEXT,
+  tls TEXT,
   secrets TEXT NOT NULL,
   secondary_until BIGINT,
   challenge TEXT,
