@@ -146,7 +146,16 @@ const UNPROVED = `
     AND (health = 'pending' OR (health = 'critical' AND proved_at IS NOT NULL AND updated_at < $1))
   ORDER BY workspace, webhook`;
 
-function webhookOf({ secrets: _sealed, signing, headers, retryDelaysMs, oauth, tls, challenge, ...row }: WebhookRow): Webhook {
+function webhookOf({
+  secrets: _sealed,
+  signing,
+  headers,
+  retryDelaysMs,
+  oauth,
+  tls,
+  challenge,
+  ...row
+}: WebhookRow): Webhook {
   return {
     ...row,
     signing: JSON.parse(signing) as Signing[],
