@@ -294,3 +294,31 @@ test('the CLI: tables give way from the right: what names a thing stays whole th
   const tiny = await at('40');
   assert.ok(tiny.every((line) => line.length <= 40) && tiny.some((line) => line.startsWith('…')), tiny.join('\n'));
 });
+
+test('operations: recover, redrive and replay show how far they are; list, show, cancel', async () => {
+  await json(`webhooks add mended ${handler.url} --secret s3cr3tKey`);
+  await json(`subscribe mended ${AUDIT_LOG}`);
+  await ok('publish - --id to-be-mended', '{"a":1}');
+  const { code, stdout, stderr } = await bellwire(split('webhooks recover mended --since 1h'), {
+    folder: ground.folder,
+  });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^done: recover 100 %, \d+ released, \d+ skipped, at most 500 per second\n$/);
+  assert.match(stderr, /op_\w+: Ctrl-C leaves it running; bellwire operations cancel op_\w+ ends it\n$/);
+  const [begun] = await json('webhooks replay mended --type com.nothing.* --pace 7 --detach');
+  assert.deepEqual([begun?.['kind'], begun?.['pace']], ['replay', 7]);
+  const id = String(begun?.['id']);
+  const [shown] = documents(await bellwire(split(`operations show ${id} --follow --json`), { folder: ground.folder }));
+  assert.deepEqual([shown?.['state'], shown?.['released']], ['done', 0]);
+  assert.match(await ok(`operations show ${id}`), /type +com\.nothing\.\*\n/);
+  assert.match(
+    await ok('operations list --webhook mended'),
+    /^OPERATION +KIND +STATE .*\n(op_\w+ +re\w+ +done .*\n){2}$/,
+  );
+  assert.match((await fails(`operations cancel ${id}`))[1], /It is done: there is nothing to cancel/);
+  const all = await bellwire(split('webhooks redrive --all --since 1h --json'), { folder: ground.folder });
+  assert.deepEqual([all.code, documents(all)[0]?.['webhook']], [0, null]);
+  assert.match((await fails('webhooks redrive'))[1], /needs a webhook, or --all/);
+  assert.match((await fails('webhooks recover mended'))[1], /needs --since/);
+  assert.match((await fails('webhooks recover mended --since 2099-01-01T00:00:00Z'))[1], /since lies in the future/);
+});

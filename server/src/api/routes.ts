@@ -5,6 +5,7 @@ import * as types from './event-types.ts';
 import * as events from './events.ts';
 import type { Access, Operation } from './kernel.ts';
 import * as keys from './keys.ts';
+import * as operations from './operations.ts';
 import { publish } from './publish.ts';
 import * as running from './running.ts';
 import * as services from './services.ts';
@@ -49,6 +50,9 @@ export const routes: readonly Route[] = [
   route('POST /v1/webhooks/{webhook}/enable',  'manage',  null,                         webhooks.WebhookOut,          actions.enableWebhook),
   route('POST /v1/webhooks/{webhook}/disable', 'manage',  null,                         webhooks.WebhookOut,          actions.disableWebhook),
   route('POST /v1/webhooks/{webhook}/rotate',  'manage',  webhooks.RotateIn,            webhooks.WebhookSecretOut,    actions.rotateWebhook),
+  route('POST /v1/webhooks/{webhook}/recover', 'manage',  operations.RecoverIn,         operations.OperationOut,      operations.recoverWebhook),
+  route('POST /v1/webhooks/{webhook}/redrive', 'manage',  operations.RedriveIn,         operations.OperationOut,      operations.redriveWebhook),
+  route('POST /v1/webhooks/{webhook}/replay',  'manage',  operations.ReplayIn,          operations.OperationOut,      operations.replayToWebhook),
   route('GET /v1/webhooks/{webhook}/changes',  'read',    null,                         webhooks.WebhookChangesOut,   actions.listChanges),
   route('GET /v1/webhooks/{webhook}/deliveries', 'read',  null,                         deliveries.DeliveriesOut,     actions.listWebhookDeliveries),
 
@@ -60,6 +64,11 @@ export const routes: readonly Route[] = [
   route('GET /v1/deliveries',                  'read',    null,                         deliveries.DeliveriesOut,     deliveries.listDeliveries),
   route('GET /v1/deliveries/{delivery}',       'read',    null,                         deliveries.DeliveryDetailOut, deliveries.getDelivery),
   route('POST /v1/deliveries/{delivery}/retry', 'manage', null,                         deliveries.RetryOut,          deliveries.retryDelivery),
+  route('POST /v1/deliveries/redrive',         'manage',  operations.RedriveIn,         operations.OperationOut,      operations.redriveAll),
+
+  route('GET /v1/operations',                  'read',    null,                         operations.OperationsOut,     operations.listOperations),
+  route('GET /v1/operations/{operation}',      'read',    null,                         operations.OperationOut,      operations.getOperation),
+  route('POST /v1/operations/{operation}/cancel', 'manage', null,                       operations.OperationOut,      operations.cancelOperation),
 
   route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),

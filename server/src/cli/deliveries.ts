@@ -5,8 +5,7 @@ import { limitOptions, limitsOf, lister, upTo, type LimitOptions } from './listi
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
 import { ago, ahead, plain, type Style } from './terminal.ts';
-import { webhookNames, type WebhookNames } from './webhook-names.ts';
-import { webhookId } from './webhooks.ts';
+import { webhookId, webhookNames, type WebhookNames } from './webhook-names.ts';
 
 const STYLES: Readonly<Record<DeliveryOut['state'], Style>> = {
   scheduled: 'yellow',

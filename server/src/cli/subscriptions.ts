@@ -4,8 +4,7 @@ import { EXIT, Failure, usage } from './failure.ts';
 import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
 import type { Column } from './table.ts';
-import { webhookNames, type WebhookNames } from './webhook-names.ts';
-import { webhookId } from './webhooks.ts';
+import { webhookId, webhookNames, type WebhookNames } from './webhook-names.ts';
 
 /** The columns, with webhooks by name: name and type are enough for `unsubscribe`, so the id is the first to give way. */
 function columnsWith(webhookOf: WebhookNames): readonly Column<SubscriptionOut>[] {

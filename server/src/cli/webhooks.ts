@@ -1,14 +1,14 @@
 // `bellwire webhooks`: registered URLs that have to prove themselves.
 import type { Command } from 'commander';
 import type { WebhookIn, WebhookOut, WebhookPatchIn, WebhookSecretOut } from '../api/webhooks.ts';
-import type { Client } from '../client/index.ts';
-import { didYouMean } from '../model/near-names.ts';
 import { formatSpan, parseSpan } from '../model/quantities.ts';
-import { EXIT, Failure, usage } from './failure.ts';
+import { EXIT, usage } from './failure.ts';
 import { readSecret } from './input.ts';
+import { declareOperations } from './operations.ts';
 import { collect, type Declare, type Run, type Session } from './session.ts';
 import type { Column } from './table.ts';
 import { plain, type Style } from './terminal.ts';
+import { webhookId } from './webhook-names.ts';
 
 const STYLES: Readonly<Record<WebhookOut['state'], Style>> = {
   pending: 'yellow',
@@ -61,6 +61,7 @@ export const webhooks: Declare = (command, run) => {
     .option('--secret-stdin', 'Read the new secret from stdin')
     .option('--grace <span>', 'How long the former one is honoured, such as 1h (24h)')
     .action(run(rotate));
+  declareOperations(command, run);
   command.command('changes <webhook>').description('The changes of its state, with reasons').action(run(changes));
   command
     .command('rm <webhook>')
@@ -254,20 +255,6 @@ async function remove(session: Session, { force }: { force?: boolean }, [named]:
   const id = await webhookId(client, named, signal);
   await client.webhooks.delete(id, { force, signal });
   session.show({ deleted: id }, () => [`${named} is gone`]);
-}
-
-/** The id of a webhook that is named by id or by name. */
-export async function webhookId(client: Client, named: string, signal: AbortSignal): Promise<string> {
-  if (/^wh_[0-9a-z]+_[0-9a-z]+$/.test(named)) return named;
-  const all = await client.webhooks.list({ signal }).all();
-  const found = all.find(({ name }) => name === named);
-  if (found !== undefined) return found.id;
-  const near =
-    didYouMean(
-      named,
-      all.map(({ name }) => name),
-    ) || '; see: bellwire webhooks list';
-  throw new Failure(`there is no webhook "${named}"${near}`, EXIT.notFound, 'not-found');
 }
 
 function stateLine({ id, name, state, reason }: WebhookOut): string {

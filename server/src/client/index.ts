@@ -8,11 +8,12 @@
 //
 // What may be done twice is repeated by itself when no answer comes (or 502, 503, 504): reads, PUT, PATCH, DELETE,
 // publish (an event carries its id, so a repeat is a duplicate), subscribe, pause and its like. What may not (create,
-// test, rotate, retry) is repeated only with an `idempotencyKey`. 429 is repeated, and `Retry-After` obeyed up to 10 s.
+// test, rotate, retry, replay) is repeated only with an `idempotencyKey`. 429 is repeated, and `Retry-After` obeyed up to 10 s.
 import type { DeliveriesOut, DeliveryDetailOut, DeliveryOut, RetryOut } from '../api/deliveries.ts';
 import type { EventTypeIn, EventTypeOut, EventTypesOut } from '../api/event-types.ts';
 import type { EventOut, EventsOut, PublishOut } from '../api/events.ts';
 import type { KeyCreatedOut, KeyIn, KeysOut } from '../api/keys.ts';
+import type { OperationOut, OperationsOut, RecoverIn, RedriveIn, ReplayIn } from '../api/operations.ts';
 import type { ServiceIn, ServiceOut, ServicesOut } from '../api/services.ts';
 import type { SubscriptionIn, SubscriptionOut, SubscriptionsOut } from '../api/subscriptions.ts';
 import type {
@@ -60,6 +61,7 @@ export interface Client {
   readonly webhooks: ReturnType<typeof webhooksOf>;
   readonly subscriptions: ReturnType<typeof subscriptionsOf>;
   readonly deliveries: ReturnType<typeof deliveriesOf>;
+  readonly operations: ReturnType<typeof operationsOf>;
   readonly keys: ReturnType<typeof keysOf>;
   /** The live stream: events and outcomes as they come. Comes back by itself and skips no event. */
   stream(options?: StreamOptions): AsyncGenerator<StreamMessage, void, void>;
@@ -80,6 +82,7 @@ export function createClient(options: ClientOptions): Client {
     webhooks: webhooksOf(calls),
     subscriptions: subscriptionsOf(calls),
     deliveries: deliveriesOf(calls),
+    operations: operationsOf(calls),
     keys: keysOf(calls),
     stream: (from) => follow(requester, from),
   };
@@ -175,6 +178,15 @@ function webhooksOf({ get, post, patch, remove, list }: Calls) {
       post<WebhookSecretOut>(path`/v1/webhooks/${id}/rotate`, { json: rotation, ...call }),
     changes: (id: string, query?: Pick<ListOptions, 'signal'>) =>
       list<WebhookChangesOut>(path`/v1/webhooks/${id}/changes`, query),
+    /** Begins a recovery: all that the webhook should have got since an instant and has not. */
+    recover: (id: string, recovery: RecoverIn, call?: CallOptions) =>
+      post<OperationOut>(path`/v1/webhooks/${id}/recover`, { json: recovery, ...call }),
+    /** Begins a redrive of its dead letters. */
+    redrive: (id: string, redrive: RedriveIn = {}, call?: CallOptions) =>
+      post<OperationOut>(path`/v1/webhooks/${id}/redrive`, { json: redrive, ...call }),
+    /** Begins a replay: events once more, as copies with ids of their own. */
+    replay: (id: string, replay: ReplayIn = {}, call?: CallOptions) =>
+      post<OperationOut>(path`/v1/webhooks/${id}/replay`, { json: replay, ...call }),
     deliveries: (id: string, query?: DeliveryListOptions) =>
       list<DeliveriesOut>(path`/v1/webhooks/${id}/deliveries`, query),
   };
@@ -201,6 +213,19 @@ function deliveriesOf({ get, post, list }: Calls) {
     /** One try now. A failed one is no error: it stands in the outcome. */
     retry: (id: string, call?: CallOptions) =>
       post<RetryOut>(path`/v1/deliveries/${id}/retry`, { timeoutMs: TRY_MS, ...call }),
+    /** Begins a redrive of the dead letters of all webhooks. */
+    redrive: (redrive: RedriveIn = {}, call?: CallOptions) =>
+      post<OperationOut>('/v1/deliveries/redrive', { json: redrive, ...call }),
+  };
+}
+
+function operationsOf({ get, post, list }: Calls) {
+  return {
+    get: (id: string, call?: CallOptions) => get<OperationOut>(path`/v1/operations/${id}`, call),
+    list: (query?: ListOptions & { state?: OperationOut['state'] | undefined; webhook?: string | undefined }) =>
+      list<OperationsOut>('/v1/operations', query),
+    cancel: (id: string, call?: CallOptions) =>
+      post<OperationOut>(path`/v1/operations/${id}/cancel`, { repeatable: true, ...call }),
   };
 }
 

@@ -61,6 +61,8 @@ export interface Config {
   };
   retention: { eventsMs: number; deliveriesMs: number; idempotencyMs: number; changesMs: number };
   lanes: { leaseMs: number; heartbeatMs: number };
+  /** Deliveries per second that an operation releases unless it says otherwise. */
+  operations: { pace: number };
   log: { level: LogLevel; pretty: boolean };
   shutdown: { graceMs: number };
 }
@@ -184,6 +186,7 @@ function compose(read: Reader, folder: string): Config {
       leaseMs: read.span('lanes.lease', { min: 100 }),
       heartbeatMs: read.span('lanes.heartbeat', { min: 10 }),
     },
+    operations: { pace: read.integer('operations.pace', { min: 1, max: 100_000 }) },
     log: {
       level: read.word('log.level', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
       pretty: read.boolean('log.pretty'),

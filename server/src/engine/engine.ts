@@ -91,14 +91,19 @@ export class Engine {
   offer(deliveries: readonly PendingDelivery[]): void {
     for (const delivery of deliveries) {
       const queue = this.#queueOf(delivery);
-      if (queue.route === null) {
-        // Not known yet: the store has the delivery, and the first refill brings it.
-        queue.fallBehind();
-        if (!queue.loading) void this.reload(queue);
-      } else if (!queue.route.sendable || !this.#parts.lanes.owned(queue.route.lane)) queue.fallBehind();
+      if (queue.route === null) this.expect(delivery);
+      else if (!queue.route.sendable || !this.#parts.lanes.owned(queue.route.lane)) queue.fallBehind();
       else if (queue.offer(delivery)) this.#turns.join(queue);
     }
     this.#pump();
+  }
+
+  /** The store has due deliveries of a target that memory has not: they are read when its route is known. */
+  expect(key: TargetKey): void {
+    const queue = this.#queueOf(key);
+    queue.fallBehind();
+    if (queue.route !== null) void this.#refill(queue);
+    else if (!queue.loading) void this.reload(queue);
   }
 
   /** Looks for what is due in these lanes: after taking them over, and from time to time. */

@@ -10,6 +10,7 @@ import { ClockWatch } from './clock-watch.ts';
 import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { createSender } from './oauth/index.ts';
+import { OperationRunner } from './operations.ts';
 import { Room } from './target-queue.ts';
 import { createTransport, type Transport, type TransportStats } from './transport/index.ts';
 import { Upkeep, type Task } from './upkeep.ts';
@@ -109,7 +110,10 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     clock,
     node,
     ...options.lease,
-    onTaken: (taken) => void engine.sweep(taken).catch(onError),
+    onTaken: (taken) => {
+      void engine.sweep(taken).catch(onError);
+      operations.wake();
+    },
     onLost: (lost) => engine.drop(lost),
     onError,
   });
@@ -126,12 +130,17 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     onError,
     ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
   });
+  const operations = new OperationRunner({ store, lanes, clock, onError });
   const challengeIfPending = async (key: TargetKey): Promise<void> => {
     const webhook = await store.settings.webhook(key.workspace, key.target);
     if (webhook?.intent === 'enabled' && webhook.health === 'pending') challenger.begin(key);
   };
   store.on({
     deliveries: (deliveries) => engine.offer(deliveries),
+    due: (targets) => {
+      for (const target of targets) engine.expect(target);
+    },
+    operation: () => operations.wake(),
     webhook: (workspace, target) => {
       void engine.reload({ workspace, target });
       void challengeIfPending({ workspace, target }).catch(onError);
@@ -142,18 +151,21 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     start: async () => {
       await lanes.start();
       for (const task of tasks({ store, engine, challenger, lanes, clock, options })) upkeep.start(task);
+      operations.start();
     },
     test: (key) => challenger.test(key),
     challenge: (key) => challenger.begin(key),
     judgeHost: (hostname) => judgeHost(guard, hostname),
     retry: (key) => engine.retry(key),
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
-    stop: (graceMs) => (stopped ??= stopAll({ upkeep, challenger, engine, transport, lanes, clock }, graceMs)),
+    stop: (graceMs) =>
+      (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, lanes, clock }, graceMs)),
   };
 }
 
 interface Stopping {
   upkeep: Upkeep;
+  operations: OperationRunner;
   challenger: Challenger;
   engine: Engine;
   transport: Transport;
@@ -162,9 +174,9 @@ interface Stopping {
 }
 
 async function stopAll(parts: Stopping, graceMs: number): Promise<void> {
-  const { upkeep, challenger, engine, transport, lanes, clock } = parts;
+  const { upkeep, operations, challenger, engine, transport, lanes, clock } = parts;
   const sent = Promise.all([challenger.stop(), engine.quiet()]);
-  await within(clock, graceMs, Promise.all([upkeep.stop(), sent]));
+  await within(clock, graceMs, Promise.all([upkeep.stop(), operations.stop(), sent]));
   // What is still under way is cut off: that is our own doing, and uses no try up.
   await transport.close({ force: true });
   await sent;

@@ -7,6 +7,7 @@ import { makeIdempotencyVerbs, makeKeyVerbs } from './keys.ts';
 import { makeLanes } from './lanes.ts';
 import { Listeners } from './listeners.ts';
 import { migrate } from './migrate.ts';
+import { makeOperations } from './operations.ts';
 import { openPostgres } from './postgres.ts';
 import { prune } from './prune.ts';
 import { delivery, deliveries, event, events, headOf, totals } from './reading.ts';
@@ -94,6 +95,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
   };
   return {
     log,
+    operations: makeOperations(sql, listeners),
     settings,
     lanes: makeLanes(sql),
     on: (listener) => listeners.add(listener),

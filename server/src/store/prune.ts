@@ -27,6 +27,9 @@ export async function prune(
     if (place.oldestChange !== null && place.oldestChange < before(retention.changesMs)) {
       moved += await dropChanges(sql, { workspace, before: before(retention.changesMs), limit });
     }
+    if (place.oldestOperation !== null && place.oldestOperation < before(retention.changesMs)) {
+      moved += await dropOperations(sql, { workspace, before: before(retention.changesMs), limit });
+    }
     if (deleted && place.oldestEvent === null) moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   return moved;
@@ -44,6 +47,8 @@ interface Place {
   oldestEvent: number | null;
   oldestClaim: number | null;
   oldestChange: number | null;
+  /** When the first operation ended. */
+  oldestOperation: number | null;
 }
 
 function overview(sql: Sql): Promise<Place[]> {
@@ -51,7 +56,8 @@ function overview(sql: Sql): Promise<Place[]> {
     `SELECT w.workspace, w.head, CASE WHEN w.deleted_at IS NULL THEN 0 ELSE 1 END AS deleted,
        (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS "oldestEvent",
        (SELECT MIN(i.claimed_at) FROM idempotency_keys i WHERE i.workspace = w.workspace) AS "oldestClaim",
-       (SELECT MIN(c.at) FROM webhook_changes c WHERE c.workspace = w.workspace) AS "oldestChange"
+       (SELECT MIN(c.at) FROM webhook_changes c WHERE c.workspace = w.workspace) AS "oldestChange",
+       (SELECT MIN(o.ended_at) FROM operations o WHERE o.workspace = w.workspace) AS "oldestOperation"
      FROM workspaces w ORDER BY w.workspace`,
   );
 }
@@ -78,8 +84,12 @@ async function pruneLog(sql: Sql, chunk: LogChunk): Promise<number> {
   return moved + (await dropEvents(sql, open));
 }
 
-// The number of the last event accepted before an instant, 0 when there is none.
-async function lastBefore(sql: Sql, { workspace, head, oldestEvent }: Place, instant: number): Promise<number> {
+/** The number of the last event accepted before an instant, 0 when there is none. */
+export async function lastBefore(
+  sql: Sql,
+  { workspace, head, oldestEvent }: Pick<Place, 'workspace' | 'head' | 'oldestEvent'>,
+  instant: number,
+): Promise<number> {
   if (oldestEvent === null || oldestEvent >= instant) return 0;
   let old = 0;
   for (let young = head + 1; old + 1 < young;) {
@@ -227,9 +237,19 @@ function dropChanges(sql: Sql, { workspace, before, limit }: Chunk): Promise<num
   );
 }
 
+function dropOperations(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
+  return unsynced(sql, (tx) =>
+    tx.run(
+      `DELETE FROM operations WHERE workspace = $1 AND operation IN (
+         SELECT o.operation FROM operations o WHERE o.workspace = $1 AND o.ended_at < $2 LIMIT $3)`,
+      [workspace, before, limit],
+    ),
+  );
+}
+
 // The log of a deleted workspace is gone: nothing is left but its mark, and what a request under way may have added.
 async function vanish(tx: Tx, workspace: number): Promise<number> {
-  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts', 'burials']) {
+  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts', 'burials', 'operations']) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }
   return tx.run('DELETE FROM workspaces WHERE workspace = $1', [workspace]);

@@ -48,8 +48,11 @@ async function settleWhole(sql: Sql, listeners: Listeners, batch: SettleBatch): 
   return result;
 }
 
-// The rows are held until the commit: a new owner waits for a settle that has begun, and comes before one that has not.
-async function stillOwned(tx: Tx, dialect: Dialect, lanes: readonly OwnedLane[]): Promise<boolean> {
+/**
+ * Are these lanes still owned under their epochs? The rows are held until the commit: a new owner waits for a settle that
+ * has begun, and comes before one that has not.
+ */
+export async function stillOwned(tx: Tx, dialect: Dialect, lanes: readonly OwnedLane[]): Promise<boolean> {
   if (lanes.length === 0) return true;
   const hold = dialect.name === 'postgres' ? ' ORDER BY lane FOR SHARE' : '';
   const rows = await tx.all<{ lane: number; epoch: number }>(

@@ -204,7 +204,8 @@ async function holdWorkspace(sql: Sql, tx: Tx, workspace: number): Promise<Limit
   return row;
 }
 
-async function nextNumber(sql: Sql, tx: Tx, workspace: number): Promise<Limits> {
+/** The workspace's next number, its row held until the commit. Refuses `not-found`. */
+export async function nextNumber(sql: Sql, tx: Tx, workspace: number): Promise<Limits> {
   const row = await holdWorkspace(sql, tx, workspace);
   await tx.run('UPDATE workspaces SET head = $1 WHERE workspace = $2', [row.head, workspace]);
   return row;

@@ -115,7 +115,7 @@ async function deleteWorkspace(tx: Tx, workspace: number): Promise<number[]> {
   );
   if (changed === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
   const webhooks = await tx.all<{ webhook: number }>('SELECT webhook FROM webhooks WHERE workspace = $1', [workspace]);
-  const settings = ['subscriptions', 'webhooks', 'webhook_changes', 'event_types', 'idempotency_keys'];
+  const settings = ['subscriptions', 'webhooks', 'webhook_changes', 'event_types', 'idempotency_keys', 'operations'];
   for (const table of settings) await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   return webhooks.map(({ webhook }) => webhook);
 }

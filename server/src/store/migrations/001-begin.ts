@@ -196,5 +196,33 @@ CREATE TABLE fanouts (
   targets TEXT NOT NULL,
   PRIMARY KEY (workspace, event)
 );
+
+CREATE TABLE operations (
+  workspace BIGINT NOT NULL,
+  operation BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  webhook BIGINT,
+  since BIGINT,
+  until BIGINT,
+  type TEXT,
+  filter TEXT,
+  pace BIGINT NOT NULL,
+  note TEXT,
+  state TEXT NOT NULL,
+  reason TEXT,
+  from_event BIGINT NOT NULL,
+  up_to BIGINT NOT NULL,
+  cursor_event BIGINT NOT NULL,
+  cursor_target BIGINT NOT NULL,
+  cursor_copy BIGINT NOT NULL,
+  chunks BIGINT NOT NULL,
+  looked BIGINT NOT NULL,
+  released BIGINT NOT NULL,
+  next_at BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  PRIMARY KEY (workspace, operation)
+)${updated};
 `;
 }
