@@ -298,7 +298,7 @@ test('the CLI: tables give way from the right: what names a thing stays whole th
 test('operations: recover, redrive and replay show how far they are; list, show, cancel', async () => {
   await json(`webhooks add mended ${handler.url} --secret s3cr3tKey`);
   await json(`subscribe mended ${AUDIT_LOG}`);
-  await ok('publish - --id to-be-mended', '{"a":1}');
+  await ok(`publish --example ${AUDIT_LOG} --id to-be-mended`);
   const { code, stdout, stderr } = await bellwire(split('webhooks recover mended --since 1h'), {
     folder: ground.folder,
   });

@@ -102,8 +102,7 @@ export class Engine {
   expect(key: TargetKey): void {
     const queue = this.#queueOf(key);
     queue.fallBehind();
-    if (queue.route !== null) void this.#refill(queue);
-    else if (!queue.loading) void this.reload(queue);
+    void (queue.route === null ? (queue.loading ?? this.reload(queue)) : this.#refill(queue));
   }
 
   /** Looks for what is due in these lanes: after taking them over, and from time to time. */
