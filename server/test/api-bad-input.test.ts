@@ -99,10 +99,13 @@ test('bad input: query parameters', async (t) => {
 
 test('bad input: methods and paths', async (t) => {
   const api = await startApi(t);
-  await api.refused('not-found', 'GET /');
   await api.refused('not-found', 'GET /v1/webhooks/');
   await api.refused('not-found', 'GET /v1//webhooks');
   await api.refused('not-found', 'POST /v2/events', { body: {} });
+  const never = await api.refused('not-found', 'GET /v1/events/evt_0000000000_1');
+  assert.equal(never['detail'], 'There is no event evt_0000000000_1 here.');
+  const malformed = await api.refused('not-found', 'GET /v1/events/one');
+  assert.equal(malformed['detail'], 'There is no event "one" here.');
   const put = await api.ask('PUT /v1/webhooks', { body: {} });
   assert.equal(put.status, 405);
   assert.equal(put.headers.get('allow'), 'GET, POST, HEAD, OPTIONS');

@@ -95,6 +95,15 @@ test('R116 R118 subscriptions: the type trimmed and known, a pattern, a filter; 
   for (const type of ['*', 'com.*.created', 'com.hpe*', '.*', 'com. hpe.*', 'com.hpe.**']) {
     await api.refused('invalid-type-pattern', 'POST /v1/subscriptions', subscribe({ type }));
   }
+  const all = await api.refused('invalid-type-pattern', 'POST /v1/subscriptions', subscribe({ type: '*' }));
+  assert.match(String(all['detail']), /after a dot\. Subscribe to what the catalog holds, each by itself: com\.\*\.$/);
+  const slip = await api.expect(201, 'POST /v1/subscriptions', subscribe({ type: 'com.hpe.grenlake.*' }));
+  assert.equal(
+    slip['note'],
+    'No event type of the catalog fits com.hpe.grenlake.* at present; did you mean com.hpe.greenlake.*?',
+  );
+  assert.equal('note' in (await api.expect(200, `GET /v1/subscriptions/${slip['id']}`)), false);
+  await api.expect(204, `DELETE /v1/subscriptions/${slip['id']}`);
   const bad = await api.refused(
     'invalid-filter',
     'POST /v1/subscriptions',

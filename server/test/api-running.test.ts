@@ -28,6 +28,18 @@ test('API: health and readiness ask no key, metrics neither, and none of them sh
   assert.match(metrics.text, /^# TYPE bellwire_engine_\w+ gauge$/m);
 });
 
+test('API: who comes without a path or a key is told where to look', async (t) => {
+  const api = await startApi(t);
+  for (const path of ['/', '/v1']) {
+    const index = await api.expect(200, `GET ${path}`, { key: null });
+    assert.deepEqual(
+      [index['openapi'], index['health'], index['version']],
+      ['/openapi.json', '/healthz', '0.0.0-test'],
+    );
+    for (const link of ['openapi', 'health']) await api.expect(200, `GET ${String(index[link])}`, { key: null });
+  }
+});
+
 test('API: one line per request, with who, where, what and how long', async (t) => {
   const api = await startApi(t);
   await api.refused('unknown-type', 'POST /v1/events?workspace=default', {

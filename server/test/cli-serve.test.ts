@@ -92,7 +92,7 @@ test('R59 R60 serve without --dev refuses http and loopback; settings come from 
   assert.match(settings.stdout, /^listen\.port = 0 \(.*bellwire\.yaml\)$/m);
   const open = await bellwire(['serve', '--dev', '--host', '0.0.0.0'], { folder });
   assert.deepEqual(
-    [open.code, open.stderr.startsWith('bellwire: listen.host dev mode listens on loopback only')],
+    [open.code, open.stderr.startsWith('bellwire: listen.host must be a loopback address in dev mode')],
     [2, true],
   );
 });

@@ -147,7 +147,7 @@ test('a value that does not fit is refused with its place; all faults are told a
     [{ delivery: { window: { min: 9 } } }, /^delivery\.window\.start must lie between/],
     [{ limits: { request: '64KiB' } }, /^limits\.request must not be smaller than limits\.event/],
     [{ lanes: { heartbeat: '10s' } }, /^lanes\.heartbeat must be at most half/],
-    [{ dev: true, listen: { host: '0.0.0.0' } }, /^listen\.host dev mode listens on loopback only/],
+    [{ dev: true, listen: { host: '0.0.0.0' } }, /^listen\.host must be a loopback address in dev mode/],
   ];
   const at = folder(t);
   for (const [overrides, fault] of table) {

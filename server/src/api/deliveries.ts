@@ -3,11 +3,11 @@ import { isUtf8 } from 'node:buffer';
 import { Type, type Static } from 'typebox';
 import type { Attempt } from '../model/delivery.ts';
 import { deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
-import { refuse } from '../model/problem.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
 import { ok, operation, type Tools } from './kernel.ts';
 import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
 import {
+  absent,
   idOf,
   Instant,
   instant,
@@ -16,8 +16,8 @@ import {
   numbersOf,
   orNull,
   OutcomeOut,
-  PageQuery,
   pageOf,
+  PageQuery,
 } from './wire.ts';
 
 const State = Type.Enum(['scheduled', 'held', 'delivered', 'dead'], {
@@ -160,7 +160,7 @@ export const getDelivery = operation<null, DeliveryDetailOut>()({
   async handle({ params, workspace }, { store }) {
     const key = keyOf(params.delivery, workspace);
     const found = await store.log.delivery(key);
-    if (found === null) throw refuse('not-found', `There is no ${params.delivery} here.`);
+    if (found === null) throw absent('dlv', params.delivery);
     const attempts = found.attempts.map((attempt) => showAttempt(attempt, key, workspace));
     return ok({ ...showDelivery(found.delivery, workspace), attempts });
   },
@@ -175,7 +175,7 @@ export const retryDelivery = operation<null, RetryOut>()({
     const key = keyOf(params.delivery, workspace);
     const outcome = await engine.retry(key);
     const found = outcome === null ? null : await store.log.delivery(key);
-    if (outcome === null || found === null) throw refuse('not-found', `There is no ${params.delivery} here.`);
+    if (outcome === null || found === null) throw absent('dlv', params.delivery);
     return ok({ outcome, delivery: showDelivery(found.delivery, workspace) });
   },
 });

@@ -83,7 +83,9 @@ async function answer(request: IncomingMessage, facts: Facts, { router, tools }:
   const query = search === '' ? {} : parseQuery(search, route.query);
   refuseFaults(route.checkQuery(query));
   if (route.checkParams !== null && [...route.checkParams(params), ...textFaults(params)].length > 0) {
-    throw refuse('not-found', `There is nothing at ${path}.`);
+    // The last is what the path is about; one that is not even of its form is nobody's.
+    const [name, value] = Object.entries(params).at(-1) as [string, string];
+    throw refuse('not-found', `There is no ${name} ${JSON.stringify(value)} here.`);
   }
   if (facts.key !== null && route.operation.reach !== 'installation') {
     const named = query['workspace'] ?? headerOf(request, 'bellwire-workspace');

@@ -6,7 +6,7 @@ import { refuse } from '../model/problem.ts';
 import type { StoredEvent } from '../store/contract.ts';
 import { operation } from './kernel.ts';
 import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
-import { idOf, Instant, instant, numberOf, orNull, PageQuery } from './wire.ts';
+import { absent, idOf, Instant, instant, numberOf, orNull, PageQuery } from './wire.ts';
 
 /** A CloudEvent in structured mode, as an example of every place where one appears. */
 export const CLOUD_EVENT = {
@@ -46,7 +46,8 @@ export const PublishOut = Type.Object(
         source: Type.String({ description: 'The CloudEvents `source`.' }),
         event: idOf('evt'),
         duplicate: Type.Boolean({
-          description: 'Was (source, id) accepted before? Then this is the first answer again.',
+          description:
+            'Was (source, id) accepted before? Then this is the first answer again; whether it was the same event otherwise is not compared.',
         }),
         note: Type.Optional(Type.String({ description: 'What a schema in `warn` mode found.' })),
       }),
@@ -152,7 +153,7 @@ export const getEvent = operation<null, EventOut>()({
   produces: ['application/cloudevents+json'],
   async handle({ params, workspace, header }, { store }) {
     const row = await store.log.event(workspace.workspace, numberOf('evt', workspace, params.event));
-    if (row === null) throw refuse('not-found', `There is no ${params.event} here.`);
+    if (row === null) throw absent('evt', params.event);
     if (/\bapplication\/cloudevents\+json\b/i.test(header('accept') ?? '')) {
       return { status: 200, bytes: row.envelope, mediaType: STRUCTURED_CONTENT_TYPE };
     }

@@ -7,7 +7,7 @@ import type { ApiKey, Workspace } from '../store/contract.ts';
 import { hashKey, makeKey } from './auth.ts';
 import { created, done, isAdmin, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
-import { Instant, instant, orNull, PageQuery, pageOf } from './wire.ts';
+import { absent, Instant, instant, orNull, pageOf, PageQuery } from './wire.ts';
 
 const Scopes = Type.Array(Type.Enum(['publish', 'read', 'manage']), { minItems: 1, maxItems: 3, uniqueItems: true });
 const KeyId = Type.String({ pattern: '^key_[0-9a-z_]+$', maxLength: 80, examples: ['key_k3v9x2m4q7'] });
@@ -124,7 +124,7 @@ export const deleteKey = operation<null, null>()({
   reach: 'installation',
   async handle({ params, key: owner }, { store, auth }) {
     const found = (await store.settings.keys()).find(({ key }) => key === params.key);
-    if (found === undefined || !isWithin(found, owner)) throw refuse('not-found', `There is no ${params.key} here.`);
+    if (found === undefined || !isWithin(found, owner)) throw absent('key', params.key);
     await store.settings.deleteKey(params.key);
     auth.forget();
     return done();

@@ -75,6 +75,7 @@ const IDEMPOTENCY_KEY = {
 
 /** `POST /v1/webhooks/{webhook}/test` → `post_webhooks_webhook_test`. */
 function operationId({ method, path }: Route): string {
+  if (path === '/') return 'get_index';
   return `${method.toLowerCase()}_${path
     .replace(/^\/(v1\/)?/, '')
     .replace(/[{}]/g, '')

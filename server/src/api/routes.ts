@@ -74,6 +74,8 @@ export const routes: readonly Route[] = [
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),
   route('DELETE /v1/keys/{key}',               'manage',  null,                         null,                         keys.deleteKey),
 
+  route('GET /',                               'anybody', null,                         running.IndexOut,             running.index),
+  route('GET /v1',                             'anybody', null,                         running.IndexOut,             running.index),
   route('GET /healthz',                        'anybody', null,                         running.HealthOut,            running.health),
   route('GET /readyz',                         'anybody', null,                         running.HealthOut,            running.readiness),
   route('GET /metrics',                        'anybody', null,                         running.MetricsOut,           running.readMetrics),

@@ -9,6 +9,29 @@ import type { EnginePort } from './parts.ts';
 export const HealthOut = Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] });
 export type HealthOut = Static<typeof HealthOut>;
 
+/** What is here, for whoever comes without a path. */
+export const IndexOut = Type.Object(
+  {
+    name: Type.Literal('Bellwire'),
+    version: Type.String(),
+    openapi: Type.String({ description: 'Where this API is described (OpenAPI 3.1).' }),
+    health: Type.String(),
+    docs: Type.String(),
+  },
+  {
+    examples: [
+      {
+        name: 'Bellwire',
+        version: '0.1.0',
+        openapi: '/openapi.json',
+        health: '/healthz',
+        docs: 'docs/ in the project',
+      },
+    ],
+  },
+);
+export type IndexOut = Static<typeof IndexOut>;
+
 /** The OpenAPI 3.1 description of this API. */
 export const DocumentOut = Type.Record(Type.String(), Type.Unknown());
 export type DocumentOut = Static<typeof DocumentOut>;
@@ -16,6 +39,20 @@ export type DocumentOut = Static<typeof DocumentOut>;
 /** Text in the format of Prometheus. */
 export const MetricsOut = Type.String();
 export type MetricsOut = Static<typeof MetricsOut>;
+
+export const index = operation<null, IndexOut>()({
+  summary: 'What is here, and where it is described',
+  reach: 'installation',
+  quiet: true,
+  handle: async (_call, { version }) =>
+    ok({
+      name: 'Bellwire' as const,
+      version,
+      openapi: '/openapi.json',
+      health: '/healthz',
+      docs: 'README.md and the folder docs of the project: the command line (cli.md), the codes of refusals (errors.md)',
+    }),
+});
 
 export const health = operation<null, HealthOut>()({
   summary: 'Is the process alive? Asks nothing else',

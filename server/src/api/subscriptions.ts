@@ -8,7 +8,7 @@ import { refuse } from '../model/problem.ts';
 import type { Subscription, Workspace } from '../store/contract.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
-import { idOf, Instant, instant, numberOf, orNull, PageQuery, pageOf } from './wire.ts';
+import { absent, idOf, Instant, instant, numberOf, orNull, pageOf, PageQuery } from './wire.ts';
 
 const EXAMPLE = { webhook: 'wh_k3v9x2m4q7_7', type: 'com.hpe.greenlake.audit-log.v1.logs.created' };
 
@@ -44,6 +44,9 @@ export const SubscriptionOut = Type.Object(
     type: Type.String(),
     filter: orNull(Type.String()),
     createdAt: Instant,
+    note: Type.Optional(
+      Type.String({ description: 'When it is made: what looks like a slip, such as a pattern that fits no type yet.' }),
+    ),
   },
   { examples: [{ id: 'sub_k3v9x2m4q7_8', ...EXAMPLE, filter: null, createdAt: '2026-11-22T09:30:00.000Z' }] },
 );
@@ -71,7 +74,8 @@ export const createSubscription = operation<SubscriptionIn, SubscriptionOut>()({
     const type = judgeType(body.type.trim(), catalog);
     const filter = body.filter === undefined || body.filter === null ? null : judgeFilter(body.filter);
     const made = await settings.createSubscription({ workspace: workspace.workspace, webhook, type, filter, now });
-    const shown = show(made.subscription, workspace);
+    const note = noteOf(type, catalog);
+    const shown = { ...show(made.subscription, workspace), ...(note === null ? {} : { note }) };
     return made.created ? created(shown) : ok(shown);
   },
 });
@@ -94,7 +98,7 @@ export const getSubscription = operation<null, SubscriptionOut>()({
     const number = numberOf('sub', workspace, params.subscription);
     const all = await store.settings.subscriptions(workspace.workspace);
     const found = all.find(({ subscription }) => subscription === number);
-    if (found === undefined) throw refuse('not-found', `There is no ${params.subscription} here.`);
+    if (found === undefined) throw absent('sub', params.subscription);
     return ok(show(found, workspace));
   },
 });
@@ -123,13 +127,39 @@ async function webhookOf(id: string, workspace: Workspace, { store }: Tools): Pr
 function judgeType(type: string, { types }: Catalog): string {
   if (type.includes('*')) {
     if (isPattern(type) && /^[^\s*]+\.\*$/.test(type)) return type;
-    throw refuse('invalid-type-pattern', `"${type}" is no pattern: a "*" stands once, at the end, after a dot.`);
+    const everything = type === '*' ? ` ${rootsOf(types)}` : '';
+    throw refuse(
+      'invalid-type-pattern',
+      `"${type}" is no pattern: a "*" stands once, at the end, after a dot.${everything}`,
+    );
   }
   if (types.has(type)) return type;
   throw refuse(
     'unknown-type',
     `There is no event type "${type}" in the catalog${didYouMean(type, types.keys()) || '.'}`,
   );
+}
+
+/** How to subscribe to everything there is. */
+function rootsOf(types: Catalog['types']): string {
+  const roots = new Set([...types.keys()].map((type) => (type.includes('.') ? `${type.split('.')[0]}.*` : type)));
+  const named = [...roots].sort().slice(0, MAX_ROOTS).join(', ');
+  return `Subscribe to what the catalog holds, each by itself: ${named}${roots.size > MAX_ROOTS ? ' …' : ''}.`;
+}
+
+const MAX_ROOTS = 10;
+
+/** A pattern may be meant for types to come; more often one that fits nothing is a slip. */
+function noteOf(type: string, { types }: Catalog): string | null {
+  if (!isPattern(type)) return null;
+  const prefixes = new Set<string>();
+  for (const known of types.keys()) {
+    if (known.startsWith(type.slice(0, -1))) return null;
+    for (let dot = known.indexOf('.'); dot > 0; dot = known.indexOf('.', dot + 1)) {
+      prefixes.add(`${known.slice(0, dot)}.*`);
+    }
+  }
+  return `No event type of the catalog fits ${type} at present${didYouMean(type, prefixes) || '.'}`;
 }
 
 function judgeFilter(text: string): string {

@@ -16,7 +16,7 @@ import {
   type WebhookOut,
   type WebhookSecretOut,
 } from './webhooks.ts';
-import { instant, numberOf } from './wire.ts';
+import { absent, instant, numberOf } from './wire.ts';
 
 export const testWebhook = operation<null, TestOut>()({
   summary: 'Send a new challenge now (the Test button), in every state',
@@ -27,7 +27,7 @@ export const testWebhook = operation<null, TestOut>()({
   async handle({ params, workspace }, { store, engine }) {
     const target = numberOf('wh', workspace, params.webhook);
     const webhook = await store.settings.webhook(workspace.workspace, target);
-    if (webhook === null) throw refuse('not-found', `There is no ${params.webhook} here.`);
+    if (webhook === null) throw absent('wh', params.webhook);
     if (webhook.verification === 'none')
       throw refuse('wrong-state', 'Its verification is "none": there is nothing to test.');
     return ok(await engine.test({ workspace: workspace.workspace, target }));
@@ -120,7 +120,7 @@ export const listChanges = operation<null, WebhookChangesOut>()({
   async handle({ params, workspace }, { store }) {
     const number = numberOf('wh', workspace, params.webhook);
     if ((await store.settings.webhook(workspace.workspace, number)) === null) {
-      throw refuse('not-found', `There is no ${params.webhook} here.`);
+      throw absent('wh', params.webhook);
     }
     const changes = await store.settings.webhookChanges(workspace.workspace, number, CHANGES);
     const items = changes.map(({ at, intent, health, reason }) => {
@@ -139,7 +139,7 @@ export const listWebhookDeliveries = operation<null, DeliveriesOut>()({
   async handle({ params, query, workspace }, tools) {
     const number = numberOf('wh', workspace, params.webhook);
     if ((await tools.store.settings.webhook(workspace.workspace, number)) === null) {
-      throw refuse('not-found', `There is no ${params.webhook} here.`);
+      throw absent('wh', params.webhook);
     }
     return ok(await deliveriesPage({ ...query, webhook: params.webhook }, workspace, tools));
   },

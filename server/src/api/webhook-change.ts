@@ -1,5 +1,4 @@
 // Changing a webhook: what a wish comes to, and how it is written although others write, too.
-import { refuse } from '../model/problem.ts';
 import type { Format, Signing, Verification } from '../model/webhook.ts';
 import {
   StoreRefusal,
@@ -12,7 +11,7 @@ import {
 import { checkOneAuthorization, oauthAfter, type OAuthPatchIn } from './webhook-oauth.ts';
 import { replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
 import { checkTlsUrl, tlsAfter, type TlsIn } from './webhook-tls.ts';
-import { numberOf } from './wire.ts';
+import { absent, numberOf } from './wire.ts';
 
 /** A change of a webhook: the fields, why when the state changes, and whether it must prove itself again. */
 export interface Change {
@@ -36,7 +35,7 @@ export async function updateWebhook(
   const key = { workspace: workspace.workspace, target: numberOf('wh', workspace, id) };
   for (let tries = 1; ; tries++) {
     const found = await settings.target(key);
-    if (found === null) throw refuse('not-found', `There is no ${id} here.`);
+    if (found === null) throw absent('wh', id);
     const change = decide(found.webhook, found.secrets);
     if (change === null) return { webhook: found.webhook, again: false };
     const { patch, reason, again } = change;

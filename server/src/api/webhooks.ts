@@ -2,7 +2,6 @@
 // is webhook-actions.ts; what it may be webhook-rules.ts; which secrets it has webhook-secrets.ts.
 import { Type, type Static } from 'typebox';
 import { formatId } from '../model/ids.ts';
-import { refuse } from '../model/problem.ts';
 import { LONGEST_DELAY_MS, MOST_RETRIES } from '../model/retry.ts';
 import { shownState } from '../model/webhook.ts';
 import type { Webhook } from '../store/contract.ts';
@@ -14,6 +13,7 @@ import { checkHeaders, checkVerification, judgeTokenUrl, judgeUrl } from './webh
 import { firstSecrets, type Generated } from './webhook-secrets.ts';
 import { showTls, TlsIn, TlsOut } from './webhook-tls.ts';
 import {
+  absent,
   idOf,
   Instant,
   instant,
@@ -21,8 +21,8 @@ import {
   numberOf,
   orNull,
   OutcomeOut,
-  PageQuery,
   pageOf,
+  PageQuery,
   spanMs,
 } from './wire.ts';
 
@@ -299,7 +299,7 @@ export const getWebhook = operation<null, WebhookOut>()({
   params: WebhookParams,
   async handle({ params, workspace }, { store }) {
     const webhook = await store.settings.webhook(workspace.workspace, numberOf('wh', workspace, params.webhook));
-    if (webhook === null) throw refuse('not-found', `There is no ${params.webhook} here.`);
+    if (webhook === null) throw absent('wh', params.webhook);
     return ok(showWebhook(webhook));
   },
 });

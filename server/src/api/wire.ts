@@ -1,7 +1,7 @@
 // The parts that the wire types of several resources share: instants, spans, ids, pages, problems.
 import { Type, type Static, type TSchema } from 'typebox';
 import { parseId, type IdKind } from '../model/ids.ts';
-import { refuse } from '../model/problem.ts';
+import { refuse, type Refused } from '../model/problem.ts';
 import type { Workspace } from '../store/contract.ts';
 
 /** An instant on the wire: RFC 3339 in UTC with milliseconds. */
@@ -54,7 +54,23 @@ const ID_EXAMPLES: Record<IdKind, string> = {
 export function numbersOf(kind: IdKind, workspace: Workspace, text: string): number[] {
   const id = parseId(text);
   if (id?.kind === kind && id.token === workspace.token) return id.numbers;
-  throw refuse('not-found', `There is no ${text} here.`);
+  throw absent(kind, text);
+}
+
+const KIND_NAMES: Record<IdKind, string> = {
+  ws: 'workspace',
+  evt: 'event',
+  wh: 'webhook',
+  sub: 'subscription',
+  dlv: 'delivery',
+  att: 'attempt',
+  key: 'key',
+  op: 'operation',
+};
+
+/** The refusal of an id that is nobody's here. */
+export function absent(kind: IdKind, id: string): Refused {
+  return refuse('not-found', `There is no ${KIND_NAMES[kind]} ${id} here.`);
 }
 
 /** The same for an id of a single number. */

@@ -30,7 +30,7 @@ export function retell({ status, code, detail, errors }: BellwireError, command:
   const told = errors.findIndex((fault) => detail.startsWith(fault.detail));
   const rest = detail.slice(errors[told]?.detail.length);
   return {
-    detail: withAdvice(code, told < 0 ? withoutPath(detail, command) : faults[told]?.detail + rest),
+    detail: withAdvice(code, told < 0 ? withAdviceToList(detail, command) : faults[told]?.detail + rest),
     faults,
     isUsage: status === 400 && errors.length > 0 && !words.includes(null),
   };
@@ -61,13 +61,13 @@ function renamed(fault: Fault, word: string | null): Fault {
 
 const TIME_FORMAT = 'must match format "date-time"';
 
-/** A path that is none, because an argument cannot be the id or name it stands for. */
-function withoutPath(detail: string, command: Command): string {
-  const path = /^There is nothing at (\/\S*)\.$/.exec(detail)?.[1];
-  const at = command.args.findIndex((text) => path?.split('/').includes(encodeURIComponent(text)));
-  if (path === undefined || at < 0) return detail;
+/** An argument that cannot be the id or name it stands for. */
+function withAdviceToList(detail: string, command: Command): string {
+  const name = /^There is no \w+ "(.+)" here\.$/.exec(detail)?.[1];
+  const at = command.args.findIndex((text) => text === name);
+  if (name === undefined || at < 0) return detail;
   const kind = command.registeredArguments[at]?.name() ?? 'name';
-  return `"${command.args[at]}" is no ${kind}; see: bellwire ${command.parent?.name() ?? ''} list`;
+  return `"${name}" is no ${kind}; see: bellwire ${command.parent?.name() ?? ''} list`;
 }
 
 /** What is wrong, and what to run where that is known. */

@@ -47,7 +47,10 @@ async function add(session: Session, { filter }: { filter?: string }, [named, ty
   const client = await session.client();
   const webhook = await webhookId(client, named, signal);
   const made = await client.subscriptions.create({ webhook, type, filter }, { signal });
-  session.show(made, () => [`${named} gets ${made.type} from now on (${made.id})`]);
+  session.show(made, () => [
+    `${named} gets ${made.type} from now on (${made.id})`,
+    ...(made.note === undefined ? [] : [made.note]),
+  ]);
 }
 
 async function remove(session: Session, _options: object, [named, type]: [string, string?]): Promise<void> {

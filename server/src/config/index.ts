@@ -258,7 +258,10 @@ function composeLimits(read: Reader): Pick<Config, 'limits' | 'schemas' | 'quota
 function checkTogether(config: Config, read: Reader): void {
   const { window } = config.delivery;
   if (config.dev && !isLoopback(config.listen.host)) {
-    read.refuse('listen.host', 'dev mode listens on loopback only; take dev away to listen elsewhere');
+    read.refuse(
+      'listen.host',
+      'must be a loopback address in dev mode, such as 127.0.0.1; take dev away to listen elsewhere',
+    );
   }
   if (!(window.min <= window.start && window.start <= window.max)) {
     read.refuse('delivery.window.start', 'must lie between delivery.window.min and delivery.window.max');
