@@ -46,7 +46,7 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
           const state = await stateOf(settings, key);
           throw refuse('wrong-state', `The webhook is ${state}: nothing is sent to it until it is active again.`);
         }
-        if (result.kind === 'busy') throw refuse('wrong-state', 'The delivery is being tried at this moment.');
+        if (result.kind !== 'tried') throw refuse('wrong-state', NOT_TRIED[result.kind]);
         const { outcome } = result;
         return outcomeOf(outcome, isSuccess(outcome) ? null : describeOutcome(outcome));
       },
@@ -61,6 +61,12 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
     },
   };
 }
+
+const NOT_TRIED = {
+  busy: 'The delivery is being tried at this moment.',
+  'in-turn': 'It waits for its turn: an earlier delivery of its key is still open.',
+  elsewhere: 'Another node of this installation sends to its webhook: ask that one.',
+} as const;
 
 function outcomeOf(
   { durationMs, status }: Outcome,

@@ -19,6 +19,10 @@ export interface EngineGround extends Place {
   webhook(url: string, over?: Partial<NewWebhook>): Promise<Webhook>;
   /** Publishes that many events. */
   publish(count?: number): Promise<void>;
+  /** Stops delivering, as a process that ends does, and begins again with what the store has. */
+  restart(): Promise<void>;
+  /** Lets time pass in twenty steps, and I/O proceed in each: for what must not happen. */
+  pass(ms: number): Promise<void>;
   /** Turns the clock in steps of 10 ms, as far as I/O needs, until something is so. */
   until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void>;
 }
@@ -34,21 +38,26 @@ export async function startEngine(
   const clock = testClock(NOON);
   const ends: AttemptEnd[] = [];
   const errors: unknown[] = [];
-  const delivering = createDelivering({
-    ...settings(),
-    store,
-    clock,
-    onError: (error) => errors.push(error),
-    onAttempt: (end) => ends.push(end),
-    ...over,
-  });
-  t.after(async () => {
+  const begin = (): Delivering =>
+    createDelivering({
+      ...settings(),
+      store,
+      clock,
+      onError: (error) => errors.push(error),
+      onAttempt: (end) => ends.push(end),
+      ...over,
+    });
+  const stop = async (): Promise<void> => {
     let isStopped = false;
-    const stopped = delivering.stop(1000).finally(() => (isStopped = true));
+    const stopped = engine.delivering.stop(1000).finally(() => (isStopped = true));
     while (!isStopped) await clock.advance(100);
     await stopped;
+  };
+  t.after(async () => {
+    await stop();
     await store.close();
   });
+  const delivering = begin();
   await delivering.start();
   const workspace = await addWorkspace(store);
   const engine: EngineGround = {
@@ -67,11 +76,25 @@ export async function startEngine(
     async publish(count = 1) {
       await mustPublish({ store, workspace }, someEvents(count, `e${++names}-`), clock.now());
     },
+    async restart() {
+      await stop();
+      engine.delivering = begin();
+      await engine.delivering.start();
+    },
+    async pass(ms) {
+      for (let step = 0; step < 20; step++) {
+        await clock.advance(ms / 20);
+        // What was asked of the store before this has been answered after it.
+        for (let turn = 0; turn < 5; turn++) await store.check();
+      }
+    },
     async until(what, isSo) {
       const giveUpAt = performance.now() + 10_000;
       while (!(await isSo())) {
         if (performance.now() > giveUpAt) throw new Error(`still not so: ${what}`);
         await clock.advance(10);
+        // Time must not run ahead of the store's answers.
+        await store.check();
       }
     },
   };

@@ -36,7 +36,14 @@ function prepare(reply: (batch: SettleBatch, nth: number) => 'settled' | 'fenced
 
 function vitals(target: number, streak: number, changed = false): VitalsChange {
   const change = changed ? { intent: 'enabled' as const, reason: 'why', at: 1 } : null;
-  return { workspace: 1, target, revision: 1, vitals: { health: 'active', streak, lastSuccessAt: 1 }, change };
+  return {
+    workspace: 1,
+    target,
+    revision: 1,
+    vitals: { health: 'active', streak, lastSuccessAt: 1 },
+    quietUntil: null,
+    change,
+  };
 }
 
 const events = ({ settlements }: SettleBatch): number[] => settlements.map(({ event }) => event);

@@ -8,6 +8,7 @@ interface Taker {
   workspace: number;
   name: string;
   waiting: number;
+  underWay: number;
   isReady(): boolean;
 }
 
@@ -16,6 +17,7 @@ function taker(workspace: number, name: string, waiting = Infinity): Taker {
     workspace,
     name,
     waiting,
+    underWay: 0,
     isReady() {
       return this.waiting > 0;
     },
@@ -29,6 +31,7 @@ function run(turns: Turns<Taker>, count: number): Taker[] {
     const next = turns.next();
     if (!next) break;
     next.waiting--;
+    next.underWay++;
     started.push(next);
     if (next.isReady()) turns.join(next);
   }
@@ -55,13 +58,23 @@ test('R53 who has nothing more to send leaves; nobody stands in two places', () 
   assert.equal(turns.next(), undefined, 'no longer ready when its turn came');
 });
 
-test('R53 one workspace alone has half of the places, and a place that is given back is used again', () => {
-  const turns = new Turns<Taker>(8);
-  const a = taker(1, 'a');
-  turns.join(a);
-  assert.equal(run(turns, 100).length, 4);
+function back(turns: Turns<Taker>, taker: Taker): void {
+  taker.underWay--;
+  turns.back(taker);
+}
+
+test('R53 one workspace alone has three quarters of the places, and one that is given back is used again', () => {
+  const turns = new Turns<Taker>(1000);
+  const targets = Array.from({ length: 20 }, (_, i) => taker(1, `t${i}`));
+  for (const one of targets) {
+    turns.heard(one, true);
+    turns.join(one);
+  }
+  const [a] = targets as [Taker];
+  const alone = run(turns, 1000).length;
+  assert.ok(alone >= 700 && alone < 800, String(alone));
   assert.equal(run(turns, 100).length, 0);
-  turns.back(a);
+  back(turns, a);
   assert.equal(run(turns, 100).length, 1);
   turns.join(taker(2, 'b'));
   assert.equal(run(turns, 1)[0]!.name, 'b', 'the other finds a place at once');
@@ -76,23 +89,26 @@ test('R53 a single place serves everybody', () => {
     assert.equal(turns.next(), one);
     assert.equal(turns.next(), undefined);
     one.waiting = 0;
-    turns.back(one);
+    back(turns, one);
   }
 });
 
 test('R53 whatever hangs, a workspace with nothing under way always finds a place', () => {
-  const noise = fc.array(fc.record({ workspace: fc.integer({ min: 1, max: 6 }), back: fc.boolean() }), {
+  const noise = fc.array(fc.record({ workspace: fc.integer({ min: 1, max: 6 }), isBack: fc.boolean() }), {
     maxLength: 200,
   });
   fc.assert(
     fc.property(fc.integer({ min: 64, max: 128 }), noise, (places, steps) => {
       const turns = new Turns<Taker>(places);
       const busy: Taker[] = [];
-      for (const { workspace, back } of steps) {
+      for (const { workspace, isBack } of steps) {
         turns.join(taker(workspace, 'noisy', 30));
         const next = turns.next();
-        if (next) busy.push(next);
-        if (back && busy.length > 0) turns.back(busy.shift()!);
+        if (next) {
+          next.underWay++;
+          busy.push(next);
+        }
+        if (isBack && busy.length > 0) back(turns, busy.shift()!);
       }
       const quiet = taker(99, 'quiet', 1);
       turns.join(quiet);
@@ -100,4 +116,38 @@ test('R53 whatever hangs, a workspace with nothing under way always finds a plac
       assert.ok(started.includes(quiet));
     }),
   );
+});
+
+test('R53 what does not answer has half of the places at most; whoever of the same workspace answers has the others', () => {
+  const turns = new Turns<Taker>(1000);
+  const hanging = Array.from({ length: 2000 }, (_, i) => taker(1, `h${i}`));
+  for (const one of hanging) turns.join(one);
+  assert.equal(run(turns, 2000).length, 500);
+  const healthy = taker(1, 'healthy', 200);
+  turns.heard(healthy, true);
+  turns.join(healthy);
+  assert.equal(run(turns, 1000).length, 200);
+});
+
+test('R53 fifty that hang leave a place to a fifty-first of their workspace that nobody has heard of yet', () => {
+  const turns = new Turns<Taker>(1000);
+  for (let i = 0; i < 50; i++) turns.join(taker(1, `h${i}`));
+  const busy = run(turns, 2000).length;
+  assert.ok(busy >= 350 && busy < 500, String(busy));
+  const fresh = taker(1, 'fresh', 1);
+  turns.join(fresh);
+  assert.deepEqual(run(turns, 10), [fresh]);
+});
+
+test('R53 what a target holds counts with it when it falls silent or answers again', () => {
+  const turns = new Turns<Taker>(100);
+  const a = taker(1, 'a', 40);
+  turns.heard(a, true);
+  turns.join(a);
+  assert.equal(run(turns, 100).length, 40);
+  turns.heard(a, false);
+  for (let i = 0; i < 20; i++) turns.join(taker(1, `s${i}`, 1));
+  assert.equal(run(turns, 100).length, 10, 'fifty in all');
+  turns.heard(a, true);
+  assert.equal(run(turns, 100).length, 10);
 });

@@ -121,11 +121,15 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
       target,
       revision,
       vitals: { health: 'active', streak, lastSuccessAt: NOON + streak },
+      quietUntil: NOON + 7,
       change: null,
     });
     await store.log.settle(batchOf({ vitals: [vitals(7, webhook.revision)] }));
     let now = (await store.settings.webhook(workspace, target))!;
-    assert.deepEqual([now.streak, now.lastSuccessAt, now.revision], [7, NOON + 7, webhook.revision]);
+    assert.deepEqual(
+      [now.streak, now.lastSuccessAt, now.quietUntil, now.revision],
+      [7, NOON + 7, NOON + 7, webhook.revision],
+    );
     assert.deepEqual(told, []);
 
     const change = { intent: 'disabled', reason: 'it answered 410', at: NOON + 8 } as const;
@@ -166,6 +170,7 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
         target,
         revision: webhook.revision,
         vitals: { health: 'warning' as const, streak: 0, lastSuccessAt: null },
+        quietUntil: null,
         change: null,
       },
     ];
@@ -253,7 +258,10 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     const change = { intent: 'enabled', reason: words, at: NOON } as const;
     const vitals = { health: 'warning', streak: 0, lastSuccessAt: null } as const;
     await store.log.settle(
-      batchOf({ settlements, vitals: [{ workspace, target, revision: webhook.revision, vitals, change }] }),
+      batchOf({
+        settlements,
+        vitals: [{ workspace, target, revision: webhook.revision, vitals, quietUntil: null, change }],
+      }),
     );
     assert.equal((await store.settings.webhook(workspace, target))!.health, 'warning');
     assert.equal((await store.log.delivery(open[3]!))!.delivery.state, 'open');
@@ -297,7 +305,7 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     assert.ok(all.deliveries.every((d) => d.target === target));
   });
 
-  test(`${engine}: R124 backlogs name the targets of these lanes with something open, and since when`, async (t) => {
+  test(`${engine}: R124 backlogs name the targets of these lanes, their revision, and since when something is open`, async (t) => {
     const store = await (await prepare(t)).open();
     const { workspace, webhook, target } = await furnish(store);
     const busy = await addWebhook({ store, workspace }, 'busy', 'com.example.busy');
@@ -308,10 +316,14 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     const every = Array.from({ length: LANES }, (_, lane) => lane);
     const backlogs = async (lanes: number[]): Promise<object[]> =>
       (await store.log.backlogs(lanes)).map((b) => ({ ...b })).sort((x, y) => x.target - y.target);
-    const first = { workspace, target, dueAt: NOON + 3 };
-    const second = { workspace, target: busy.webhook, dueAt: NOON + 1 };
+    const first = { workspace, target, revision: 1, dueAt: NOON + 3 };
+    const second = { workspace, target: busy.webhook, revision: 1, dueAt: NOON + 1 };
     assert.deepEqual(await backlogs(every), [first, second]);
     assert.deepEqual(await backlogs([]), []);
+    for (const delivery of await openOf({ store, workspace }, target, NOON + 3))
+      await settle(store, settlementOf(delivery));
+    assert.deepEqual(await backlogs(every), [{ ...first, dueAt: null }, second]);
+    await mustPublish({ store, workspace }, [newEvent('c')], NOON + 3);
     const lane = webhook.bucket % LANES;
     const same = busy.bucket % LANES === lane;
     assert.deepEqual(await backlogs([lane]), same ? [first, second] : [first]);

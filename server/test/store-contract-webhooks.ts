@@ -65,6 +65,7 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       token,
       bucket: made.bucket,
       allowedRate: null,
+      quietUntil: null,
       intent: 'enabled',
       streak: 0,
       lastSuccessAt: null,

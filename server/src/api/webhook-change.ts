@@ -112,8 +112,8 @@ export function changeOf(
   const verification = edit.verification ?? before.verification;
   const what = isNewUrl ? 'URL' : isNewSecret ? 'secret' : verification !== before.verification ? 'verification' : null;
   if (what === null) return { patch, reason: null, again: false, generated };
-  // What the former endpoint allowed says nothing about this one.
-  if (isNewUrl) patch.allowedRate = null;
+  // What the former endpoint allowed or asked for says nothing about this one.
+  if (isNewUrl) Object.assign(patch, { allowedRate: null, quietUntil: null });
   Object.assign(patch, { challenge: null, provedAt: null });
   const again = verification !== 'none';
   return {

@@ -1,11 +1,18 @@
 // One attempt: what is sent, and what is kept of it. Pure but for the signature's key.
 import { encodeBinary } from '../model/cloud-events/index.ts';
-import type { Attempt, PendingDelivery } from '../model/delivery.ts';
+import type { Attempt, PendingDelivery, Settlement } from '../model/delivery.ts';
 import { deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
-import { isSuccess } from '../model/retry.ts';
+import { isSuccess, type Decision } from '../model/retry.ts';
 import type { AuthorizedRequest } from './oauth/index.ts';
 import { BEARER_MASK, type Route } from './route.ts';
+
+/** A try under way. */
+export interface Sending {
+  startedAt: number;
+  shownHeaders: string;
+  outcome: Promise<Outcome>;
+}
 
 /** A request ready to go, and its headers as they are kept: a JSON object, secrets masked. */
 export interface Composed {
@@ -70,4 +77,21 @@ export function attemptOf(
     responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
     response: answered && outcome.body.length > 0 ? outcome.body : null,
   };
+}
+
+/** The delivery's row after a try, as it was decided. */
+export function nextOf(
+  decision: Decision,
+  { tries, now }: { tries: number; now: number },
+): NonNullable<Settlement['next']> {
+  switch (decision.next) {
+    case 'delivered':
+      return { state: 'delivered', tries, dueAt: now, endedAt: now, reason: null };
+    case 'retry':
+      return { state: 'open', tries, dueAt: decision.at, endedAt: null, reason: decision.reason };
+    case 'dead':
+      return { state: 'dead', tries, dueAt: now, endedAt: now, reason: decision.reason };
+    case 'disable':
+      return { state: 'open', tries, dueAt: now, endedAt: null, reason: decision.reason };
+  }
 }

@@ -4,6 +4,7 @@ import { Turns } from './turns.ts';
 
 interface Waiting {
   readonly workspace: number;
+  readonly underWay: number;
   isReady(): boolean;
   go(): void;
 }
@@ -21,6 +22,7 @@ export class ChallengePlaces {
     const turn = Promise.withResolvers<() => void>();
     const waiting: Waiting = {
       workspace,
+      underWay: 0,
       isReady: () => true,
       go: () =>
         turn.resolve(() => {

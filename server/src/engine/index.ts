@@ -6,12 +6,13 @@ import { LANES, type Retention, type Store, type TargetKey } from '../store/cont
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
 
 import { Challenger, type ChallengeResult } from './challenger.ts';
+import type { ManualResult } from './by-hand.ts';
 import { ClockWatch } from './clock-watch.ts';
-import { Engine, type AttemptEnd, type ManualResult } from './engine.ts';
+import { Engine, type AttemptEnd } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { createSender } from './oauth/index.ts';
 import { OperationRunner } from './operations.ts';
-import { Room } from './target-queue.ts';
+import { Room } from './line.ts';
 import { createTransport, type Transport, type TransportStats } from './transport/index.ts';
 import { Upkeep, type Task } from './upkeep.ts';
 import type { WindowLimits } from '../model/window.ts';
@@ -33,6 +34,8 @@ export interface DeliveringOptions {
   queuePerWebhook: number;
   /** Bytes that all queues together may hold in memory. */
   queueBytes: number;
+  /** Targets that are remembered though nothing happens. Default 10,000. */
+  queuesKept?: number;
   concurrency: number;
   settleDelayMs: number;
   challenge: {
@@ -125,6 +128,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     dice: options.dice,
     defaults: { plan: options.plan, timeoutMs: options.timeoutMs, userAgent },
     queues: { limit: options.queuePerWebhook, window: options.window, room: new Room(options.queueBytes) },
+    queuesKept: options.queuesKept ?? 10_000,
     concurrency,
     settleDelayMs: options.settleDelayMs,
     onError,
@@ -259,7 +263,9 @@ async function hurryAll(
   { log }: Store,
   { engine, lanes, now }: { engine: Engine; lanes: LaneKeeper; now: number },
 ): Promise<void> {
-  for (const { workspace, target } of await log.backlogs(lanes.numbers)) await log.expedite({ workspace, target }, now);
+  for (const { workspace, target, dueAt } of await log.backlogs(lanes.numbers)) {
+    if (dueAt !== null) await log.expedite({ workspace, target }, now);
+  }
   await engine.sweep(lanes.numbers);
 }
 

@@ -13,6 +13,7 @@ import { nameTlsIdentity, parseTarget, type Target, type TlsIdentity } from './t
 export interface Route {
   token: string;
   lane: OwnedLane['lane'];
+  url: string;
   target: Target;
   /** What its access tokens are got with, or null. */
   credentials: Credentials | null;
@@ -26,6 +27,8 @@ export interface Route {
   timeoutMs: number;
   /** Between two sends at least this, ms: the rate the endpoint allowed (`WebHook-Allowed-Rate`); 0 without one. */
   paceMs: number;
+  /** Until when the endpoint asked to be left alone, as far as the store knows (epoch ms); 0 without. */
+  quietUntil: number;
   intent: Intent;
   vitals: Vitals;
   revision: number;
@@ -62,6 +65,7 @@ export function makeRoute(
   return {
     token: webhook.token,
     lane: webhook.bucket % LANES,
+    url: webhook.url,
     target: targetOf({ webhook, secrets }),
     credentials,
     format: webhook.format,
@@ -71,6 +75,7 @@ export function makeRoute(
     plan: webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
     paceMs: webhook.allowedRate === null ? 0 : 60_000 / webhook.allowedRate,
+    quietUntil: webhook.quietUntil ?? 0,
     intent,
     vitals: { health, streak, lastSuccessAt },
     revision: webhook.revision,

@@ -1,72 +1,38 @@
-// One target's queue: what of its deliveries is in memory, how many are under way, what memory does not have.
-//
-// The store has every open delivery; memory has at most `limit` of them ready to go.
-//
-//   offer ──▶ ready ──take──▶ under way ──settled──▶ gone
-//     └ no room, or the store is ahead: `behind`; a refill reads the next page once there is room again
-//
-// Refills go through what is due page by page. What falls due or is committed meanwhile may lie before the place they
-// have got to, so whoever knows of such a delivery calls `fallBehind`: then they go through it all once more.
-//
-// `known` holds what is ready or under way, until its settlement is committed: a refill that reads an open row again
-// finds it there. What is settled while a refill reads is remembered until that reading ends, for the same reason.
+// One target's queue: its line of deliveries, how many may be under way, and when: all that decides whose turn it is.
 import type { PendingDelivery } from '../model/delivery.ts';
-import { narrow, openWindow, widen, type Window, type WindowLimits } from '../model/window.ts';
+import { Ramp } from '../model/ramp.ts';
+import { Window, type WindowLimits } from '../model/window.ts';
 import type { Refill, RefillQuery, TargetKey } from '../store/contract.ts';
+import { Alarm } from './alarm.ts';
+import { AnyOrder } from './any-order.ts';
+import type { Line, LineLimits, Named, Taken } from './line.ts';
 import type { Route } from './route.ts';
 import type { Taker } from './turns.ts';
 
 /** Bounds of a queue. */
-export interface QueueLimits {
-  /** Deliveries ready in memory. */
-  limit: number;
+export interface QueueLimits extends LineLimits {
   window: WindowLimits;
-  /** Bytes that all queues together may hold ready. */
-  room: Room;
 }
 
-/** The memory that the queues share. Every delivery counts with its whole event, though deliveries of one share it. */
-export class Room {
-  readonly #most: number;
-  #used = 0;
+/** Paces below this, ms, are kept on average: timers are no finer than a millisecond. */
+const FINE_PACE_MS = 10;
+/** So many of what was held may begin at once: one bad event among a few must not make the webhook look dead. */
+const RAMP_BURST = 8;
 
-  constructor(mostBytes: number) {
-    this.#most = mostBytes;
-  }
-
-  get isFull(): boolean {
-    return this.#used >= this.#most;
-  }
-
-  take({ carried }: PendingDelivery): void {
-    this.#used += carried.envelope.length;
-  }
-
-  give({ carried }: PendingDelivery): void {
-    this.#used -= carried.envelope.length;
-  }
-}
-
-/** Deliveries that a refill reads at once. */
-const PAGE = 250;
-/** Deliveries that a queue may hold even when there is no room: nobody is starved by the backlog of others. */
-const ALWAYS = 16;
-
-/** Names a delivery within its target. */
-type Name = number | string;
-
-/** The deliveries of one target that memory knows. */
+/** The deliveries of one target that memory knows, and its turn. */
 export class TargetQueue implements Taker, TargetKey {
   readonly workspace: number;
   readonly target: number;
-  readonly #limits: QueueLimits;
-  /** Null until it has been read, and while the webhook does not exist. */
-  route: Route | null = null;
-  window: Window;
+  readonly #now: () => number;
+  #line: Line;
+  #route: Route | null = null;
+  readonly window: Window;
   /** Nothing is sent before this instant (epoch ms): the target's own word (`Retry-After`). */
   quietUntil = 0;
-  /** When the store's next delivery that is not due yet will be (epoch ms). */
-  nextDueAt = Infinity;
+  #paceUntil = 0;
+  /** What was held and is sent again goes by this pace; what is fresh need not. */
+  #rampUntil = 0;
+  #ramp: Ramp | null = null;
   underWay = 0;
   /** Changes of the webhook heard of, and how many of them the route knows: nothing is sent by an old one. */
   changes = 0;
@@ -75,175 +41,173 @@ export class TargetQueue implements Taker, TargetKey {
   loading: Promise<void> | null = null;
   /** Changes of its state that were judged here and are on their way to the store. */
   unwritten = 0;
-  readonly #ready: PendingDelivery[] = [];
-  #first = 0;
-  readonly #known = new Set<Name>();
-  #position: RefillQuery['after'] = null;
-  #settledMeanwhile: Set<Name> | null = null;
-  #behind = false;
-  /** Something may lie before `position`: after the last page comes the first one again. */
-  #missed = false;
-  /** What is being read was asked for before everything was dropped. */
-  #stale = false;
-  readonly #now: () => number;
+  /** Rings when the next delivery is due that the store has; when a pace or a pause ends; when a former secret does. */
+  readonly due = new Alarm();
+  readonly wake = new Alarm();
+  readonly expiry = new Alarm();
 
   constructor({ workspace, target }: TargetKey, limits: QueueLimits, now: () => number) {
     this.workspace = workspace;
     this.target = target;
-    this.#limits = limits;
     this.#now = now;
-    this.window = openWindow(limits.window);
+    this.#line = new AnyOrder(limits);
+    this.window = new Window(limits.window);
+  }
+
+  /** Null until it has been read, and while the webhook does not exist. */
+  get route(): Route | null {
+    return this.#route;
+  }
+
+  set route(route: Route | null) {
+    this.#route = route;
   }
 
   get waiting(): number {
-    return this.#ready.length - this.#first;
+    return this.#line.waiting;
   }
 
-  /** Nothing of it is ready or under way. */
+  /** Nothing of it is in memory. */
   get isEmpty(): boolean {
-    return this.waiting === 0 && this.underWay === 0;
+    return this.#line.isEmpty;
   }
 
-  /** The store may have due deliveries that memory does not. */
   get behind(): boolean {
-    return this.#behind;
+    return this.#line.behind;
+  }
+
+  get isReading(): boolean {
+    return this.#line.isReading;
+  }
+
+  /** Has its webhook been read since it was last changed? */
+  get isRead(): boolean {
+    return this.changes > 0 && this.changesRead === this.changes;
   }
 
   /** Nothing of it is in memory and nothing is expected: it may be forgotten. */
   get isIdle(): boolean {
-    const isExpecting = this.#behind && this.route?.sendable === true;
-    return this.#known.size === 0 && !isExpecting && !this.isReading && this.nextDueAt === Infinity;
+    const expects = this.behind && (!this.isRead || this.route?.sendable === true);
+    const isBusy = this.loading !== null || this.isReading || this.unwritten > 0 || this.underWay > 0;
+    return this.isEmpty && !expects && !isBusy && this.due.at === Infinity && this.readyAt <= this.#now();
   }
 
-  get isReading(): boolean {
-    return this.#settledMeanwhile !== null;
+  /** When the next send may begin, as far as time is concerned (epoch ms). */
+  get readyAt(): number {
+    return Math.max(this.quietUntil, this.#paceUntil, this.#line.hasFresh ? 0 : this.#rampUntil);
+  }
+
+  /** Does time stand between two of its sends? */
+  get isPaced(): boolean {
+    return this.#ramp !== null || (this.#route?.paceMs ?? 0) > 0;
   }
 
   isReady(): boolean {
     return (
-      this.waiting > 0 &&
-      this.route !== null &&
-      this.route.sendable &&
+      this.#line.waiting > 0 &&
+      this.#route !== null &&
+      this.#route.sendable &&
       this.changes === this.changesRead &&
       this.underWay < Math.floor(this.window.size) &&
-      this.quietUntil <= this.#now()
+      this.readyAt <= this.#now()
     );
   }
 
   /** Takes a delivery that was just committed, if there is room and the store is not ahead of memory. */
   offer(delivery: PendingDelivery): boolean {
-    if (this.#behind || this.waiting >= this.#most) {
-      this.fallBehind();
-      return false;
-    }
-    this.#add(delivery);
-    return true;
+    return this.#line.offer(delivery);
   }
 
   /** The store has something due that memory has not: only a refill finds it. */
   fallBehind(): void {
-    this.#behind = true;
-    this.#missed = true;
+    this.#line.fallBehind();
   }
 
-  get #most(): number {
-    return this.#limits.room.isFull ? ALWAYS : this.#limits.limit;
-  }
-
-  #add(delivery: PendingDelivery): void {
-    const name = nameOf(delivery);
-    if (this.#known.has(name) || this.#settledMeanwhile?.has(name)) return;
-    this.#known.add(name);
-    this.#limits.room.take(delivery);
-    this.#ready.push(delivery);
+  /** Something is due; resolves when the next will be. */
+  ring(): number {
+    return this.#line.ring(this.#now());
   }
 
   /** The next delivery, now under way. */
   take(): PendingDelivery {
-    const delivery = this.#ready[this.#first]!;
-    this.#limits.room.give(delivery);
-    this.#first++;
-    if (this.#first > 64 && this.#first * 2 > this.#ready.length) {
-      this.#ready.splice(0, this.#first);
-      this.#first = 0;
-    }
+    const now = this.#now();
+    const delivery = this.#line.take(this.#rampUntil > now);
     this.underWay++;
-    const paceMs = this.route?.paceMs ?? 0;
-    if (paceMs > 0) this.quietUntil = Math.max(this.quietUntil, this.#now()) + paceMs;
+    if (this.#ramp && this.#line.isBacklog) {
+      const { paceMs } = this.#ramp;
+      this.#rampUntil = Math.max(this.#rampUntil, now - RAMP_BURST * paceMs) + paceMs;
+    }
+    const paceMs = this.#route?.paceMs ?? 0;
+    const slackMs = paceMs < FINE_PACE_MS ? FINE_PACE_MS : 0;
+    if (paceMs > 0) this.#paceUntil = Math.max(this.#paceUntil, now - slackMs) + paceMs;
     return delivery;
   }
 
-  /** Is it in memory, ready or under way? */
-  knows(delivery: { event: number; copy: number }): boolean {
-    return this.#known.has(nameOf(delivery));
+  /** Takes one out to be tried by hand. */
+  pull(key: Named, delivery: PendingDelivery | null): Taken {
+    return this.#line.pull(key, delivery);
   }
 
-  /** Keeps a refill from bringing a delivery in while it is tried by hand. */
-  reserve(delivery: { event: number; copy: number }): void {
-    this.#known.add(nameOf(delivery));
+  /** What a try came to, before it is written down: null when it is over. */
+  ended(delivery: PendingDelivery, again: PendingDelivery | null): void {
+    this.#line.ended(delivery, again);
   }
 
   /** Forgets a delivery: its settlement is committed, or it was never sent. */
-  forget(delivery: { event: number; copy: number }): void {
-    const name = nameOf(delivery);
-    this.#known.delete(name);
-    this.#settledMeanwhile?.add(name);
+  forget(key: Named): void {
+    this.#line.forget(key);
   }
 
   /** Drops what is ready: it is held, or somebody else's now; the store has it. */
   drop(): void {
-    for (const delivery of this.#ready.splice(0).slice(this.#first)) {
-      this.#known.delete(nameOf(delivery));
-      this.#limits.room.give(delivery);
-    }
-    this.#first = 0;
-    this.#position = null;
-    this.nextDueAt = Infinity;
-    this.#stale = this.isReading;
-    this.fallBehind();
+    this.due.cancel();
+    this.#line.drop();
   }
 
   /** The page to read next, when there is room for one; marks the reading as begun. */
   beginRefill(): RefillQuery | null {
-    const limit = Math.min(PAGE, this.#most);
-    if (!this.#behind || this.isReading || this.waiting > limit / 2) return null;
-    this.#settledMeanwhile = new Set();
-    if (this.#position === null) this.#missed = false;
-    const { workspace, target } = this;
-    return { workspace, target, now: this.#now(), after: this.#position, limit };
+    return this.#line.beginRefill(this, this.#now());
   }
 
-  /** Takes the page that was read; null when reading failed. */
-  endRefill(page: Refill | null): void {
-    if (page && !this.#stale && this.route?.sendable) {
-      for (const delivery of page.deliveries) this.#add(delivery);
-      const last = page.deliveries.at(-1);
-      this.#position = page.more && last ? { dueAt: last.dueAt, event: last.event, copy: last.copy } : null;
-      this.#behind = page.more || this.#missed;
-    }
-    this.#stale = false;
-    this.#settledMeanwhile = null;
+  /** Takes the page that was read, null when reading failed; resolves when something will be due. */
+  endRefill(page: Refill | null): number {
+    const dueAt = this.#line.endRefill(this.route?.sendable ? page : null, this.#now());
+    if (!this.behind && this.waiting === 0) this.#endRamp();
+    return dueAt;
   }
 
-  /** A send came back well. */
-  succeeded(): void {
-    this.window = widen(this.window, this.#limits.window);
+  /** A send was answered as it should be. */
+  succeeded(of: { sentAt: number; durationMs: number }): void {
+    const now = this.#now();
+    this.window.succeeded({ ...of, now });
+    if (this.#ramp?.succeeded(now)) this.#endRamp();
+  }
+
+  #endRamp(): void {
+    this.#ramp = null;
+    this.#rampUntil = 0;
   }
 
   /** A send said "too much". */
   overwhelmed(sentAt: number): void {
-    this.window = narrow(this.window, this.#limits.window, { sentAt, now: this.#now() });
+    this.window.overwhelmed({ sentAt, now: this.#now() });
+    this.#ramp?.failed({ sentAt, now: this.#now() });
   }
 
-  /** Released after having been held: everything due is in the store, and the pace starts low. */
+  /** A send was not answered. */
+  unanswered(sentAt: number): void {
+    this.window.unanswered({ sentAt, now: this.#now() });
+    this.#ramp?.failed({ sentAt, now: this.#now() });
+  }
+
+  /**
+   * Released after having been held: everything due is in the store, and window and pace start low. What the target
+   * said by `Retry-After` goes on: neither a resume by hand nor a right answer to a challenge takes its word back.
+   */
   release(): void {
-    this.window = openWindow(this.#limits.window);
-    this.quietUntil = 0;
+    this.window.reset();
+    this.#ramp = new Ramp(this.#now());
+    this.#rampUntil = 0;
     this.fallBehind();
   }
-}
-
-// The copy is 0 for all but replays: a number is cheaper in a set than a text.
-function nameOf({ event, copy }: { event: number; copy: number }): Name {
-  return copy === 0 ? event : `${event}/${copy}`;
 }

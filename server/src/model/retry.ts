@@ -19,8 +19,8 @@ export const RETRY_AFTER_CAP_MS = 24 * 3_600_000;
 /** How long a send that failed through our own doing waits; it does not count as a try. */
 const OWN_FAULT_DELAY_MS = 1_000;
 
-/** Statuses by which a server says that it is overloaded or down for now. */
-const SLOW_DOWN_STATUSES = new Set([429, 502, 503, 504]);
+/** Statuses with which a server may say, by `Retry-After`, until when it wants to be left alone (wire 3). */
+const PATIENCE_STATUSES = new Set([429, 502, 503, 504]);
 
 export interface DecideInput {
   outcome: Outcome;
@@ -62,7 +62,7 @@ export function decide(input: DecideInput): Decision {
   }
   if (isSuccess(outcome)) return { next: 'delivered', slowDown: false, quietUntil: null };
   const slowDown = asksToSlowDown(outcome);
-  const quietUntil = slowDown ? retryAfterOf(outcome, now) : futileUntil;
+  const quietUntil = retryAfterOf(outcome, now) ?? futileUntil;
   if (outcome.kind === 'response' && outcome.status === 410) return { next: 'disable', reason, slowDown, quietUntil };
 
   const delayMs = plan.delaysMs[tries - 1];
@@ -77,11 +77,13 @@ export function isSuccess(outcome: Outcome): boolean {
 }
 
 function asksToSlowDown(outcome: Outcome): boolean {
-  return outcome.kind === 'response' ? SLOW_DOWN_STATUSES.has(outcome.status) : outcome.code === 'timeout';
+  if (outcome.kind === 'failure') return outcome.code === 'timeout';
+  return outcome.status === 429 || outcome.status >= 500;
 }
 
 function retryAfterOf(outcome: Outcome, now: number): number | null {
-  return outcome.kind === 'response' ? parseRetryAfter(outcome.retryAfter, now) : null;
+  const asks = outcome.kind === 'response' && PATIENCE_STATUSES.has(outcome.status);
+  return asks ? parseRetryAfter(outcome.retryAfter, now) : null;
 }
 
 function spread(delayMs: number, jitter: number, dice: number): number {

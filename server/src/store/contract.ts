@@ -171,10 +171,12 @@ export interface TargetKey {
   target: number;
 }
 
-/** A target with something open. */
+/** What a target has open. */
 export interface Backlog extends TargetKey {
-  /** When the earliest open delivery is due. */
-  dueAt: number;
+  /** The webhook's revision: a node that knows an older one reads it again. */
+  revision: number;
+  /** When the earliest open delivery is due; null when nothing is open. */
+  dueAt: number | null;
 }
 
 /** A page of due deliveries of one target, in order of (dueAt, event, copy). */
@@ -205,6 +207,8 @@ export interface VitalsChange extends TargetKey {
   /** The revision the evidence was judged against; a webhook changed by hand meanwhile keeps what the hand set. */
   revision: number;
   vitals: Vitals;
+  /** Until when it asked to be left alone (`Retry-After`), or null. */
+  quietUntil: number | null;
   /** Present when the state changed. */
   change: { intent: Intent; reason: string; at: number } | null;
 }
@@ -225,7 +229,7 @@ export interface Log {
   settle(batch: SettleBatch): Promise<'settled' | 'fenced'>;
   /** Reads due deliveries of a target, past a position. */
   refill(query: RefillQuery): Promise<Refill>;
-  /** Targets in these lanes (0–63) with open deliveries: what a node finds to do when it takes lanes over. */
+  /** All targets in these lanes (0–63), and since when they have something open: what a node finds to do there. */
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
   /** Makes every waiting retry of a target due now, in chunks; resolves the number moved. */
   expedite(target: TargetKey, now: number): Promise<number>;
@@ -251,6 +255,11 @@ export interface Log {
 /** Which due deliveries to read. */
 export interface RefillQuery extends TargetKey {
   now: number;
+  /**
+   * By the instant they are due (the default), only what is due; or by event, whatever their instant: then position and
+   * page go by (event, copy) alone.
+   */
+  by?: 'due' | 'event';
   /** Exclusive position (dueAt, event, copy) of the last one read, or null from the start. */
   after: { dueAt: number; event: number; copy: number } | null;
   limit: number;
@@ -459,6 +468,8 @@ export interface Webhook {
   timeoutMs: number | null;
   /** Requests per minute the endpoint allowed when it was verified, or null for no limit. */
   allowedRate: number | null;
+  /** Until when it asked to be left alone (`Retry-After`), or null. */
+  quietUntil: number | null;
   intent: Intent;
   health: Health;
   streak: number;
@@ -540,6 +551,7 @@ export type WebhookPatch = Partial<
     | 'retryDelaysMs'
     | 'timeoutMs'
     | 'allowedRate'
+    | 'quietUntil'
     | 'intent'
     | 'health'
     | 'streak'

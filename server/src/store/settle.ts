@@ -125,20 +125,22 @@ function storable<T extends string | null>(words: T): T {
   return (words?.includes('\0') ? words.replaceAll('\0', '\uFFFD') : words) as T;
 }
 
-async function setVitals(tx: Tx, { workspace, target, revision, vitals, change }: VitalsChange): Promise<boolean> {
+async function setVitals(tx: Tx, { workspace, target, revision, quietUntil, ...of }: VitalsChange): Promise<boolean> {
+  const { vitals, change } = of;
   const { health, streak, lastSuccessAt } = vitals;
   const where = 'workspace = $1 AND webhook = $2 AND revision = $3';
   const known = [workspace, target, revision];
   if (!change) {
-    const set = 'streak = $4, last_success_at = $5';
-    return (await tx.run(`UPDATE webhooks SET ${set} WHERE ${where}`, [...known, streak, lastSuccessAt])) === 1;
+    const set = 'streak = $4, last_success_at = $5, quiet_until = $6';
+    const values = [...known, streak, lastSuccessAt, quietUntil];
+    return (await tx.run(`UPDATE webhooks SET ${set} WHERE ${where}`, values)) === 1;
   }
   const { intent, at } = change;
   const reason = storable(change.reason);
   const changed = await tx.run(
     `UPDATE webhooks SET streak = $4, last_success_at = $5, health = $6, intent = $7, reason = $8, updated_at = $9,
-       revision = revision + 1 WHERE ${where}`,
-    [...known, streak, lastSuccessAt, health, intent, reason, at],
+       quiet_until = $10, revision = revision + 1 WHERE ${where}`,
+    [...known, streak, lastSuccessAt, health, intent, reason, at, quietUntil],
   );
   if (changed === 0) return false;
   await recordChange(tx, { workspace, webhook: target, change: revision + 1, at, intent, health, reason });

@@ -55,15 +55,13 @@ function pendingOf({ type, trace, envelope, ...row }: PendingRow): PendingDelive
 /** The `backlogs` verb: one look into the index of open deliveries per webhook. */
 export async function backlogs(sql: Sql, lanes: readonly number[]): Promise<Backlog[]> {
   const owned = new Set(lanes);
-  const rows = await sql.scan<{ workspace: number; target: number; bucket: number; dueAt: number | null }>(
-    `SELECT w.workspace, w.webhook AS target, w.bucket,
+  const rows = await sql.scan<Backlog & { bucket: number }>(
+    `SELECT w.workspace, w.webhook AS target, w.revision, w.bucket,
             (SELECT MIN(d.due_at) FROM deliveries d
              WHERE d.workspace = w.workspace AND d.target = w.webhook AND d.state = 0) AS "dueAt"
      FROM webhooks w`,
   );
-  return rows.flatMap(({ workspace, target, bucket, dueAt }) =>
-    dueAt !== null && owned.has(bucket % LANES) ? [{ workspace, target, dueAt }] : [],
-  );
+  return rows.flatMap(({ bucket, ...backlog }) => (owned.has(bucket % LANES) ? [backlog] : []));
 }
 
 const CHUNK = 1000;

@@ -114,6 +114,7 @@ interface WebhookRow {
   retryDelaysMs: string | null;
   timeoutMs: number | null;
   allowedRate: number | null;
+  quietUntil: number | null;
   intent: Intent;
   health: Health;
   streak: number;
@@ -134,9 +135,9 @@ interface WebhookRow {
 const WEBHOOK = `
   SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.url, w.verification, w.signing, w.format,
          w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.allowed_rate AS "allowedRate",
-         w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason, w.public_key AS "publicKey",
-         w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge, w.proved_at AS "provedAt",
-         w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
+         w.quiet_until AS "quietUntil", w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason,
+         w.public_key AS "publicKey", w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge,
+         w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
   FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
 const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
 
@@ -272,6 +273,7 @@ const COLUMNS = {
   retryDelaysMs: 'retry_delays_ms',
   timeoutMs: 'timeout_ms',
   allowedRate: 'allowed_rate',
+  quietUntil: 'quiet_until',
   intent: 'intent',
   health: 'health',
   streak: 'streak',

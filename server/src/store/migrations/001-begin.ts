@@ -64,6 +64,7 @@ CREATE TABLE webhooks (
   retry_delays_ms TEXT,
   timeout_ms BIGINT,
   allowed_rate BIGINT,
+  quiet_until BIGINT,
   intent TEXT NOT NULL,
   health TEXT NOT NULL,
   streak BIGINT NOT NULL,

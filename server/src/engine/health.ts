@@ -1,0 +1,97 @@
+// Health: what the outcomes of deliveries say about their webhook, judged in memory and noted in the store.
+import { describeOutcome, isOurFault, type Outcome } from '../model/outcome.ts';
+import type { Decision } from '../model/retry.ts';
+import { isSendable, judge, type Evidence } from '../model/webhook.ts';
+import type { OwnedLane } from '../store/contract.ts';
+import type { Settler } from './settler.ts';
+import type { TargetQueue } from './target-queue.ts';
+
+/** Vitals without a change of state are written at most this often per webhook. */
+const VITALS_EVERY_MS = 1000;
+
+/** An outcome as evidence. Instants are epoch ms. */
+export interface Judged {
+  outcome: Outcome;
+  decision: Decision;
+  firstTryAt: number;
+  now: number;
+  lane: OwnedLane;
+  /** It asked for more patience than before: worth writing down, for it holds over a restart. */
+  asksForPatience: boolean;
+}
+
+/** What health stands on. */
+export interface HealthParts {
+  settler: Settler;
+  /** Reads the webhook again: a change of its state was written, or was refused. */
+  reload(queue: TargetQueue): void;
+}
+
+/** Judges. */
+export class Health {
+  readonly #parts: HealthParts;
+  readonly #notedAt = new WeakMap<TargetQueue, number>();
+
+  constructor(parts: HealthParts) {
+    this.#parts = parts;
+  }
+
+  /** Judges what an outcome says about the webhook; true when its state changed. */
+  judge(queue: TargetQueue, of: Judged): boolean {
+    const { route } = queue;
+    const evidence = evidenceOf(of);
+    if (!route || !evidence) return false;
+    const { vitals, changed, reason } = judge(route.vitals, evidence);
+    route.vitals = vitals;
+    const { workspace, target } = queue;
+    const disables = of.decision.next === 'disable' && route.intent === 'enabled';
+    if (!changed && !disables) {
+      this.#note(queue, of);
+      return false;
+    }
+    if (disables) route.intent = 'disabled';
+    const { revision, intent } = route;
+    const words = disables ? describeOutcome(of.outcome) : reason;
+    const quietUntil = quietOf(queue, of.now);
+    queue.unwritten++;
+    this.#parts.settler.note({
+      change: { workspace, target, revision, vitals, quietUntil, change: { intent, reason: words, at: of.now } },
+      lane: of.lane,
+      // Written or refused, because somebody else was faster: from here on it is as the store has it.
+      done: () => {
+        queue.unwritten--;
+        this.#parts.reload(queue);
+      },
+    });
+    route.revision++;
+    route.sendable &&= isSendable(intent, vitals.health);
+    if (!route.sendable) queue.drop();
+    return true;
+  }
+
+  #note(queue: TargetQueue, { now, lane, asksForPatience }: Judged): void {
+    if (now - (this.#notedAt.get(queue) ?? 0) < VITALS_EVERY_MS && !asksForPatience) return;
+    this.#notedAt.set(queue, now);
+    const { workspace, target } = queue;
+    const { revision, vitals } = queue.route!;
+    const quietUntil = quietOf(queue, now);
+    this.#parts.settler.note({ change: { workspace, target, revision, vitals, quietUntil, change: null }, lane });
+  }
+}
+
+function quietOf({ quietUntil }: TargetQueue, now: number): number | null {
+  return quietUntil > now ? quietUntil : null;
+}
+
+function evidenceOf(of: Judged): Evidence | null {
+  if (isOurFault(of.outcome)) return null;
+  switch (of.decision.next) {
+    case 'delivered':
+      return { kind: 'success', at: of.now };
+    case 'dead':
+      return { kind: 'dead-letter', firstTryAt: of.firstTryAt, words: describeOutcome(of.outcome) };
+    case 'retry':
+    case 'disable':
+      return { kind: 'failed-try', words: describeOutcome(of.outcome) };
+  }
+}
