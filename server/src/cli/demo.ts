@@ -81,7 +81,8 @@ function sayWhatNext(
   const { url } = platform;
   const { paint } = session;
   // The commands find the platform through its data folder; one that is not `data` here has to be named.
-  const bellwire = `${isElsewhere ? `BELLWIRE_DATA_FOLDER=${dataFolder} ` : ''}npx bellwire`;
+  const bellwire = 'npx bellwire';
+  const where = isElsewhere ? [`    ${paint('cyan', `export BELLWIRE_DATA_FOLDER=${dataFolder}`)}`] : [];
   const lines = [
     '',
     `  API      ${url}/v1  ${paint('dim', `(key: ${dataFolder}/admin-key)`)}`,
@@ -89,6 +90,7 @@ function sayWhatNext(
     `  Running  ${url}/metrics, ${url}/healthz`,
     '',
     '  Try in another terminal, in this folder:',
+    ...where,
     `    ${paint('cyan', `${bellwire} publish --example ${AUDIT_LOG}`)}`,
     `    ${paint('cyan', `${bellwire} deliveries list`)}`,
     `    ${paint('cyan', `${bellwire} events tail --deliveries`)}`,
