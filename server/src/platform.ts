@@ -47,9 +47,7 @@ export interface RunningPlatform {
 export async function startPlatform(parts: PlatformParts): Promise<RunningPlatform> {
   const { config, log, version, clock = systemClock } = parts;
   const stops: (() => Promise<void> | void)[] = [];
-  const stop = onlyOnce(async () => {
-    for (const end of stops.splice(0).toReversed()) await end();
-  });
+  const stop = onlyOnce(() => stopAll(stops.splice(0).toReversed(), log));
   try {
     // A start that cannot listen must not leave a new data folder behind.
     if (!existsSync(config.dataFolder)) await listen(probe(), config);
@@ -70,9 +68,24 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     log.info({ url, store: config.store.kind, dev: config.dev, version }, 'the platform is running');
     return { url, adminKey, store, stop };
   } catch (error) {
-    await stop();
+    // What does not stop has been reported; why it did not start is what counts.
+    await stop().catch(() => undefined);
     throw error;
   }
+}
+
+// One that fails (the database is down, say) keeps no other from stopping.
+async function stopAll(stops: readonly (() => Promise<void> | void)[], log: Log): Promise<void> {
+  const failures: unknown[] = [];
+  for (const stop of stops) {
+    try {
+      await stop();
+    } catch (error) {
+      failures.push(error);
+      log.error({ error }, 'a part of the platform did not stop as it should');
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function open(config: Config, log: Log, openWith: typeof openStore): Promise<Store> {

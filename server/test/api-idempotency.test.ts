@@ -1,6 +1,7 @@
 // Idempotency-Key: a write that is sent twice acts once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StoreOutage } from '../src/store/index.ts';
 import { AUDIT, auditEvent, startApi, STRUCTURED } from './api-ground.ts';
 
 const body = { name: 'sheet', url: 'http://127.0.0.1:8009/hook' };
@@ -95,4 +96,25 @@ test('wire 5: a key that is none is refused', async (t) => {
   for (const key of ['', '"', '"abc', 'a b', 'x'.repeat(256), '""']) {
     await api.refused('invalid-idempotency-key', 'POST /v1/webhooks', { body, headers: { 'idempotency-key': key } });
   }
+});
+
+test('wire 5: what may have been done is not done again at once; what was done is answered although it cannot be kept', async (t) => {
+  const api = await startApi(t);
+  const { settings } = api.platform.store;
+  const make = (key: string, name: string): Promise<{ status: number }> =>
+    api.ask('POST /v1/webhooks', { body: { ...body, name }, headers: { 'idempotency-key': key } });
+  const { createWebhook, fulfil } = settings;
+  for (const [undone, again] of [
+    [true, 201],
+    [false, 409],
+  ] as const) {
+    settings.createWebhook = () => Promise.reject(new StoreOutage('gone for a moment', { undone }));
+    assert.equal((await make(`k-${undone}`, `w-${undone}`)).status, 503);
+    settings.createWebhook = createWebhook;
+    assert.equal((await make(`k-${undone}`, `w-${undone}`)).status, again);
+  }
+  settings.fulfil = () => Promise.reject(new StoreOutage('gone for a moment'));
+  assert.equal((await make('k', 'kept')).status, 201);
+  settings.fulfil = fulfil;
+  assert.equal((await make('k', 'kept')).status, 409);
 });

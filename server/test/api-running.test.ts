@@ -84,6 +84,25 @@ test('API: a store that is out of order is 503 with Retry-After, and says "nothi
   }
 });
 
+test('a part that fails to stop keeps no other from stopping; each failure is said, the first is thrown', async (t) => {
+  const api = await startApi(t);
+  const { store } = api.platform;
+  const close = store.close.bind(store);
+  let closed = false;
+  store.close = async () => {
+    closed = true;
+    await close();
+    throw new Error('the file does not close');
+  };
+  store.lanes.release = () => Promise.reject(new StoreOutage('the database is down'));
+  await assert.rejects(api.platform.stop(), /^StoreOutage: the database is down/);
+  // What stands around the test stops it once more.
+  api.platform.stop = () => Promise.resolve();
+  assert.ok(closed);
+  const said = api.lines.filter((line) => /did not stop as it should/.test(line)).join('');
+  assert.match(said, /the database is down[^]*the file does not close/);
+});
+
 test('API: stopping takes nothing new and finishes what is in flight', async (t) => {
   const api = await startApi(t);
   const { hostname, port } = new URL(api.url);

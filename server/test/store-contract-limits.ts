@@ -124,7 +124,7 @@ export function exerciseLimits(engine: string, prepare: Prepare): void {
     const store = await (await prepare(t)).open();
     const place = await furnish(store);
     const catalog = (await store.settings.catalog(place.workspace))!;
-    await store.settings.deleteWorkspace(place.workspace);
+    await store.settings.deleteWorkspace(place.workspace, NOON + 1);
     const gone = await store.log.accept({ catalog, events: [newEvent('a')], acceptedAt: NOON, trace: null });
     assert.deepEqual(gone, { kind: 'gone' });
     assert.equal(await store.settings.catalog(place.workspace), null);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Accepted, EventsQuery, Store, StoredEvent } from '../src/store/index.ts';
 import {
+  addWebhook,
   addWorkspace,
   furnish,
   mustPublish,
@@ -191,6 +192,31 @@ export function exerciseReading(engine: string, prepare: Prepare): void {
     assert.deepEqual(await list({ state: 'dead' }), ['e1 dead']);
     await store.settings.deleteWebhook({ workspace, target }, true, NOON);
     assert.deepEqual(await list({}), ['e4 dead', 'e3 dead', 'e2 dead', 'e1 dead', 'e0 delivered']);
+  });
+
+  test(`${engine}: R124 what a webhook was rarely sent is found over several pages, and nothing else`, async (t) => {
+    const store = await (await prepare(t)).open({ listWindow: 10 });
+    const place = await furnish(store);
+    const rare = await addWebhook(place, 'rare', 'com.example.rare');
+    const expected: string[] = [];
+    for (let i = 0; i < 4; i++) {
+      await mustPublish(place, someEvents(12, `often${i}-`));
+      await mustPublish(place, [newEvent(`rare${i}`, { type: 'com.example.rare' })]);
+      expected.unshift(`rare${i}`);
+    }
+    for (const limit of [1, 2, 50]) {
+      const seen: string[] = [];
+      let pages = 0;
+      for (let cursor: string | null | undefined; cursor !== null; pages++) {
+        const query = { workspace: place.workspace, webhook: rare.webhook, cursor: cursor ?? null, limit };
+        const page = await store.log.deliveries(query);
+        assert.ok(page.rows.length <= limit);
+        seen.push(...page.rows.map(({ eventId }) => eventId));
+        cursor = page.next;
+      }
+      assert.deepEqual(seen, expected);
+      assert.ok(pages >= 5, `${pages} pages`);
+    }
   });
 
   test(`${engine}: another workspace's numbers find nothing`, async (t) => {

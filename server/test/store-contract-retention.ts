@@ -177,6 +177,16 @@ export function exerciseRetention(engine: string, prepare: Prepare): void {
     );
   });
 
+  test(`${engine}: retention: answers of requests to the installation itself go, too`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    for (let i = 0; i < 3; i++) {
+      await store.settings.claim({ workspace: 0, owner: 'o', key: `k${i}`, bodyHash: 'a' }, NOON + i);
+    }
+    assert.deepEqual(await pruneAll(store, NOON + DAY + 2, { limit: 1 }), [1, 1, 0]);
+    assert.deepEqual(await rowsOf(ground, 0), { idempotency_keys: 1 });
+  });
+
   test(`${engine}: retention: a deleted workspace vanishes from every table, whatever it held, and no other one`, async (t) => {
     const ground = await prepare(t);
     const store = await ground.open({ limits: { fanout: 1, group: 1000 } });
@@ -194,7 +204,7 @@ export function exerciseRetention(engine: string, prepare: Prepare): void {
     const every =
       'attempts deliveries event_types events fanouts idempotency_keys subscriptions webhook_changes webhooks workspaces';
     assert.deepEqual(Object.keys(before).sort(), every.split(' '));
-    await store.settings.deleteWorkspace(gone.workspace);
+    await store.settings.deleteWorkspace(gone.workspace, NOON + 1);
     await pruneAll(store, NOON + 1, { limit: 3 });
     assert.deepEqual(await rowsOf(ground, gone.workspace), {});
     assert.deepEqual(await rowsOf(ground, kept.workspace), before);

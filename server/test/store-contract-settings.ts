@@ -61,11 +61,11 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     await assert.rejects(settings.limitWorkspace(999, limits), refusal('not-found'));
 
     const last = Math.max(...made.map(({ workspace }) => workspace));
-    await settings.deleteWorkspace(last);
+    await settings.deleteWorkspace(last, NOON + 1);
     const nothing = { eventsMs: 1, deliveriesMs: 1, idempotencyMs: 1, changesMs: 1 };
     while ((await store.log.prune(nothing, NOON, 100)) > 0);
     assert.equal((await settings.createWorkspace('again', UNLIMITED, NOON)).workspace, last + 1);
-    await assert.rejects(settings.deleteWorkspace(last), refusal('not-found'));
+    await assert.rejects(settings.deleteWorkspace(last, NOON + 1), refusal('not-found'));
   });
 
   test(`${engine}: a deleted workspace is gone at once for every verb, its name is free, its webhooks are told`, async (t) => {
@@ -76,7 +76,7 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     await mustPublish(place, [newEvent('a')]);
     const told: number[] = [];
     store.on({ webhook: (_workspace, number) => told.push(number) });
-    await settings.deleteWorkspace(workspace);
+    await settings.deleteWorkspace(workspace, NOON + 1);
     assert.deepEqual(told, [target]);
     assert.equal(await settings.workspace({ workspace }), null);
     assert.equal(await settings.catalog(workspace), null);
@@ -269,18 +269,18 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     await settings.fulfil(id, { status: 201, body: '{"a":1}' });
     assert.deepEqual(await settings.claim(id, NOON + 1), { kind: 'answered', status: 201, body: '{"a":1}' });
     assert.deepEqual(await settings.claim({ ...id, bodyHash: 'bb' }, NOON + 1), { kind: 'other-body' });
-    // Answers are kept for good (retention takes them); a claim without one is given up after a minute.
+    // Answers are kept for good (retention takes them); a claim without one is given up after five minutes.
     assert.equal((await settings.claim(id, NOON + 3_600_000)).kind, 'answered');
     const second = { ...id, key: 'second' };
     await settings.claim(second, NOON);
-    assert.equal((await settings.claim(second, NOON + 60_000)).kind, 'running');
-    assert.equal((await settings.claim(second, NOON + 60_001)).kind, 'claimed');
+    assert.equal((await settings.claim(second, NOON + 300_000)).kind, 'running');
+    assert.equal((await settings.claim(second, NOON + 300_001)).kind, 'claimed');
     await settings.fulfil(second, null);
-    assert.equal((await settings.claim(second, NOON + 60_002)).kind, 'claimed');
+    assert.equal((await settings.claim(second, NOON + 300_002)).kind, 'claimed');
     // The first one, long given up, comes to its end after all: what is answered stays answered.
     await settings.fulfil(second, { status: 200, body: 'right' });
     await settings.fulfil(second, { status: 500, body: 'late' });
     await settings.fulfil(second, null);
-    assert.deepEqual(await settings.claim(second, NOON + 60_003), { kind: 'answered', status: 200, body: 'right' });
+    assert.deepEqual(await settings.claim(second, NOON + 300_003), { kind: 'answered', status: 200, body: 'right' });
   });
 }

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { withoutPostgres } from '../../test/kit/postgres.ts';
-import { openStore } from '../src/store/index.ts';
+import { openStore, type Webhook } from '../src/store/index.ts';
 import { makeKey, openKeyring } from '../src/store/keyring.ts';
 import { SCHEMA_VERSION } from '../src/store/migrate.ts';
-import { addWorkspace } from './store-furniture.ts';
+import { addWebhook, addWorkspace } from './store-furniture.ts';
 import { postgresGround, sqliteGround, type Ground, type Prepare } from './store-ground.ts';
 
 /** Tables that every shard holds whole, each with the reason; all others are distributed by their workspace. */
@@ -134,6 +134,38 @@ function exerciseSchema(engine: string, prepare: Prepare): void {
     const rotated = openKeyring({ keys: [makeKey(), ground.key] });
     await (await ground.open({ keyring: rotated })).close();
     await ground.open();
+  });
+
+  test(`${engine}: R71 a new key in front seals everything again, and then the former one can be taken away`, async (t) => {
+    const ground = await prepare(t);
+    const before = await ground.open();
+    const place = { store: before, workspace: await addWorkspace(before) };
+    const webhooks: Webhook[] = [];
+    for (let i = 0; i < 5; i++) webhooks.push(await addWebhook(place, `w${i}`));
+    await before.close();
+    const fresh = makeKey();
+    const both = await ground.open({ keyring: openKeyring({ keys: [fresh, ground.key] }) });
+    const alone = { keyring: openKeyring({ keys: [fresh] }) };
+    assert.equal(await both.settings.reseal(3), 3);
+    await both.close();
+    // Cut short: the former key is still needed, and is asked for.
+    await assert.rejects(
+      ground.open(alone),
+      /the keys do not open this store: a secret is sealed with key [0-9a-f]{8}/,
+    );
+    const again = await ground.open({ keyring: openKeyring({ keys: [fresh, ground.key] }) });
+    const moved: number[] = [];
+    while (moved.at(-1) !== 0) moved.push(await again.settings.reseal(3));
+    assert.deepEqual(moved, [2, 1, 0]);
+    await again.close();
+    const after = await ground.open(alone);
+    for (const { workspace, webhook, revision } of webhooks) {
+      const target = (await after.settings.target({ workspace, target: webhook }))!;
+      assert.equal(target.secrets.secret, 's3cr3tKey');
+      assert.equal(target.webhook.revision, revision);
+    }
+    await after.close();
+    await assert.rejects(ground.open(), /the keys do not open this store/);
   });
 }
 

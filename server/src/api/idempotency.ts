@@ -1,7 +1,7 @@
 // Idempotency-Key: a write that is sent twice acts once (draft-ietf-httpapi-idempotency-key-header).
 import { hash } from 'node:crypto';
 import { refuse } from '../model/problem.ts';
-import type { IdempotencyKey, Settings } from '../store/contract.ts';
+import { StoreOutage, type IdempotencyKey, type Settings } from '../store/contract.ts';
 
 /** RFC 8941 string, or its content bare: visible ASCII and spaces, 1–255 characters. */
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"$/;
@@ -82,9 +82,16 @@ async function actAndKeep<T>(
   try {
     kept = await act();
   } catch (error) {
-    await settings.fulfil(key, null);
+    // What may have been done is not to be done again at once: then the claim stays until it runs out.
+    const mayBeDone = error instanceof StoreOutage && !error.undone;
+    if (!mayBeDone) await settings.fulfil(key, null).catch(unlessOutage);
     throw error;
   }
-  await settings.fulfil(key, { status: kept.status, body: kept.kept });
+  // It is done, whether or not its answer can be kept.
+  await settings.fulfil(key, { status: kept.status, body: kept.kept }).catch(unlessOutage);
   return kept.answer;
+}
+
+function unlessOutage(error: unknown): void {
+  if (!(error instanceof StoreOutage)) throw error;
 }

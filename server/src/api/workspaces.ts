@@ -121,9 +121,9 @@ export const deleteWorkspace = operation<null, null>()({
   params: WorkspaceParams,
   success: { 204: 'It is gone for everybody at once; its rows follow in the background.' },
   reach: 'installation',
-  async handle({ params, key }, tools) {
+  async handle({ params, key, now }, tools) {
     const { workspace } = await find(params.workspace, key, tools);
-    await tools.store.settings.deleteWorkspace(workspace);
+    await tools.store.settings.deleteWorkspace(workspace, now);
     tools.auth.forget();
     return done();
   },

@@ -67,6 +67,8 @@ const BURY_EVERY_MS = 5_000;
 const BURY_CHUNK = 1_000;
 const PRUNE_EVERY_MS = 60_000;
 const PRUNE_CHUNK = 500;
+const RESEAL_EVERY_MS = 3_600_000;
+const RESEAL_CHUNK = 100;
 
 /** The delivering half of the platform. */
 export interface Delivering {
@@ -255,6 +257,7 @@ function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task
     },
     { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
     { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, retention, chunks(on)) },
+    { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(store, on) },
   ];
 }
 
@@ -285,6 +288,11 @@ async function buryAll(store: Store, { on }: Chunks): Promise<void> {
 
 async function expandAll(store: Store, limit: number, { clock, on }: Chunks): Promise<void> {
   while (on() && (await store.log.expandFanouts(limit, clock.now())));
+}
+
+// The rest of a rotation of the keys that seal secrets: once after the start, which is when there are new ones.
+async function resealAll(store: Store, on: () => boolean): Promise<void> {
+  while (on() && (await store.settings.reseal(RESEAL_CHUNK)) > 0);
 }
 
 async function pruneAll(store: Store, retention: Retention, { clock, on }: Chunks): Promise<void> {

@@ -2,6 +2,9 @@
 //
 // Two counters make the version: the installation's (services and types of everybody) and the workspace's own (its
 // types and subscriptions). Whoever changes either moves its counter in the same transaction; every accept compares.
+//
+// What was not asked for lately goes when there is too much of it; all share the types of the installation.
+import { LRUCache } from 'lru-cache';
 import { compileSubscriptions, type Catalog, type CompiledSubscription, type EventType } from '../model/catalog.ts';
 import { compileFilter } from '../model/filter/index.ts';
 import { StoreRefusal } from './contract.ts';
@@ -26,76 +29,114 @@ export async function moveWorkspaceCatalog(tx: Tx, workspace: number): Promise<v
   if (moved === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
 }
 
+/** Types and subscriptions of workspaces that are kept, about; each takes a few hundred bytes, with a filter a few KiB. */
+const MOST_KEPT = 200_000;
+
 /** The cache. */
 export class Catalogs {
   readonly #sql: Sql;
-  readonly #known = new Map<number, Promise<Catalog | null>>();
-  /** The promise by which a catalog was handed out. */
-  readonly #handedOut = new WeakMap<Catalog, Promise<Catalog | null>>();
+  readonly #loading = new Map<number, Promise<Catalog | null>>();
+  readonly #known: LRUCache<number, Catalog>;
+  #installation: Installation | null = null;
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, mostKept = MOST_KEPT) {
     this.#sql = sql;
+    // A catalog too large for the cache alone is kept as if it just fitted: it would be read for every publish.
+    this.#known = new LRUCache({ maxSize: mostKept });
+  }
+
+  /** How many catalogs are kept. */
+  get size(): number {
+    return this.#known.size;
   }
 
   /** The catalog at the newest version known here; null when the workspace is gone. */
   get(workspace: number): Promise<Catalog | null> {
-    let catalog = this.#known.get(workspace);
-    if (!catalog) {
-      catalog = load(this.#sql, workspace);
-      this.#known.set(workspace, catalog);
-      // Neither a failure nor an absence is remembered.
-      const known = catalog;
-      const forget = (): void => this.#forgetOne(workspace, known);
-      known.then((loaded) => (loaded ? void this.#handedOut.set(loaded, known) : forget()), forget);
-    }
-    return catalog;
+    const known = this.#known.get(workspace);
+    if (known) return Promise.resolve(known);
+    const under = this.#loading.get(workspace);
+    if (under) return under;
+    // Neither a failure nor an absence is kept, nor what was forgotten while it was read.
+    const loading: Promise<Catalog | null> = this.#read(workspace)
+      .then((read) => {
+        if (!read) return null;
+        const size = Math.min(read.size, this.#known.maxSize);
+        if (this.#loading.get(workspace) === loading) this.#known.set(workspace, read.catalog, { size });
+        return read.catalog;
+      })
+      .finally(() => {
+        if (this.#loading.get(workspace) === loading) this.#loading.delete(workspace);
+      });
+    this.#loading.set(workspace, loading);
+    return loading;
   }
 
   /** Forgets a catalog that proved stale, unless a newer one is known already: many find it stale at once. */
   forgetStale(catalog: Catalog): void {
-    const known = this.#handedOut.get(catalog);
-    if (known) this.#forgetOne(catalog.workspace, known);
-  }
-
-  #forgetOne(workspace: number, catalog: Promise<Catalog | null>): void {
-    if (this.#known.get(workspace) === catalog) this.#known.delete(workspace);
+    if (this.#known.peek(catalog.workspace) === catalog) this.#known.delete(catalog.workspace);
   }
 
   /** Forgets one workspace's catalog, or all of them. */
   forget(workspace?: number): void {
-    if (workspace === undefined || workspace === 0) this.#known.clear();
-    else this.#known.delete(workspace);
+    if (workspace === undefined || workspace === 0) {
+      this.#known.clear();
+      this.#loading.clear();
+    } else {
+      this.#known.delete(workspace);
+      this.#loading.delete(workspace);
+    }
+  }
+
+  // Read between two readings of the version: when they agree, what was read between them is of that version.
+  async #read(workspace: number): Promise<{ catalog: Catalog; size: number } | null> {
+    for (;;) {
+      const version = await readVersion(this.#sql, workspace);
+      if (!version) return null;
+      const shared = await this.#sharedTypes(version.installation);
+      const own = await this.#sql.read<EventType>(`${EVENT_TYPE} WHERE workspace = $1 ORDER BY type`, [workspace]);
+      const subscriptions = await this.#sql.read<{ webhook: number; type: string; filter: string }>(
+        'SELECT webhook, type, filter FROM subscriptions WHERE workspace = $1',
+        [workspace],
+      );
+      const after = await readVersion(this.#sql, workspace);
+      if (after?.workspace !== version.workspace || after.installation !== version.installation) continue;
+      const catalog = {
+        workspace,
+        token: version.token,
+        version: { installation: version.installation, workspace: version.workspace },
+        types: own.length === 0 ? shared : new Map([...shared, ...own.map((type) => [type.type, type] as const)]),
+        targetsOf: compileSubscriptions(subscriptions.map(compile)),
+      };
+      return { catalog, size: 1 + subscriptions.length + (own.length === 0 ? 0 : catalog.types.size) };
+    }
+  }
+
+  async #sharedTypes(version: number): Promise<Types> {
+    if (this.#installation?.version === version) return this.#installation.types;
+    const rows = await this.#sql.read<EventType>(`${EVENT_TYPE} WHERE workspace = 0 ORDER BY type`);
+    const types = new Map(rows.map((type) => [type.type, type]));
+    // Of this version for certain only when it is still that afterwards.
+    const [now] = await this.#sql.read<{ version: number }>(
+      `SELECT CAST(value AS BIGINT) AS version FROM installation WHERE name = 'catalog'`,
+    );
+    if (now?.version !== version) return types;
+    if (this.#installation?.version !== version) this.#installation = { version, types };
+    return this.#installation.types;
   }
 }
+
+/** The types of the installation at one version of it. */
+interface Installation {
+  version: number;
+  types: Types;
+}
+
+type Types = ReadonlyMap<string, EventType>;
 
 interface Version {
   token: string;
   workspace: number;
   installation: number;
-}
-
-// Read between two readings of the version: when they agree, what was read between them is of that version.
-async function load(sql: Sql, workspace: number): Promise<Catalog | null> {
-  for (;;) {
-    const version = await readVersion(sql, workspace);
-    if (!version) return null;
-    const types = await sql.read<EventType>(`${EVENT_TYPE} WHERE workspace IN (0, $1) ORDER BY workspace, type`, [
-      workspace,
-    ]);
-    const subscriptions = await sql.read<{ webhook: number; type: string; filter: string }>(
-      'SELECT webhook, type, filter FROM subscriptions WHERE workspace = $1',
-      [workspace],
-    );
-    const after = await readVersion(sql, workspace);
-    if (after?.workspace !== version.workspace || after.installation !== version.installation) continue;
-    return {
-      workspace,
-      token: version.token,
-      version: { installation: version.installation, workspace: version.workspace },
-      types: new Map(types.map((type) => [type.type, type])),
-      targetsOf: compileSubscriptions(subscriptions.map(compile)),
-    };
-  }
 }
 
 async function readVersion(sql: Sql, workspace: number): Promise<Version | undefined> {

@@ -246,7 +246,10 @@ export interface Log {
   delivery(key: DeliveryKey): Promise<{ delivery: StoredDelivery; attempts: Attempt[] } | null>;
   /** One delivery ready to be tried by hand, whatever its state; null when it or its event is gone. */
   pending(key: DeliveryKey): Promise<PendingDelivery | null>;
-  /** Takes up to `limit` expired rows away; resolves how many: call again until 0. */
+  /**
+   * Takes up to `limit` expired rows of each table and workspace away; what is open for too long becomes a dead letter.
+   * Resolves how many rows went or were buried: call again until 0.
+   */
   prune(retention: Retention, now: number, limit: number): Promise<number>;
   /** Counts for metrics: open, dead, and the oldest due instant, per workspace. Runs off the hot thread. */
   totals(): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]>;
@@ -401,10 +404,11 @@ export interface OwnedLane {
 
 /** Leases on lanes. */
 export interface Lanes {
-  /** Takes every lane that is free, expired, or whose holder's session is gone; resolves all that this node owns. */
+  /**
+   * Takes every lane that is free, expired, or whose holder's session is gone, and renews what this node has; resolves
+   * all that it owns.
+   */
   take(node: string, now: number, leaseMs: number): Promise<OwnedLane[]>;
-  /** Renews this node's leases; resolves those it still owns. */
-  renew(node: string, now: number, leaseMs: number): Promise<OwnedLane[]>;
   /** Gives all up. */
   release(node: string): Promise<void>;
 }
@@ -649,7 +653,7 @@ export interface Settings {
   createWorkspace(name: string, limits: WorkspaceLimits, now: number): Promise<Workspace>;
   limitWorkspace(workspace: number, limits: WorkspaceLimits): Promise<Workspace>;
   /** Deletes a workspace with all it holds (rows go in chunks, the workspace at once). */
-  deleteWorkspace(workspace: number): Promise<void>;
+  deleteWorkspace(workspace: number, now: number): Promise<void>;
 
   services(): Promise<Service[]>;
   /** Makes a service; the same again is harmless (R49). */
@@ -690,6 +694,12 @@ export interface Settings {
   deleteKey(key: string): Promise<void>;
   /** The key with this SHA-256 hash (hex), or null. */
   findKey(hash: string): Promise<ApiKey | null>;
+
+  /**
+   * Seals up to `limit` secrets again that a former key has sealed; resolves how many: call again until 0. Then the
+   * former key can be taken away.
+   */
+  reseal(limit: number): Promise<number>;
 
   /** Claims an `Idempotency-Key` for a request with this body hash, or tells what became of the first one. */
   claim(key: IdempotencyKey, now: number): Promise<IdempotencyClaim>;

@@ -10,7 +10,8 @@ import { migrate } from './migrate.ts';
 import { makeOperations } from './operations.ts';
 import { openPostgres } from './postgres.ts';
 import { prune } from './prune.ts';
-import { delivery, deliveries, event, events, headOf, totals } from './reading.ts';
+import { delivery, deliveries, event, events, headOf, WINDOW, totals } from './reading.ts';
+import { reseal } from './resealing.ts';
 import { settle } from './settle.ts';
 import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
@@ -29,6 +30,8 @@ export interface StoreOptions {
   /** This process, by a name no other has: the holder of its lanes. */
   node: string;
   limits: AcceptLimits;
+  /** Numbers that one filtered page of a list looks through at most; a test makes it small. */
+  listWindow?: number;
   /** Connections to PostgreSQL, how long one may take to open, and how long a statement may run. */
   connections: number;
   connectTimeoutMs?: number;
@@ -58,7 +61,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return assemble(sql, options);
 }
 
-function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
+function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: StoreOptions): Store {
   const listeners = new Listeners(onError);
   const catalogs = new Catalogs(sql);
   const acceptor = makeAcceptor(sql, listeners, limits);
@@ -75,10 +78,10 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
     expedite: (target, now) => expedite(sql, target, now),
     bury: (limit) => bury(sql, limit),
     expandFanouts: makeExpander(sql, listeners),
-    events: (query) => events(sql, query),
+    events: (query) => events(sql, query, listWindow),
     event: (workspace, number) => event(sql, workspace, number),
     head: (workspace) => headOf(sql, workspace),
-    deliveries: (query) => deliveries(sql, query),
+    deliveries: (query) => deliveries(sql, query, listWindow),
     delivery: (key) => delivery(sql, key),
     pending: (key) => pending(sql, key),
     prune: (retention, now, limit) => prune(sql, { retention, now, limit }),
@@ -92,6 +95,7 @@ function assemble(sql: Sql, { keyring, limits, onError }: StoreOptions): Store {
     ...makeSubscriptionVerbs(parts),
     ...makeKeyVerbs(sql),
     ...makeIdempotencyVerbs(sql),
+    reseal: (limit) => reseal(sql, keyring, limit),
   };
   return {
     log,

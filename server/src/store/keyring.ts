@@ -32,6 +32,8 @@ export interface Keyring {
   open(sealed: string, context: string): string;
   /** Was it sealed with another key than the first? Then sealing it again finishes a rotation. */
   isStale(sealed: string): boolean;
+  /** What all begins with that was sealed with the first key, so that a query finds the rest. */
+  readonly freshPrefix: string;
   /** A known value, sealed: kept in the store on its first start. */
   makeCanary(): string;
   /** Why these keys do not open the store that keeps this canary, in words; null when they do. */
@@ -92,6 +94,7 @@ function keyring(keys: ReadonlyMap<string, KeyObject>): Keyring {
       return unseal({ key, id, box, context });
     },
     isStale: (sealed) => parse(sealed).id !== firstId,
+    freshPrefix: `${FORMAT}.${firstId}.`,
     makeCanary: () => ring.seal(CANARY, CANARY_CONTEXT),
     checkCanary(canary) {
       try {

@@ -55,8 +55,11 @@ export function makeKeyVerbs(sql: Sql): KeyVerbs {
   };
 }
 
-/** A claim whose request never ended (the process died) is given up after this long. */
-const CLAIM_EXPIRES_MS = 60_000;
+/**
+ * A claim whose request never ended (the process died) is given up after this long: more than twice the longest request,
+ * a retry by hand of 120 s, for what is given up too early is done twice.
+ */
+const CLAIM_EXPIRES_MS = 300_000;
 
 /** The verbs about idempotency. */
 export function makeIdempotencyVerbs(sql: Sql): IdempotencyVerbs {

@@ -21,7 +21,6 @@ export function makeLanes(sql: Sql): Lanes {
       const gone = await goneHolders(sql, lease);
       return sql.write((tx) => take(sql, tx, { ...lease, gone }));
     },
-    renew: (node, now, leaseMs) => sql.write((tx) => renew(sql, tx, { node, now, leaseMs })),
     release: async (node) => {
       await sql.write((tx) => tx.run('UPDATE lanes SET node = NULL, leased_until = 0 WHERE node = $1', [node]));
     },

@@ -7,7 +7,7 @@ import type { DeliveriesQuery, EventsPage, EventsQuery, Page, StoredDelivery, St
 import { STATE, type Sql, type Value } from './sql.ts';
 
 /** Numbers that one filtered page looks through at most: a rare type in a long log costs pages, not seconds. */
-const WINDOW = 50_000;
+export const WINDOW = 50_000;
 
 const EVENT = `SELECT workspace, event, accepted_at AS "acceptedAt", source, id, type, note, trace, envelope FROM events`;
 
@@ -36,11 +36,11 @@ class Where {
  * The `events` verb. Positions are in commit order, and everything up to the head read first is committed: a reader
  * that continues after `cursor` skips nothing.
  */
-export async function events(sql: Sql, query: EventsQuery): Promise<EventsPage> {
+export async function events(sql: Sql, query: EventsQuery, window: number): Promise<EventsPage> {
   const head = await headOf(sql, query.workspace);
   const forward = query.order === 'oldest-first';
   const from = query.cursor ?? (forward ? 0 : head + 1);
-  const bound = forward ? Math.min(head, from + WINDOW) : Math.max(0, from - 1 - WINDOW);
+  const bound = forward ? Math.min(head, from + window) : Math.max(0, from - 1 - window);
   const where = new Where()
     .and('workspace = ?', query.workspace)
     .and(forward ? 'event > ?' : 'event < ?', from)
@@ -105,7 +105,7 @@ const DELIVERY = `
  * sent is looked for in the log itself, a window of events per page: an index for it cost every delivery a third of its
  * writing.
  */
-export async function deliveries(sql: Sql, query: DeliveriesQuery): Promise<Page<StoredDelivery>> {
+export async function deliveries(sql: Sql, query: DeliveriesQuery, window: number): Promise<Page<StoredDelivery>> {
   const { state } = query;
   // A plus keeps an index from being used. What is open or dead is little among what was delivered: it is found by the
   // index of its state and then sorted, or a list of nothing would be looked for in the whole log.
@@ -119,7 +119,7 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery): Promise<Page
   let bound = 0;
   if (query.webhook !== undefined && query.event === undefined && few === '') {
     const from = after?.[0] ?? (await headOf(sql, query.workspace));
-    bound = Math.max(0, from - WINDOW);
+    bound = Math.max(0, from - window);
     where.and('k.event > ?', bound);
   }
   if (after) where.and(`(${few}k.event, k.target, k.copy) < (?, ?, ?)`, ...after);

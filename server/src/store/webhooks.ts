@@ -168,8 +168,8 @@ function webhookOf({
   };
 }
 
-// Bound to its webhook: a ciphertext copied to another row does not open.
-function contextOf({ workspace, webhook }: { workspace: number; webhook: number }): string {
+/** What a webhook's sealed secrets are bound to: a ciphertext copied to another row does not open. */
+export function contextOf({ workspace, webhook }: { workspace: number; webhook: number }): string {
   return `webhook ${workspace} ${webhook}`;
 }
 

@@ -49,8 +49,8 @@ export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs, listeners: List
     },
     createWorkspace: (name, limits, now) => sql.write((tx) => createWorkspace(sql, tx, { name, limits, now })),
     limitWorkspace: (workspace, limits) => sql.write((tx) => limitWorkspace(tx, workspace, limits)),
-    deleteWorkspace: async (workspace) => {
-      const webhooks = await sql.write((tx) => deleteWorkspace(tx, workspace));
+    deleteWorkspace: async (workspace, now) => {
+      const webhooks = await sql.write((tx) => deleteWorkspace(tx, workspace, now));
       catalogs.forget(workspace);
       for (const webhook of webhooks) listeners.tell('webhook', workspace, webhook);
     },
@@ -107,11 +107,11 @@ async function limitWorkspace(tx: Tx, workspace: number, limits: WorkspaceLimits
 
 // The row stays as a mark until retention has taken the log away; its name is free again at once. Resolves the numbers
 // of the webhooks that went with it.
-async function deleteWorkspace(tx: Tx, workspace: number): Promise<number[]> {
+async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<number[]> {
   const changed = await tx.run(
-    `UPDATE workspaces SET deleted_at = created_at, name = name || ' (deleted ' || token || ')', catalog = catalog + 1
+    `UPDATE workspaces SET deleted_at = $2, name = name || ' (deleted ' || token || ')', catalog = catalog + 1
      WHERE workspace = $1 AND deleted_at IS NULL`,
-    [workspace],
+    [workspace, now],
   );
   if (changed === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
   const webhooks = await tx.all<{ webhook: number }>('SELECT webhook FROM webhooks WHERE workspace = $1', [workspace]);
