@@ -341,7 +341,7 @@ function exercise(engine: string, prepare: Prepare): void {
       left.map(({ operation }) => operation),
       [kept.operation],
     );
-    await store.settings.deleteWorkspace(workspace);
+    await store.settings.deleteWorkspace(workspace, NOON);
     assert.deepEqual(await ground.query('SELECT operation FROM operations'), []);
   });
 
