@@ -129,6 +129,7 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
     uuid: randomUUID,
     userAgent,
     allowAddresses: config.targets.allowAddresses,
+    proxy: config.delivery.proxy,
     plan: { delaysMs: config.delivery.retryDelaysMs, jitter: config.delivery.jitter },
     timeoutMs: config.delivery.timeoutMs,
     window: config.delivery.window,

@@ -208,6 +208,30 @@ test('the store: SQLite in the data folder or elsewhere, or PostgreSQL with its 
   });
 });
 
+test('a proxy is an http URL with host and port; its password is never printed', (t) => {
+  const at = folder(t);
+  const load = (proxy: string) => loadConfig({ folder: at, env: { BELLWIRE_DELIVERY_PROXY: proxy } });
+  const loaded = load('http://bell:hunt%3Aer2@proxy.example:3128');
+  const authorization = `Basic ${Buffer.from('bell:hunt:er2').toString('base64')}`;
+  assert.deepEqual(loaded.config.delivery.proxy, { hostname: 'proxy.example', port: 3128, authorization });
+  assert.match(describeConfig(loaded), /^delivery\.proxy = http:\/\/\*\*\*@proxy\.example:3128 /m);
+  const { hostname, port } = load('http://[::1]:80').config.delivery.proxy!;
+  assert.deepEqual([hostname, port], ['::1', 80]);
+  assert.equal(load('none').config.delivery.proxy, null);
+  for (const bad of [
+    'https://bell:hunter2@h:1',
+    'socks5://h:1',
+    'bell:hunter2@h:1',
+    'http://h:1/x',
+    'http://%ff:hunter2@h',
+    'h:1',
+  ]) {
+    const faults = faultsOf({ folder: at, env: { BELLWIRE_DELIVERY_PROXY: bad } }).join();
+    assert.match(faults, /^delivery\.proxy must be http:\/\/<host>:<port> or /);
+    assert.ok(!faults.includes('hunter2'), faults);
+  }
+});
+
 test('secrets print as set or unset, also in refusals', (t) => {
   const at = folder(t);
   const env = {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isMap, parseDocument } from 'yaml';
 import { didYouMean } from '../model/near-names.ts';
 import { layer, type Door, type Layer, type Origin } from './layers.ts';
-import { createReader, type Reader, type Reading } from './reader.ts';
+import { createReader, type ProxyAddress, type Reader, type Reading } from './reader.ts';
 
 /** Everything that can be set; `bellwire.default.yaml` tells what each means. Spans in ms, sizes in bytes. */
 export interface Config {
@@ -48,6 +48,8 @@ export interface Config {
     queuePerWebhook: number;
     queueBytes: number;
     settleDelayMs: number;
+    /** The outbound proxy, or null: straight. */
+    proxy: ProxyAddress | null;
   };
   limits: { eventBytes: number; requestBytes: number; bodyBytes: number; fanout: number };
   schemas: { vetTimeoutMs: number; checkTimeoutMs: number };
@@ -229,6 +231,7 @@ function composeDelivery(read: Reader): Config['delivery'] {
     queuePerWebhook: read.integer('delivery.queuePerWebhook', { min: 1, max: 10_000_000 }),
     queueBytes: read.size('delivery.queue', { min: 1_024 }),
     settleDelayMs: read.span('delivery.settleDelay', { max: 10_000 }),
+    proxy: read.optionalProxy('delivery.proxy'),
   };
 }
 

@@ -40,9 +40,19 @@ export interface Reader {
   secretList(path: string): string[];
   /** `sqlite:`, `sqlite:<path>`, or a PostgreSQL URL. */
   storeAddress(path: string): string;
+  /** An HTTP proxy, or null. */
+  optionalProxy(path: string): ProxyAddress | null;
   /** Adds a fault of a value that was read. */
   refuse(path: string, reason: string): void;
   readings(): readonly Reading[];
+}
+
+/** Where a proxy is, and what to say to be let through. */
+export interface ProxyAddress {
+  hostname: string;
+  port: number;
+  /** The value of `Proxy-Authorization` (RFC 7617), or null. */
+  authorization: string | null;
 }
 
 /** Words for ranges that people would otherwise have to look up. */
@@ -89,6 +99,7 @@ export function createReader(layers: readonly Layer[], faults: string[]): Reader
     addresses: (path) => read(path, listOf(ADDRESS)).flat(),
     secretList: (path) => read(path, { ...listOf({ wanted: 'text', standIn: '', parse: toText }), show: setOrUnset }),
     storeAddress: (path) => read(path, STORE),
+    optionalProxy: (path) => read(path, optional(PROXY)),
     refuse(path, reason) {
       const reading = readings.get(path);
       faults.push(`${path} ${reason} (${reading?.text}, ${reading?.origin})`);
@@ -153,8 +164,40 @@ const STORE: Kind<string> = {
       .replace(/(password=)[^&]*/i, '$1***'),
 };
 
+const PROXY: Kind<ProxyAddress> = {
+  wanted: 'http://<host>:<port> or http://<user>:<password>@<host>:<port>',
+  standIn: { hostname: '', port: 0, authorization: null },
+  parse(raw) {
+    const url = URL.parse(toText(raw) ?? '');
+    if (url?.protocol !== 'http:' || url.hostname === '' || url.search + url.hash !== '') return undefined;
+    if (url.pathname !== '/') return undefined;
+    const credentials = proxyCredentials(url);
+    if (credentials === undefined) return undefined;
+    // Port 80 is the protocol's own, which the URL drops.
+    return { hostname: bareHost(url), port: Number(url.port || 80), authorization: credentials };
+  },
+  show: (raw) => shown(raw).replace(/^(\w+:\/\/)?.*@/s, '$1***@'),
+};
+
+// Null without any; undefined when they cannot be decoded.
+function proxyCredentials({ username, password }: URL): string | null | undefined {
+  if (username === '' && password === '') return null;
+  try {
+    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return `Basic ${Buffer.from(pair).toString('base64')}`;
+  } catch {
+    return undefined;
+  }
+}
+
+// An IPv6 literal stands in brackets in a URL, and without them everywhere else.
+function bareHost({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
 function optional<Value>(kind: Kind<Value>): Kind<Value | null> {
   return {
+    ...kind,
     wanted: `${kind.wanted}, or null`,
     standIn: null,
     parse: (raw) => (raw === null || raw === 'none' || raw === 'null' ? null : kind.parse(raw)),

@@ -13,7 +13,7 @@ import { LaneKeeper } from './lane-keeper.ts';
 import { createSender } from './oauth/index.ts';
 import { OperationRunner } from './operations.ts';
 import { Room } from './line.ts';
-import { createTransport, type Transport, type TransportStats } from './transport/index.ts';
+import { createTransport, type ProxySetting, type Transport, type TransportStats } from './transport/index.ts';
 import { Upkeep, type Task } from './upkeep.ts';
 import type { WindowLimits } from '../model/window.ts';
 
@@ -28,6 +28,8 @@ export interface DeliveringOptions {
   uuid: () => string;
   userAgent: string;
   allowAddresses: readonly string[];
+  /** Everything that is sent goes through it; null or left out: straight. */
+  proxy?: ProxySetting | null;
   plan: RetryPlan;
   timeoutMs: number;
   window: WindowLimits;
@@ -95,6 +97,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   const transport = createTransport({
     guard,
     userAgent,
+    proxy: options.proxy ?? null,
     maxSockets: concurrency + challenge.concurrency,
     // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
     maxSocketsPerOrigin: concurrency + challenge.concurrency,
