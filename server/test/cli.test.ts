@@ -135,6 +135,11 @@ test('the CLI: every command explains itself in the same words', async () => {
     const { stdout } = await outside(group, '--help');
     assert.ok(!stdout.includes('help [command]'), stdout);
     assert.match(stdout, /-h, --help +Explain a command/);
+    assert.match(stdout, /Also --url, --key, --workspace and --json: see bellwire --help\.\n$/);
+    assert.ok(
+      stdout.split('\n').every((line) => line.length <= 80),
+      stdout,
+    );
   }
 });
 

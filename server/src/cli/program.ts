@@ -110,14 +110,19 @@ function programOf({ terminal, version }: Pick<Session, 'terminal' | 'version'>)
     .addOption(new Option('--key <key>', 'API key (BELLWIRE_KEY; else the admin key beside the data)'))
     .addOption(new Option('--workspace <name>', 'Workspace to act on (BELLWIRE_WORKSPACE)'))
     .addOption(new Option('--json', 'Machine output: one JSON document per line'))
-    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(terminal.stdout.columns ?? 80, 100) })
+    .configureHelp({ helpWidth: Math.min(terminal.stdout.columns ?? 80, 100) })
     .configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),
       // What is wrong is told in one line, by us.
       writeErr: () => undefined,
     })
     .exitOverride()
-    .addHelpText('after', '\nEverything about a command: bellwire <command> --help. Exit codes: docs/cli.md.');
+    .addHelpText('after', '\nEverything about a command: bellwire <command> --help. Exit codes: docs/cli.md.')
+    .addHelpText('afterAll', ({ command }) => {
+      if (command === program) return '';
+      const isAlone = COMMANDS[nameOf(command).split(' ')[1] ?? '']?.alone === true;
+      return `\nAlso ${isAlone ? '' : '--url, --key, --workspace and '}--json: see bellwire --help.`;
+    });
 }
 
 function checkAlone(command: Command, { url, key, workspace }: CommonOptions): void {

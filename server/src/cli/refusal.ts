@@ -12,6 +12,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   scopes: 'scope',
   workspaces: 'for',
   datacontenttype: 'contentType',
+  headers: 'header',
 };
 
 /** A refusal, retold. */

@@ -12,10 +12,10 @@ export const verifyHash: Declare = (command, run) => {
       'after',
       [
         '',
-        'It prints the lower-case hex HMAC-SHA256 of the challenge under the secret: what a handler',
-        'answers as {"verification":"…"}. With --json it prints that very body.',
-        'Out of the shell’s history: bellwire verify-hash CHALLENGE < secret.txt (one line break at',
-        'its end does not count), or without redirection, then it asks.',
+        'It prints the lower-case hex HMAC-SHA256 of the challenge under the secret: what',
+        'a handler answers as {"verification":"…"}. With --json it prints that very body.',
+        'Out of the shell’s history: bellwire verify-hash CHALLENGE < secret.txt (one line',
+        'break at its end does not count), or without redirection, then it asks.',
       ].join('\n'),
     )
     .action(run(compute));
