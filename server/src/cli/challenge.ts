@@ -19,10 +19,7 @@ export const challenge: Declare = (command, run) => {
     .option('--secret <secret>', 'The shared secret; left out, it is read from stdin or asked for')
     .option('--request <text>', 'The challengeRequest; a fresh UUID when left out')
     .option('--source <uri>', `The source (${DEFAULT_CHALLENGE_SOURCE})`)
-    .addHelpText(
-      'after',
-      '\nExit code 0: the answer is right, a platform with this secret would make the webhook active.',
-    )
+    .addHelpText('after', '\nExit code 0: right; a platform with this secret would make the webhook active.')
     .action(run(ask));
 };
 
