@@ -7,6 +7,7 @@ import type { Catalog, EventType } from '../model/catalog.ts';
 import {
   decodeRequest,
   faultStatus,
+  MAX_BATCH_EVENTS,
   type Decoded,
   type Fault,
   type PublishedEvent,
@@ -34,7 +35,10 @@ export const publish = operation<CloudEvent, PublishOut>()({
   success: { 202: 'Committed.' },
   consumes: {
     'application/cloudevents+json': CloudEvent,
-    'application/cloudevents-batch+json': Type.Array(CloudEvent, { maxItems: 10_000, examples: [[CLOUD_EVENT]] }),
+    'application/cloudevents-batch+json': Type.Array(CloudEvent, {
+      maxItems: MAX_BATCH_EVENTS,
+      examples: [[CLOUD_EVENT]],
+    }),
     '*/*': Type.Unknown({ description: 'Binary mode: the data as it is, the attributes as `ce-` headers.' }),
   },
   quiet: true,

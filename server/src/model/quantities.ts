@@ -52,15 +52,6 @@ export function parseSize(value: string | number): number | null {
   return whole(Number(match[1]) * (SIZES[(match[2] ?? 'b').toLowerCase()] as number));
 }
 
-/** The text of a size in its largest whole unit of 1,024: `262144` → `256KiB`. */
-export function formatSize(bytes: number): string {
-  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
-    const length = SIZES[unit.toLowerCase()] as number;
-    if (bytes >= length && bytes % length === 0) return `${bytes / length}${unit}`;
-  }
-  return `${bytes}B`;
-}
-
 function whole(value: number): number | null {
   return Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

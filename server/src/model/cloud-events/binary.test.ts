@@ -1,15 +1,16 @@
 // Binary mode: headers decoded by the rules of the HTTP binding, envelopes composed around the very bytes of the body.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DEFAULT_EVENT_LIMITS, decodeRequest, encodeBinary, readEnvelope } from './index.ts';
+import { decodeRequest, encodeBinary, readEnvelope } from './index.ts';
 import type { EventLimits, Fault, PublishedEvent } from './index.ts';
 import { decodeHeaderValue, encodeHeaderValue } from './headers.ts';
 
+const LIMITS: EventLimits = { eventBytes: 256 * 1_024, requestBytes: 4 * 1_024 * 1_024 };
 const REQUIRED = ['ce-specversion', '1.0', 'ce-id', '1', 'ce-source', '/s', 'ce-type', 't'];
 
 type Given = { headers?: string[]; contentType?: string; body?: string | Uint8Array; limits?: EventLimits };
 
-function decode({ headers = REQUIRED, contentType, body = '', limits = DEFAULT_EVENT_LIMITS }: Given) {
+function decode({ headers = REQUIRED, contentType, body = '', limits = LIMITS }: Given) {
   const rawHeaders = contentType === undefined ? headers : [...headers, 'Content-Type', contentType];
   return decodeRequest({ contentType, rawHeaders, body: typeof body === 'string' ? Buffer.from(body) : body, limits });
 }
@@ -131,7 +132,7 @@ test('wire 4: duplicate headers are refused, whatever their case and the mode', 
         contentType,
         rawHeaders: headers,
         body: Buffer.from('{}'),
-        limits: DEFAULT_EVENT_LIMITS,
+        limits: LIMITS,
       });
       assert.ok(!decoded.ok);
       assert.deepEqual(
@@ -146,7 +147,7 @@ test('wire 4: duplicate headers are refused, whatever their case and the mode', 
 test('wire 4: a structured event may repeat its attributes in headers, which are then not read', () => {
   const body = Buffer.from('{"specversion":"1.0","id":"body","source":"/s","type":"t"}');
   const contentType = 'application/cloudevents+json';
-  const decoded = decodeRequest({ contentType, rawHeaders: ['ce-id', 'header'], body, limits: DEFAULT_EVENT_LIMITS });
+  const decoded = decodeRequest({ contentType, rawHeaders: ['ce-id', 'header'], body, limits: LIMITS });
   assert.ok(decoded.ok && decoded.mode === 'structured' && decoded.events[0]?.id === 'body');
 });
 

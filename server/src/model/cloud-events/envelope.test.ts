@@ -4,18 +4,17 @@ import test from 'node:test';
 import fc from 'fast-check';
 import {
   BATCH_CONTENT_TYPE,
-  DEFAULT_EVENT_LIMITS,
   STRUCTURED_CONTENT_TYPE,
   composeEvent,
-  dataSpan,
   decodeRequest,
   encodeBatch,
   encodeBinary,
   readEnvelope,
 } from './index.ts';
+import { dataSpan } from './envelope.ts';
 import type { Decoded, Header, PublishedEvent } from './index.ts';
 
-const limits = DEFAULT_EVENT_LIMITS;
+const limits = { eventBytes: 256 * 1_024, requestBytes: 4 * 1_024 * 1_024 };
 
 function decode(contentType: string | undefined, body: Uint8Array, headers: Header[] = []): Decoded {
   return decodeRequest({ contentType, rawHeaders: headers.flat(), body, limits });

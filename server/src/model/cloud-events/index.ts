@@ -5,11 +5,11 @@
 export type { Attributes, AttributeValue } from './attributes.ts';
 export { decodeRequest } from './decode.ts';
 export type { Decoded, EventRequest } from './decode.ts';
-export { composeEvent, dataSpan, encodeBatch, encodeBinary, readEnvelope } from './envelope.ts';
+export { composeEvent, encodeBatch, encodeBinary, readEnvelope } from './envelope.ts';
 export type { EventToCompose, Header, PublishedEvent } from './envelope.ts';
 export { faultCodes, faultStatus } from './faults.ts';
 export type { Fault, FaultCode } from './faults.ts';
-export { DEFAULT_EVENT_LIMITS, MAX_BATCH_EVENTS } from './limits.ts';
+export { MAX_BATCH_EVENTS } from './limits.ts';
 export type { EventLimits } from './limits.ts';
 export { BATCH_CONTENT_TYPE, STRUCTURED_CONTENT_TYPE } from './media.ts';
 export { parseDateTime } from './time.ts';

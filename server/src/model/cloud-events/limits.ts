@@ -1,11 +1,8 @@
 // How large, how deep and how many: the bounds on what one request may bring.
 import type { FaultList } from './faults.ts';
 
-/** Limits in bytes: of one event as structured JSON, and of a request's body. */
+/** Limits in bytes: of one event as structured JSON (CloudEvents asks that 64 KiB pass), and of a request's body. */
 export type EventLimits = { eventBytes: number; requestBytes: number };
-
-/** 256 KiB per event, 4 MiB per request. CloudEvents asks that events of 64 KiB pass. */
-export const DEFAULT_EVENT_LIMITS: EventLimits = { eventBytes: 256 * 1_024, requestBytes: 4 * 1_024 * 1_024 };
 
 /** Objects and arrays nest at most this deep, the event's own object counted. */
 export const MAX_DEPTH = 128;

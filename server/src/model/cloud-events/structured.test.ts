@@ -1,9 +1,10 @@
 // Structured and batched mode: what is accepted, kept to the byte, and refused with all its faults.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DEFAULT_EVENT_LIMITS, MAX_BATCH_EVENTS, decodeRequest, faultStatus } from './index.ts';
+import { MAX_BATCH_EVENTS, decodeRequest, faultStatus } from './index.ts';
 import type { Decoded, EventLimits, Fault, PublishedEvent } from './index.ts';
 
+const LIMITS: EventLimits = { eventBytes: 256 * 1_024, requestBytes: 4 * 1_024 * 1_024 };
 const STRUCTURED = 'application/cloudevents+json';
 const BATCH = 'application/cloudevents-batch+json';
 
@@ -11,11 +12,7 @@ const BATCH = 'application/cloudevents-batch+json';
 const auditLog =
   '{ "specversion": "1.0", "id": "uJoQ5JMB_HAPiq2sSllt", "source": "//global.api.greenlake.hpe.com/audit-log", "type": "com.hpe.greenlake.audit-log.v1.logs.created", "datacontenttype": "application/json", "dataschema": "https://developer.greenlake.hpe.com/docs/greenlake/services/audit-logs/public/catalog/audit-log-event-latest/paths/Audit%20Log%20Created/post/", "time": "2024-12-20T12:34:53.161Z", "data": { "id": "uJoQ5JMB_HAPiq2sSllt", "user": { "username": "john.doe@hpedev.io" }, "workspace": { "id": "3009de2825f211ec8a84fedebcb4a754", "workspace_name": null, "workspace_type": null }, "application": { "id": "00000000-0000-0000-0000-000000000000" }, "category": "user_management", "description": "User john.doe@hpedev.io logged out", "created_at": 1734698093161, "updated_at": 1734698093161, "additional_info": { "ip_address": "194.9.99.5", "account_name": "HPEDEV -GLCP- Hackshack", "ip_address_str": "1.1.1.1" }, "has_details": false } }';
 
-function decode(
-  body: string | Uint8Array,
-  contentType: string = STRUCTURED,
-  limits: EventLimits = DEFAULT_EVENT_LIMITS,
-): Decoded {
+function decode(body: string | Uint8Array, contentType: string = STRUCTURED, limits: EventLimits = LIMITS): Decoded {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const rawHeaders = ['Host', 'localhost', 'Content-Type', contentType];
   return decodeRequest({ contentType, rawHeaders, body: bytes, limits });
@@ -154,7 +151,7 @@ test('wire 4: what announces no CloudEvents JSON is an unsupported media type', 
     contentType: undefined,
     rawHeaders: [],
     body: Buffer.from(event()),
-    limits: DEFAULT_EVENT_LIMITS,
+    limits: LIMITS,
   });
   assert.ok(!none.ok && /without a Content-Type/.test(none.faults[0]?.message ?? ''));
 });
