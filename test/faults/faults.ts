@@ -167,6 +167,8 @@ function clockSteps({ engine, postgres, seed }: Setting): Promise<Sum> {
     for (const step of [HOUR_MS, -HOUR_MS, -HOUR_MS, HOUR_MS]) {
       await ground.publish(1000);
       (await ground.platform).turnClock(step);
+      // A step is looked for once a second; two within one are none.
+      await wait(1_500);
     }
     await ground.publish(1000);
   });

@@ -289,10 +289,11 @@ class ConnectionPool implements ExchangeOwner {
     this.#isSweeping = true;
     const dueAt = performance.now() + TICK_MS;
     setTimeout(() => {
-      // Late means that this process stood still (stopped, swapped out, collecting garbage). What was answered meanwhile
-      // lies in the kernel: it is read before anything expires.
-      if (performance.now() - dueAt > LATE_MS) setImmediate(() => this.#sweep());
-      else this.#sweep();
+      // Late means that this process stood still (stopped, swapped out, collecting garbage). That time was nobody's to
+      // answer in: what was under way may not even have been written, and what was answered has not been read yet.
+      const lateMs = performance.now() - dueAt;
+      if (lateMs > LATE_MS) for (const exchange of this.#pending) exchange.expiresAt += lateMs;
+      this.#sweep();
     }, TICK_MS);
   }
 
