@@ -6,7 +6,7 @@ import { describeOutcome, type Outcome } from './model/outcome.ts';
 import { refuse } from './model/problem.ts';
 import { isSuccess } from './model/retry.ts';
 import { shownState } from './model/webhook.ts';
-import type { Settings, TargetKey } from './store/contract.ts';
+import type { Settings } from './store/contract.ts';
 
 /** The port, and where the engine reports its attempts to. */
 export interface JoinedPort {
@@ -43,7 +43,9 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
         const result = await engine().retry(key);
         if (result.kind === 'gone') return null;
         if (result.kind === 'held') {
-          const state = await stateOf(settings, key);
+          const webhook = await settings.webhook(key.workspace, key.target);
+          if (webhook?.mode === 'pull') throw refuse('wrong-state', 'It is fetched by its subscriber, not sent.');
+          const state = webhook ? shownState(webhook.intent, webhook.health) : 'gone';
           throw refuse('wrong-state', `The webhook is ${state}: nothing is sent to it until it is active again.`);
         }
         if (result.kind !== 'tried') throw refuse('wrong-state', NOT_TRIED[result.kind]);
@@ -73,11 +75,6 @@ function outcomeOf(
   error: string | null,
 ): Awaited<ReturnType<EnginePort['test']>>['outcome'] {
   return { ok: error === null, status, durationMs: Math.round(durationMs), error };
-}
-
-async function stateOf(settings: Settings, { workspace, target }: TargetKey): Promise<string> {
-  const webhook = await settings.webhook(workspace, target);
-  return webhook ? shownState(webhook.intent, webhook.health) : 'gone';
 }
 
 function settledOf({ delivery, attempt: made, state }: AttemptEnd): SettledAttempt {

@@ -117,7 +117,7 @@ async function putFirstTypes(settings: Settings, now: number): Promise<void> {
 }
 
 async function registerKey(settings: Settings, adminKey: string, now: number): Promise<void> {
-  const scopes = ['publish', 'read', 'manage'] as const;
+  const scopes = ['publish', 'read', 'manage', 'pull'] as const;
   const key = `key_${randomBytes(8).toString('hex')}`;
   const rest = { name: 'admin', scopes, workspaces: null, service: null, createdAt: now };
   await settings.createKey({ key, ...rest }, hashKey(adminKey));

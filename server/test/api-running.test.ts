@@ -231,7 +231,10 @@ test('OpenAPI: real answers are what the document says', async (t) => {
   const accepted = await api.expect(202, 'POST /v1/events', { body: auditEvent(), headers: STRUCTURED });
   const { event } = (accepted['accepted'] as { event: string }[])[0]!;
   const [delivery] = (await api.expect(200, 'GET /v1/deliveries'))['items'] as { id: string }[];
+  const replay = { body: { type: AUDIT } };
+  const begun = await api.expect(202, `POST /v1/webhooks/${String(webhook['id'])}/replay`, replay);
   const values: Record<string, string> = {
+    '{operation}': begun['id'] as string,
     '{service}': 'hpe-greenlake-platform',
     '{type}': AUDIT,
     '{workspace}': 'default',

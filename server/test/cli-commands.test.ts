@@ -194,7 +194,7 @@ test('keys: made once, listed without themselves, gone when removed', async () =
   const [made] = await json('keys add publisher --scope publish,read --for default --service hpe-greenlake-platform');
   assert.deepEqual([made?.['scopes'], made?.['service']], [['publish', 'read'], 'hpe-greenlake-platform']);
   const all = await ok('keys list');
-  assert.match(all, /admin +publish read manage +all/);
+  assert.match(all, /admin +publish read manage pull +all/);
   assert.ok(!all.includes(key));
   assert.match(await ok(`keys rm ${String(made?.['id'])}`), /who uses it is refused from now on/);
 });

@@ -61,6 +61,7 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
     const token = (await settings.workspace({ workspace }))!.token;
     const expected: Webhook = {
       ...rest,
+      mode: 'push',
       webhook: made.webhook,
       token,
       bucket: made.bucket,

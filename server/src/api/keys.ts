@@ -9,7 +9,11 @@ import { created, done, isAdmin, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
 import { absent, Instant, instant, orNull, pageOf, PageQuery } from './wire.ts';
 
-const Scopes = Type.Array(Type.Enum(['publish', 'read', 'manage']), { minItems: 1, maxItems: 3, uniqueItems: true });
+const Scopes = Type.Array(Type.Enum(['publish', 'read', 'manage', 'pull']), {
+  minItems: 1,
+  maxItems: 4,
+  uniqueItems: true,
+});
 const KeyId = Type.String({ pattern: '^key_[0-9a-z_]+$', maxLength: 80, examples: ['key_k3v9x2m4q7'] });
 
 /** What a key is made of. */

@@ -7,6 +7,7 @@ import type { Access, Operation } from './kernel.ts';
 import * as keys from './keys.ts';
 import * as operations from './operations.ts';
 import { publish } from './publish.ts';
+import * as pulls from './pulls.ts';
 import * as running from './running.ts';
 import * as services from './services.ts';
 import * as live from './stream.ts';
@@ -53,6 +54,10 @@ export const routes: readonly Route[] = [
   route('POST /v1/webhooks/{webhook}/recover', 'manage',  operations.RecoverIn,         operations.OperationOut,      operations.recoverWebhook),
   route('POST /v1/webhooks/{webhook}/redrive', 'manage',  operations.RedriveIn,         operations.OperationOut,      operations.redriveWebhook),
   route('POST /v1/webhooks/{webhook}/replay',  'manage',  operations.ReplayIn,          operations.OperationOut,      operations.replayToWebhook),
+  route('POST /v1/webhooks/{webhook}/pull',    'pull',    pulls.PullIn,                 pulls.PullOut,                pulls.pull),
+  route('POST /v1/webhooks/{webhook}/ack',     'pull',    pulls.AckIn,                  pulls.LeasesOut,              pulls.acknowledge),
+  route('POST /v1/webhooks/{webhook}/return',  'pull',    pulls.ReturnIn,               pulls.LeasesOut,              pulls.giveBack),
+  route('POST /v1/webhooks/{webhook}/extend',  'pull',    pulls.ExtendIn,               pulls.LeasesOut,              pulls.extend),
   route('GET /v1/webhooks/{webhook}/changes',  'read',    null,                         webhooks.WebhookChangesOut,   actions.listChanges),
   route('GET /v1/webhooks/{webhook}/deliveries', 'read',  null,                         deliveries.DeliveriesOut,     actions.listWebhookDeliveries),
 

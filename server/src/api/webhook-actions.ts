@@ -91,11 +91,12 @@ export const rotateWebhook = operation<RotateIn, WebhookSecretOut>()({
     'The state stays and a challenge follows. Until the endpoint proves the new secret, the HPE signature is made with the one it proved last; Standard Webhooks signatures are made with both.',
   params: WebhookParams,
   optionalBody: true,
-  errors: ['invalid-secret', 'changed-meanwhile'],
+  errors: ['invalid-secret', 'changed-meanwhile', 'wrong-state'],
   async handle({ body, params, workspace, now }, tools) {
     const graceMs = body.graceMs ?? GRACE_MS;
     let generated: Generated = {};
     const { webhook } = await updateWebhook({ id: params.webhook, workspace, now }, tools.store, (before, secrets) => {
+      if (before.mode === 'pull') throw refuse('wrong-state', 'Its deliveries are fetched: it has no secret.');
       const turned = rotateSecret(
         { secrets, signing: before.signing, publicKey: before.publicKey },
         { given: body.secret, overlap: graceMs > 0 },

@@ -2,11 +2,13 @@
 // is webhook-actions.ts; what it may be webhook-rules.ts; which secrets it has webhook-secrets.ts.
 import { Type, type Static } from 'typebox';
 import { formatId } from '../model/ids.ts';
+import { problemOf, Refused } from '../model/problem.ts';
 import { LONGEST_DELAY_MS, MOST_RETRIES } from '../model/retry.ts';
 import { shownState } from '../model/webhook.ts';
 import type { Webhook } from '../store/contract.ts';
 import { created, done, ok, operation } from './kernel.ts';
 import { pageThrough } from './paging.ts';
+import { checkPull, newPullWebhook } from './pull-webhook.ts';
 import { accessAfter, changeOf, updateWebhook } from './webhook-change.ts';
 import { OAuthIn, OAuthOut, OAuthPatchIn } from './webhook-oauth.ts';
 import { checkHeaders, checkVerification, judgeTokenUrl, judgeUrl } from './webhook-rules.ts';
@@ -55,6 +57,9 @@ const SigningList = Type.Array(Type.Enum(['standard-v1', 'standard-v1a', 'hpe'])
   uniqueItems: true,
   description: 'How deliveries are signed. Left out: `standard-v1` for a `whsec_…` secret, `hpe` for any other.',
 });
+const Mode = Type.Enum(['push', 'pull'], {
+  description: '`push` sends deliveries to `url`; `pull` keeps them until they are fetched.',
+});
 const FormatKind = Type.Enum(['structured', 'binary'], {
   description: 'CloudEvents content mode; `structured` when left out.',
 });
@@ -89,7 +94,8 @@ export const WebhookIn = Type.Object(
   {
     name: Name,
     description: Type.Optional(Description),
-    url: Url,
+    mode: Type.Optional(Mode),
+    url: Type.Optional(Url),
     secret: Type.Optional(Secret),
     verification: Type.Optional(VerificationKind),
     signing: Type.Optional(SigningList),
@@ -131,7 +137,8 @@ const WEBHOOK = {
   id: idOf('wh'),
   name: Type.String(),
   description: Type.String(),
-  url: Type.String(),
+  mode: Mode,
+  url: Type.String({ description: 'Empty for mode `pull`.' }),
   state: State,
   intent: Intent,
   health: Health,
@@ -156,6 +163,7 @@ const EXAMPLE = {
   id: 'wh_k3v9x2m4q7_7',
   name: 'audit-sheet',
   description: '',
+  mode: 'push',
   url: 'https://hooks.example.com/audit',
   state: 'pending',
   intent: 'enabled',
@@ -251,11 +259,16 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
     'verification-required',
   ],
   async handle({ body, workspace, now }, tools) {
+    if (body.mode === 'pull') {
+      checkPull(body);
+      const made = await tools.store.settings.createWebhook(newPullWebhook(body, workspace.workspace, now));
+      return created(showWebhook(made));
+    }
     const verification = body.verification ?? 'challenge';
     checkVerification(verification, tools);
     checkHeaders(body.headers, body.authorization);
     const { secrets: first, signing, publicKey, generated } = firstSecrets(body, tools.random.bytes);
-    const url = await judgeUrl(body.url, tools);
+    const url = await judgeUrl(urlOf(body), tools);
     const wish = { oauth: await judgeTokenUrl(body.oauth, tools), tls: body.tls };
     const { oauth, tls, secrets } = accessAfter(wish, { url, oauth: null, tls: null, secrets: first }, now);
     const isTrusted = verification === 'none';
@@ -327,6 +340,7 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
       { id: params.webhook, workspace, now },
       tools.store,
       (before, secrets) => {
+        if (before.mode === 'pull') checkPull(body);
         if (body.verification !== undefined && body.verification !== before.verification) {
           checkVerification(body.verification, tools);
         }
@@ -355,6 +369,12 @@ export const deleteWebhook = operation<null, null>()({
   },
 });
 
+function urlOf({ url }: WebhookIn): string {
+  if (url !== undefined) return url;
+  const detail = '"url" is required, unless the mode is "pull".';
+  throw new Refused(problemOf([{ pointer: '/url', code: 'missing-field', detail }], 'invalid-request'));
+}
+
 /** What a webhook shows of itself. */
 export function showWebhook(webhook: Webhook): WebhookOut {
   const { token, intent, health } = webhook;
@@ -362,6 +382,7 @@ export function showWebhook(webhook: Webhook): WebhookOut {
     id: formatId('wh', token, webhook.webhook),
     name: webhook.name,
     description: webhook.description,
+    mode: webhook.mode,
     url: webhook.url,
     state: shownState(intent, health),
     intent,

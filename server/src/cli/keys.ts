@@ -26,7 +26,7 @@ export const keys: Declare = (command, run) => {
   command
     .command('add <name>')
     .description('Make a key; it is shown this once')
-    .requiredOption('--scope <scopes>', 'publish, read, manage; several parted by commas', collect)
+    .requiredOption('--scope <scopes>', 'publish, read, manage, pull; several parted by commas', collect)
     .option('--for <workspaces>', 'Workspaces it may act for; left out: the one acted on', collect)
     .option('--all-workspaces', 'It may act for all of them, those to come included')
     .option('--service <service>', 'It publishes the types of this service and manages nothing else')

@@ -7,13 +7,14 @@ import { readEnvelope } from '../model/cloud-events/index.ts';
 import { compileFilter } from '../model/filter/index.ts';
 import { chunkOf, isChunkDue } from '../model/operation.ts';
 import type { FilteredEvent } from '../model/catalog.ts';
-import type {
-  OperationChunk,
-  OwnedLane,
-  RunningOperation,
-  Store,
-  StoredEvent,
-  StoredOperation,
+import {
+  StoreOutage,
+  type OperationChunk,
+  type OwnedLane,
+  type RunningOperation,
+  type Store,
+  type StoredEvent,
+  type StoredOperation,
 } from '../store/contract.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 
@@ -107,7 +108,7 @@ export class OperationRunner {
       } catch (error) {
         onError(error);
         restMs = Math.min(restMs, RETRY_MS);
-        if (!isOutage(error)) await this.#failed(operation, error as Error);
+        if (!(error instanceof StoreOutage)) await this.#failed(operation, error as Error);
       }
     }
     return restMs;
@@ -174,10 +175,6 @@ export class OperationRunner {
 
 function nameOf({ workspace, operation }: StoredOperation): string {
   return `${workspace}/${operation}`;
-}
-
-function isOutage(error: unknown): boolean {
-  return error instanceof Error && error.name === 'Outage';
 }
 
 // The envelope is read only for a filter that looks at more than the type.

@@ -49,6 +49,9 @@ const MASK = '•••';
 /** What stands in the place of an access token's header. */
 export const BEARER_MASK = `Bearer ${MASK}`;
 
+/** Where nothing is ever sent: the deliveries of a pull webhook are fetched. */
+const NOWHERE = parseTarget('https://pull.invalid/', null);
+
 /** Makes the route of a webhook as it is at this instant (epoch ms). */
 export function makeRoute(
   { webhook, secrets }: { webhook: Webhook; secrets: WebhookSecrets },
@@ -66,7 +69,7 @@ export function makeRoute(
     token: webhook.token,
     lane: webhook.bucket % LANES,
     url: webhook.url,
-    target: targetOf({ webhook, secrets }),
+    target: webhook.mode === 'pull' ? NOWHERE : targetOf({ webhook, secrets }),
     credentials,
     format: webhook.format,
     headers: [...headers, ...secretHeaders(authorization ?? '')],
@@ -79,7 +82,7 @@ export function makeRoute(
     intent,
     vitals: { health, streak, lastSuccessAt },
     revision: webhook.revision,
-    sendable: isSendable(intent, health),
+    sendable: webhook.mode === 'push' && isSendable(intent, health),
     expiresAt: rotating ? secondaryUntil : null,
   };
 }

@@ -53,6 +53,10 @@ const OWN = {
   'in-use': { status: 409, title: 'Something else still needs it.' },
   'wrong-state': { status: 409, title: 'It is not in a state in which this can be done.' },
   'changed-meanwhile': { status: 409, title: 'Somebody else changed it at the same time; read it again.' },
+  // Of one delivery that was pulled, in the answer to several.
+  'already-delivered': { status: 409, title: 'The delivery was acknowledged before.' },
+  'lease-lost': { status: 409, title: 'The lease of the delivery is somebody else’s, or was given back.' },
+  'lease-expired': { status: 409, title: 'The lease of the delivery has ended; it is handed out again.' },
   'operation-running': { status: 409, title: 'An operation of this kind runs already.' },
   'limit-reached': { status: 409, title: 'The workspace has as many of these as it may have.' },
   'over-quota': { status: 429, title: 'The workspace has used what it may use today.' },

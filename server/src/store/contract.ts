@@ -20,6 +20,7 @@ import type {
   Format,
   Health,
   Intent,
+  Mode,
   OAuthClient,
   Signing,
   TlsSettings,
@@ -31,6 +32,7 @@ import type {
 export interface Store {
   log: Log;
   operations: Operations;
+  pulls: Pulls;
   settings: Settings;
   lanes: Lanes;
   /** Hints that something was committed; they may be missed or come twice (polling is the truth). */
@@ -389,6 +391,83 @@ export interface OperationEnd {
   now: number;
 }
 
+/* ── Pull ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** What a consumer asks for. Spans in ms. */
+export interface PullQuery extends TargetKey {
+  /** Deliveries at most; fewer when their events are large. */
+  limit: number;
+  leaseMs: number;
+  /** A delivery that was handed out this often becomes a dead letter instead of being handed out again. */
+  mostTries: number;
+  now: number;
+}
+
+/** What a consumer gets. */
+export interface Pulled {
+  deliveries: LeasedDelivery[];
+  /** When the next delivery falls due or its lease ends, if that is known; null when nothing is open. */
+  nextDueAt: number | null;
+}
+
+/** A delivery in somebody's hands. */
+export interface LeasedDelivery extends DeliveryKey {
+  lease: string;
+  leasedUntil: number;
+  /** Counts from 1 within the delivery. */
+  attempt: number;
+  createdAt: number;
+  acceptedAt: number;
+  trace: string | null;
+  type: string;
+  envelope: Uint8Array;
+}
+
+/** A delivery with the lease under which somebody speaks of it. */
+export interface LeaseClaim extends DeliveryKey {
+  lease: string;
+}
+
+/** What became of one claim. */
+export type LeaseVerdict =
+  | 'done'
+  /** There is no such delivery of this target. */
+  | 'not-found'
+  /** It was acknowledged before. */
+  | 'already-delivered'
+  /** The lease is somebody else's, or was given back. */
+  | 'lease-lost'
+  /** Too late: the delivery is, or will be, handed out again. */
+  | 'lease-expired';
+
+/** Several claims of one target's deliveries at once; each is judged for itself. */
+export interface LeaseBatch extends TargetKey {
+  claims: readonly LeaseClaim[];
+  now: number;
+}
+
+/** Deliveries that are given back. */
+export interface Return extends LeaseBatch {
+  /** What went wrong, in words. */
+  reason: string;
+  /** When they are handed out again, or null: as the plan has it. */
+  delayMs: number | null;
+  /** The waits between tries; after the last one a delivery that is given back is a dead letter. */
+  delaysMs: readonly number[];
+}
+
+/** Targets of mode `pull`: a delivery is handed out under a lease, which is all that stands between two consumers. */
+export interface Pulls {
+  /** Hands out what is due, the longest due first. Null unless the target is one and may be delivered to. */
+  pull(query: PullQuery): Promise<Pulled | null>;
+  /** These were dealt with. Verdicts in the order of the claims. */
+  acknowledge(batch: LeaseBatch): Promise<LeaseVerdict[]>;
+  /** These were not; they are handed out again. */
+  giveBack(batch: Return): Promise<LeaseVerdict[]>;
+  /** These take longer: their leases end so long from now. */
+  extend(batch: LeaseBatch & { leaseMs: number }): Promise<LeaseVerdict[]>;
+}
+
 /* ── Lanes ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** Targets hash to 1,024 buckets, buckets to 64 lanes; a lane is owned by one node at a time. */
@@ -461,6 +540,8 @@ export interface Webhook {
   bucket: number;
   name: string;
   description: string;
+  mode: Mode;
+  /** Empty for mode `pull`. */
   url: string;
   verification: Verification;
   signing: readonly Signing[];
@@ -537,6 +618,8 @@ export interface NewWebhook extends Pick<
   | 'health'
   | 'reason'
 > {
+  /** `push` when left out. */
+  mode?: Mode;
   secrets: WebhookSecrets;
   now: number;
 }
@@ -600,7 +683,7 @@ export interface ApiKey {
 }
 
 /** What a key may do. */
-export type KeyScope = 'publish' | 'read' | 'manage';
+export type KeyScope = 'publish' | 'read' | 'manage' | 'pull';
 
 /**
  * The store, or the way to it, is out of order: neither the request's fault nor this program's. The message says it in

@@ -10,6 +10,7 @@ import { migrate } from './migrate.ts';
 import { makeOperations } from './operations.ts';
 import { openPostgres } from './postgres.ts';
 import { prune } from './prune.ts';
+import { makePulls } from './pulls.ts';
 import { delivery, deliveries, event, events, headOf, WINDOW, totals } from './reading.ts';
 import { reseal } from './resealing.ts';
 import { settle } from './settle.ts';
@@ -100,6 +101,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
   return {
     log,
     operations: makeOperations(sql, listeners),
+    pulls: makePulls(sql),
     settings,
     lanes: makeLanes(sql),
     on: (listener) => listeners.add(listener),

@@ -100,15 +100,17 @@ function laneOf({ workspace, webhook, operation }: OperationRow): number {
 /** Clocks of nodes differ, and are set: the log is looked at from this much before the instant, event by event. */
 const CLOCKS_MS = 86_400_000;
 
-// Events up to this number were accepted too early. Dead letters are found by an index of their own, from the first.
+// Events up to this number are gone, or were accepted too early.
 async function beginningOf(sql: Sql, { workspace, kind, since }: OperationWish): Promise<number> {
-  if (since === null || kind === 'redrive') return 0;
-  const [place] = await sql.read<{ head: number; oldestEvent: number | null }>(
-    `SELECT w.head, (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1)
-       AS "oldestEvent" FROM workspaces w WHERE w.workspace = $1`,
+  const [oldest] = await sql.read<{ event: number; acceptedAt: number; head: number }>(
+    `SELECT e.event, e.accepted_at AS "acceptedAt", w.head FROM events e JOIN workspaces w ON w.workspace = e.workspace
+     WHERE e.workspace = $1 ORDER BY e.event LIMIT 1`,
     [workspace],
   );
-  return place ? lastBefore(sql, { workspace, ...place }, since - CLOCKS_MS) : 0;
+  if (!oldest) return 0;
+  const { event, acceptedAt: oldestEvent, head } = oldest;
+  if (since === null || kind === 'redrive') return event - 1;
+  return Math.max(event - 1, await lastBefore(sql, { workspace, head, oldestEvent }, since - CLOCKS_MS));
 }
 
 async function begin(
@@ -202,6 +204,8 @@ function holdOperation(
 const SEEN = 5000;
 /** Events among which one go looks for a webhook's deliveries. */
 const WINDOW = 10_000;
+/** … and for the dead letters of all. */
+const WIDE_WINDOW = 100_000;
 
 interface Seen extends DeliveryPosition {
   state: number;
@@ -212,9 +216,10 @@ async function undelivered(sql: Sql, ask: AheadQuery): Promise<Ahead> {
   const { operation } = ask;
   const { workspace, webhook, since, cursor, upTo } = operation;
   const bound = Math.min(upTo, cursor.event + WINDOW);
-  const seen = await sql.read<Seen>(
-    `SELECT d.event, d.target, d.copy, d.state, d.due_at AS "dueAt" FROM deliveries d
-     JOIN events e ON e.workspace = d.workspace AND e.event = d.event
+  const seen = await sql.scan<Seen>(
+    `SELECT d.event, d.target, d.copy, d.state, CASE WHEN l.lease IS NULL THEN d.due_at ELSE 0 END AS "dueAt"
+     FROM deliveries d JOIN events e ON e.workspace = d.workspace AND e.event = d.event
+     LEFT JOIN leases l ON l.workspace = d.workspace AND l.event = d.event AND l.target = d.target AND l.copy = d.copy
      WHERE d.workspace = $1 AND d.target = $2 AND (d.event, d.target, d.copy) > ($3, $4, $5) AND d.event <= $6
        AND e.accepted_at >= $7
      ORDER BY d.event, d.target, d.copy LIMIT $8`,
@@ -226,7 +231,8 @@ async function undelivered(sql: Sql, ask: AheadQuery): Promise<Ahead> {
 async function deadLetters(sql: Sql, ask: AheadQuery): Promise<Ahead> {
   const { operation } = ask;
   const { workspace, webhook, since, until, cursor, upTo } = operation;
-  const seen = await sql.read<Seen>(
+  const bound = Math.min(upTo, cursor.event + WIDE_WINDOW);
+  const seen = await sql.scan<Seen>(
     `SELECT d.event, d.target, d.copy, d.state, d.due_at AS "dueAt" FROM deliveries d
      WHERE d.workspace = $1 AND d.state = ${STATE.dead} AND (d.event, d.target, d.copy) > ($2, $3, $4) AND d.event <= $5
        AND (CAST($6 AS BIGINT) IS NULL OR d.target = $6) AND d.ended_at >= $7 AND d.ended_at < $8
@@ -236,17 +242,18 @@ async function deadLetters(sql: Sql, ask: AheadQuery): Promise<Ahead> {
       cursor.event,
       cursor.target,
       cursor.copy,
-      upTo,
+      bound,
       webhook,
       since ?? 0,
       until ?? Number.MAX_SAFE_INTEGER,
       SEEN,
     ],
   );
-  return pageOf({ ...ask, seen, bound: upTo });
+  return pageOf({ ...ask, seen, bound });
 }
 
-// As many as may be released; what lies behind the last of them is seen again. What is due already is on its way.
+// As many as may be released; what lies behind the last of them is seen again. What is due already is on its way, and so
+// is what is leased to a consumer.
 function pageOf({ operation, seen, limit, now, bound }: AheadQuery & { seen: Seen[]; bound: number }): Ahead {
   const { workspace, upTo } = operation;
   const keys: DeliveryKey[] = [];

@@ -30,6 +30,9 @@ export async function prune(
     if (place.oldestOperation !== null && place.oldestOperation < before(retention.changesMs)) {
       moved += await dropOperations(sql, { workspace, before: before(retention.changesMs), limit });
     }
+    if (place.oldestLease !== null && place.oldestLease < before(retention.deliveriesMs)) {
+      moved += await dropLeases(sql, { workspace, before: before(retention.deliveriesMs), limit });
+    }
     if (deleted && place.oldestEvent === null) moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   // Requests that reach into no workspace keep their answers under the number 0.
@@ -50,6 +53,8 @@ interface Place {
   oldestChange: number | null;
   /** When the first operation ended. */
   oldestOperation: number | null;
+  /** When the first lease ended that nobody came back with. */
+  oldestLease: number | null;
 }
 
 function overview(sql: Sql): Promise<Place[]> {
@@ -58,7 +63,8 @@ function overview(sql: Sql): Promise<Place[]> {
        (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS "oldestEvent",
        (SELECT MIN(i.claimed_at) FROM idempotency_keys i WHERE i.workspace = w.workspace) AS "oldestClaim",
        (SELECT MIN(c.at) FROM webhook_changes c WHERE c.workspace = w.workspace) AS "oldestChange",
-       (SELECT MIN(o.ended_at) FROM operations o WHERE o.workspace = w.workspace) AS "oldestOperation"
+       (SELECT MIN(o.ended_at) FROM operations o WHERE o.workspace = w.workspace) AS "oldestOperation",
+       (SELECT MIN(l.leased_until) FROM leases l WHERE l.workspace = w.workspace) AS "oldestLease"
      FROM workspaces w ORDER BY w.workspace`,
   );
 }
@@ -248,9 +254,20 @@ function dropOperations(sql: Sql, { workspace, before, limit }: Chunk): Promise<
   );
 }
 
+// Leases end with their deliveries; these are of deliveries that were given up while they lasted.
+function dropLeases(sql: Sql, { workspace, before, limit }: Chunk): Promise<number> {
+  return unsynced(sql, (tx) =>
+    tx.run(
+      `DELETE FROM leases WHERE workspace = $1 AND (event, target, copy) IN (
+         SELECT l.event, l.target, l.copy FROM leases l WHERE l.workspace = $1 AND l.leased_until < $2 LIMIT $3)`,
+      [workspace, before, limit],
+    ),
+  );
+}
+
 // The log of a deleted workspace is gone: nothing is left but its mark, and what a request under way may have added.
 async function vanish(tx: Tx, workspace: number): Promise<number> {
-  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts', 'burials', 'operations']) {
+  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts', 'burials', 'operations', 'leases']) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }
   return tx.run('DELETE FROM workspaces WHERE workspace = $1', [workspace]);

@@ -131,6 +131,19 @@ export const TABLES = {
     },
   },
   fanouts: { key: ['workspace', 'event'], columns: { workspace: 'int', event: 'int', targets: 'text' } },
+  leases: {
+    key: ['workspace', 'event', 'target', 'copy'],
+    columns: {
+      workspace: 'int',
+      event: 'int',
+      target: 'int',
+      copy: 'int',
+      lease: 'text',
+      attempt: 'int',
+      leased_at: 'int',
+      leased_until: 'int',
+    },
+  },
 } as const satisfies Record<string, Table>;
 
 /** A table that can be written in bulk. */

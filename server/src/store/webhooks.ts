@@ -1,7 +1,16 @@
 // Webhooks and subscriptions: the verbs of the settings that say who hears what.
 import { createHash } from 'node:crypto';
 import type { ChallengeNote } from '../model/challenge.ts';
-import type { Format, Health, Intent, OAuthClient, Signing, TlsSettings, Verification } from '../model/webhook.ts';
+import type {
+  Format,
+  Health,
+  Intent,
+  Mode,
+  OAuthClient,
+  Signing,
+  TlsSettings,
+  Verification,
+} from '../model/webhook.ts';
 import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
   BUCKETS,
@@ -106,6 +115,7 @@ interface WebhookRow {
   bucket: number;
   name: string;
   description: string;
+  mode: Mode;
   url: string;
   verification: Verification;
   signing: string;
@@ -133,7 +143,7 @@ interface WebhookRow {
 }
 
 const WEBHOOK = `
-  SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.url, w.verification, w.signing, w.format,
+  SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.mode, w.url, w.verification, w.signing, w.format,
          w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.allowed_rate AS "allowedRate",
          w.quiet_until AS "quietUntil", w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason,
          w.public_key AS "publicKey", w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge,
@@ -239,6 +249,7 @@ async function createWebhook(
     webhook,
     bucket: bucketOf(workspace, webhook),
     ...columnsOf(fresh),
+    mode: fresh.mode ?? 'push',
     intent: 'enabled',
     health: fresh.health,
     streak: 0,

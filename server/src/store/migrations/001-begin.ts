@@ -56,6 +56,7 @@ CREATE TABLE webhooks (
   bucket BIGINT NOT NULL,
   name TEXT NOT NULL,
   description TEXT NOT NULL,
+  mode TEXT NOT NULL,
   url TEXT NOT NULL,
   verification TEXT NOT NULL,
   signing TEXT NOT NULL,
@@ -197,6 +198,18 @@ CREATE TABLE fanouts (
   targets TEXT NOT NULL,
   PRIMARY KEY (workspace, event)
 );
+
+CREATE TABLE leases (
+  workspace BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  target BIGINT NOT NULL,
+  copy BIGINT NOT NULL,
+  lease TEXT NOT NULL,
+  attempt BIGINT NOT NULL,
+  leased_at BIGINT NOT NULL,
+  leased_until BIGINT NOT NULL,
+  PRIMARY KEY (workspace, event, target, copy)
+)${clustered}${updated};
 
 CREATE TABLE operations (
   workspace BIGINT NOT NULL,
