@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { issueCertificate } from './certificates.ts';
 import { AUDIT_LOG, bellwire, documents, EXPIRING, startGround, startHandler, type Handler } from './cli-ground.ts';
 
 let ground: Awaited<ReturnType<typeof startGround>>;
@@ -68,6 +69,34 @@ test('R49 R115 services and types: list, add, show, put from a file, rm', async 
   assert.equal(await ok('services rm shop'), 'shop is gone\n');
   const [code, stderr] = await fails('types put x missing.json');
   assert.deepEqual([code, stderr], [2, 'bellwire: cannot read missing.json: there is no such file\n']);
+});
+
+test('a protected endpoint: certificates and secrets come from files, "none" takes them away', async () => {
+  const authority = issueCertificate({ name: 'authority', isAuthority: true });
+  const { certificate, privateKey } = issueCertificate({ name: 'client', issuer: authority });
+  const files = { 'client.pem': certificate, 'client.key': privateKey, 'ca.pem': authority.certificate, secret: 'c\n' };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(ground.folder, name), text);
+  const access =
+    "--token-url http://127.0.0.1:8009/token --client-id me --client-secret-file secret --scope 'a b' --client-auth body";
+  const tls = '--tls-certificate client.pem --tls-key client.key --tls-ca ca.pem';
+  const [made] = await json(`webhooks add guarded https://127.0.0.1:8009/ --verification none ${access} ${tls}`);
+  const oauth = { tokenUrl: 'http://127.0.0.1:8009/token', clientId: 'me', auth: 'body', scope: 'a b' };
+  assert.deepEqual(made?.['oauth'], { ...oauth, audience: null, resource: null });
+  assert.equal((made!['tls'] as { ca: string }).ca, authority.certificate);
+  const shown = await ok('webhooks show guarded');
+  assert.match(
+    shown,
+    /access tokens +from http:\/\/127\.0\.0\.1:8009\/token as me\n[^]*client certificate +valid until /,
+  );
+  const [less] = await json('webhooks change guarded --token-url none --tls-certificate none');
+  assert.deepEqual(
+    [less?.['oauth'], less?.['tls']],
+    [null, { certificate: null, ca: authority.certificate, expiresAt: null }],
+  );
+  const [code, words] = await fails('webhooks change guarded --tls-certificate client.pem');
+  assert.equal(code, 1);
+  assert.match(words, /A certificate needs its private key\./);
+  await ok('webhooks rm guarded');
 });
 
 test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration to the end', async () => {

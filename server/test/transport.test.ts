@@ -227,6 +227,30 @@ test('an answer that is not HTTP, or whose head is too large, is a failure of it
   ]);
 });
 
+test('a response whose headers have no end is cut off: by its size when it is fast, by the deadline when it drips', async (t) => {
+  const timers = new Set<NodeJS.Timeout>();
+  t.after(() => timers.forEach((timer) => clearInterval(timer)));
+  const server = await listen(t, ({ socket, request }) => {
+    const [begin, line] = [
+      ['HTTP/1.1 200 OK\r\n', `x: ${'y'.repeat(1_000)}\r\n`],
+      ['HTTP/1.1 200 OK\r\n', 'x: y\r\n'],
+      ['HTTP/1.1 200 OK\r\nx: ', 'y'],
+      ['', 'HTTP/1.1 103 Early Hints\r\n\r\n'],
+    ][request - 1] as [string, string];
+    socket.write(begin);
+    timers.add(setInterval(() => socket.write(line), request === 1 ? 0 : 5));
+  });
+  const transport = makeTransport(t);
+  const seen = [];
+  for (let n = 0; n < 4; n++) {
+    const { code, message } = failed(await transport.send(post(server.url, { deadlineMs: n === 0 ? 5_000 : 100 })));
+    seen.push([code, message]);
+  }
+  const late = ['timeout', 'did not answer within 100 ms'];
+  assert.deepEqual(seen, [['protocol', 'answered with too large a head'], late, late, late]);
+  assert.deepEqual(transport.stats(), { origins: 0, inFlight: 0, waiting: 0, idle: 0 });
+});
+
 test('R13 what HTTP cannot carry is never sent and never throws', async (t) => {
   const server = await listen(t, ({ socket }) => socket.write(http(200)));
   const transport = makeTransport(t);

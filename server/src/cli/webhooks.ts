@@ -8,6 +8,7 @@ import { declareOperations } from './operations.ts';
 import { collect, type Declare, type Run, type Session } from './session.ts';
 import type { Column } from './table.ts';
 import { plain, type Style } from './terminal.ts';
+import { accessFacts, accessOf, accessOptions, type AccessOptions } from './webhook-access.ts';
 import { webhookId } from './webhook-names.ts';
 
 const STYLES: Readonly<Record<WebhookOut['state'], Style>> = {
@@ -26,7 +27,7 @@ const COLUMNS: readonly Column<WebhookOut>[] = [
   { head: 'URL', of: ({ url }) => url, least: 16 },
 ];
 
-interface SettingOptions {
+interface SettingOptions extends AccessOptions {
   description?: string;
   secret?: string;
   secretStdin?: boolean;
@@ -94,7 +95,7 @@ function wish(command: Command, run: Run, { name, summary }: { name: Wish; summa
 }
 
 function settingOptions(command: Command): Command {
-  return command
+  const told = command
     .option('--description <text>', 'What it is for')
     .option('--secret <secret>', 'The shared secret; others on this machine may see it here')
     .option('--secret-stdin', 'Read the secret from stdin')
@@ -105,10 +106,12 @@ function settingOptions(command: Command): Command {
     .option('--format <mode>', 'structured or binary CloudEvents')
     .option('--retry-delays <spans>', 'Delays between tries such as 5s,1m,1h; "default" is the installation’s plan')
     .option('--timeout <span>', 'Deadline of one try such as 15s; "default" is the installation’s');
+  return accessOptions(told);
 }
 
 /** What the options say, in the API's fields. What a value may be is judged by the platform. */
-async function settingsOf(options: SettingOptions, { terminal, signal }: Session): Promise<Partial<WebhookIn>> {
+async function settingsOf(options: SettingOptions, session: Session): Promise<Partial<WebhookIn>> {
+  const { terminal, signal } = session;
   const { description, verification, format, authorization } = options;
   const secret = options.secretStdin === true ? await readSecret(terminal, signal) : options.secret;
   const settings = {
@@ -120,6 +123,7 @@ async function settingsOf(options: SettingOptions, { terminal, signal }: Session
     authorization: authorization === 'none' ? null : authorization,
     headers: options.header === undefined ? undefined : Object.fromEntries(options.header.map(headerOf)),
     policy: policyOf(options),
+    ...(await accessOf(options, session)),
   };
   return settings as Partial<WebhookIn>;
 }
@@ -183,6 +187,7 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
       .join('; '),
     'retry delays': policy.retryDelaysMs?.map(formatSpan).join(', ') ?? null,
     timeout: policy.timeoutMs === null ? null : formatSpan(policy.timeoutMs),
+    ...accessFacts(webhook),
     'allowed rate': allowedRate === null ? null : `${allowedRate} requests per minute`,
     'former secret': webhook.secondaryUntil === null ? null : `honoured until ${webhook.secondaryUntil}`,
     'last success': webhook.lastSuccessAt ?? 'none yet',
