@@ -1,5 +1,5 @@
 // The chart of the README: deliveries per second as a share of the bare ceiling, ours beside others, as SVG.
-import type { ThroughputRow } from './report.ts';
+import type { ThroughputRow } from './figures.ts';
 
 /** Shares of the ceiling at fan-out 1 and 10. */
 interface Bars {

@@ -2,16 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createClient } from '../server/src/client/index.ts';
 import { deliver, publish, receiverUrl, serve, type Ground, type Served } from './measure.ts';
-import { percentiles } from './report.ts';
+import { percentiles, type Figure } from './figures.ts';
 import { register, subscribe, TYPE, type Address } from './setup.ts';
-
-/** One figure: what it is of, and by how much. */
-export interface Figure {
-  engine: string;
-  what: string;
-  value: number;
-  unit: string;
-}
 
 /** What is measured, by the name that `--case=field/NAME` takes; `scale` 1 is the whole of it. */
 export const FIELD: Record<string, (ground: Ground, scale: number) => Promise<Omit<Figure, 'engine'>[]>> = {

@@ -7,11 +7,12 @@
 // `--case=1/single` (fan-out/publish), `--case=latency`, `--case=field` or `--case=field/backlog` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
-import { FIELD, type Figure } from './field.ts';
+import { FIELD } from './field.ts';
+import { latencyRow, type Figure, type LatencyRow, type ThroughputRow } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { measure, measureCeiling, TEMPORARY, type Ground } from './measure.ts';
 import { endAll, start } from './processes.ts';
-import { latencyRow, print, save, type LatencyRow, type ThroughputRow } from './report.ts';
+import { print, save } from './report.ts';
 
 const words = process.argv.slice(2);
 const wordAfter = (name: string): string | null =>

@@ -149,6 +149,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     due: (targets) => {
       for (const target of targets) engine.expect(target);
     },
+    fanouts: () => upkeep.hurry('fan-out'),
     operation: () => operations.wake(),
     webhook: (workspace, target) => {
       void engine.reload({ workspace, target });

@@ -13,8 +13,10 @@ export interface Task {
 export class Upkeep {
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
-  readonly #timers = new Set<Timer>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #waiting = new Map<string, { task: Task; timer: Timer }>();
+  readonly #running = new Map<string, Promise<void>>();
+  /** Asked for while they ran: what they were to do may have come too late for them. */
+  readonly #again = new Set<string>();
   #stopped = false;
 
   constructor(clock: Clock, onError: (error: unknown) => void) {
@@ -31,25 +33,37 @@ export class Upkeep {
         this.#onError(new Error(`${task.name}: ${(error as Error).message}`, { cause: error })),
       )
       .then(() => {
-        this.#running.delete(run);
-        this.#later(task);
+        this.#running.delete(task.name);
+        this.#later(task, this.#again.delete(task.name) ? 0 : task.everyMs);
       });
-    this.#running.add(run);
+    this.#running.set(task.name, run);
   }
 
-  #later(task: Task): void {
+  /** Has a task run as soon as it can: there is something to do for it. */
+  hurry(name: string): void {
+    const waiting = this.#waiting.get(name);
+    if (!waiting) {
+      if (this.#running.has(name)) this.#again.add(name);
+      return;
+    }
+    waiting.timer.cancel();
+    this.#waiting.delete(name);
+    this.start(waiting.task);
+  }
+
+  #later(task: Task, ms: number): void {
     if (this.#stopped) return;
-    const timer = this.#clock.after(task.everyMs, () => {
-      this.#timers.delete(timer);
+    const timer = this.#clock.after(ms, () => {
+      this.#waiting.delete(task.name);
       this.start(task);
     });
-    this.#timers.add(timer);
+    this.#waiting.set(task.name, { task, timer });
   }
 
   /** Starts nothing more and waits for what is running. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#timers) timer.cancel();
-    await Promise.all(this.#running);
+    for (const { timer } of this.#waiting.values()) timer.cancel();
+    await Promise.all(this.#running.values());
   }
 }

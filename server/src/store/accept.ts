@@ -78,6 +78,7 @@ async function commit(
   });
   if (batch.deliveries.length > 0) listeners.tell('deliveries', batch.deliveries);
   if (batch.touched.length > 0) listeners.tell('events', batch.touched);
+  if (batch.leavesRest) listeners.tell('fanouts');
   return batch.results;
 }
 
@@ -145,10 +146,12 @@ interface Batch {
   answers: { answer: Accepted; candidate: Candidate; repeated: boolean }[];
   deliveries: PendingDelivery[];
   touched: number[];
+  /** Some of its fan-outs are to be expanded later. */
+  leavesRest: boolean;
 }
 
 function plan(matched: readonly Matched[], heads: ReadonlyMap<number, Head>): Batch {
-  const batch: Batch = { results: [], candidates: [], answers: [], deliveries: [], touched: [] };
+  const batch: Batch = { results: [], candidates: [], answers: [], deliveries: [], touched: [], leavesRest: false };
   const byKey = new Map<string, Candidate>();
   for (const { publish, targets } of matched) {
     const head = heads.get(publish.catalog.workspace);
@@ -215,6 +218,7 @@ async function store(tx: Tx, batch: Batch, room: Room): Promise<void> {
     batch.deliveries.map((delivery) => deliveryRow(delivery)),
   );
   await tx.insert('fanouts', fanouts);
+  batch.leavesRest = fanouts.length > 0;
   for (const { answer, candidate, repeated } of batch.answers) {
     answer.event = candidate.number;
     answer.duplicate = repeated || candidate.duplicate;

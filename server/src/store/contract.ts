@@ -51,6 +51,8 @@ export interface StoreListener {
   events?(workspaces: readonly number[]): void;
   /** Deliveries of these targets have become due in the store, too many to be handed over. */
   due?(targets: readonly TargetKey[]): void;
+  /** Fan-outs were left to be expanded in chunks. */
+  fanouts?(): void;
   /** An operation was begun. */
   operation?(): void;
   /** A webhook was made, changed or deleted. */
