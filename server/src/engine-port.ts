@@ -3,10 +3,10 @@ import type { EnginePort, SettledAttempt } from './api/parts.ts';
 import type { AttemptEnd, Delivering } from './engine/index.ts';
 import type { Log } from './log/index.ts';
 import { describeOutcome, type Outcome } from './model/outcome.ts';
-import { refuse } from './model/problem.ts';
+import { refuse, type Refused } from './model/problem.ts';
 import { isSuccess } from './model/retry.ts';
-import { shownState } from './model/webhook.ts';
-import type { Settings } from './store/contract.ts';
+import { shownState, wayOut } from './model/webhook.ts';
+import type { Settings, TargetKey } from './store/contract.ts';
 
 /** The port, and where the engine reports its attempts to. */
 export interface JoinedPort {
@@ -27,10 +27,10 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
       test: async (target) => {
         const result = await engine().test(target);
         const webhook = await settings.webhook(target.workspace, target.target);
-        if (!result || !webhook) throw refuse('not-found', 'There is no such webhook.');
-        const { verdict, outcome } = result;
-        const error = verdict.ok ? null : verdict.reason;
-        return { state: shownState(webhook.intent, webhook.health), outcome: outcomeOf(outcome, error) };
+        if (!webhook) throw refuse('not-found', 'There is no such webhook.');
+        if (!result) throw refuse('wrong-state', 'It need not prove itself any more: there is nothing to test.');
+        const { note, outcome } = result;
+        return { webhook, outcome: outcomeOf(outcome, note.error), note };
       },
       challenge: (target) => engine().challenge(target),
       judgeHost: async (hostname) => {
@@ -43,10 +43,7 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
         const result = await engine().retry(key);
         if (result.kind === 'gone') return null;
         if (result.kind === 'held') {
-          const webhook = await settings.webhook(key.workspace, key.target);
-          if (webhook?.mode === 'pull') throw refuse('wrong-state', 'It is fetched by its subscriber, not sent.');
-          const state = webhook ? shownState(webhook.intent, webhook.health) : 'gone';
-          throw refuse('wrong-state', `The webhook is ${state}: nothing is sent to it until it is active again.`);
+          throw await heldRefusal(settings, key);
         }
         if (result.kind !== 'tried') throw refuse('wrong-state', NOT_TRIED[result.kind]);
         const { outcome } = result;
@@ -75,6 +72,16 @@ function outcomeOf(
   error: string | null,
 ): Awaited<ReturnType<EnginePort['test']>>['outcome'] {
   return { ok: error === null, status, durationMs: Math.round(durationMs), error };
+}
+
+async function heldRefusal(settings: Settings, { workspace, target }: TargetKey): Promise<Refused> {
+  const webhook = await settings.webhook(workspace, target);
+  if (!webhook) return refuse('wrong-state', 'The webhook is gone: nothing is sent to it.');
+  if (webhook.mode === 'pull') return refuse('wrong-state', 'It is fetched by its subscriber, not sent.');
+  const state = shownState(webhook.intent, webhook.health);
+  const advice = wayOut(state, webhook.name);
+  const words = `The webhook is ${state}: nothing is sent to it until it is active again`;
+  return refuse('wrong-state', advice === null ? `${words}.` : `${words}; ${advice}`);
 }
 
 function settledOf({ delivery, attempt: made, state }: AttemptEnd): SettledAttempt {

@@ -102,7 +102,7 @@ test('a protected endpoint: certificates and secrets come from files, "none" tak
 test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration to the end', async () => {
   assert.equal(await ok('webhooks list'), 'There is no webhook yet: bellwire webhooks add <name> <url>\n');
   const added = await ok(`webhooks add audit ${handler.url} --secret-stdin --description Sheet`, 's3cr3tKey\n');
-  assert.match(added, /^audit \(wh_\w+\) is pending: registered\n$/);
+  assert.match(added, /^audit \(wh_\w+\) is active: the challenge was answered rightly\n$/);
   assert.match(await ok('webhooks test audit'), /^✔ the right answer after \d+ ms; the webhook is active\n$/);
   assert.match(await ok('webhooks list'), /^ID +NAME +STATE +URL\nwh_\w+ +audit +active +http:/);
   const [webhook] = await json('webhooks show audit');
@@ -125,7 +125,7 @@ test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration 
   assert.match(await ok('webhooks pause audit'), /is paused: paused by hand/);
   assert.match(await ok('webhooks resume audit'), /is active: resumed by hand/);
   assert.match(await ok('webhooks disable audit'), /is disabled/);
-  assert.match(await ok('webhooks enable audit'), /is pending: enabled by hand/);
+  assert.match(await ok('webhooks enable audit'), /is active: the challenge was answered rightly/);
   const changed = await json(
     "webhooks change audit --name 'audit two' --timeout 5s --retry-delays 1s,1m --header x-a:b --authorization 'Bearer x' --signing hpe,standard-v1",
   );
@@ -133,16 +133,52 @@ test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration 
   assert.deepEqual([changed[0]?.['name'], changed[0]?.['headers']], ['audit two', { 'x-a': 'b' }]);
   assert.match(String(changed[0]?.['standardKey']), /^whsec_/);
   const rotated = await ok("webhooks rotate 'audit two' --grace 1h");
+  assert.match(rotated, /^audit two \(wh_\w+\) is active: /);
+  const former =
+    /answered with the former secret, which is valid until \S+Z; give its handler the new one, then: bellwire webhooks test 'audit two'\n/;
+  assert.match(rotated, former);
   assert.match(rotated, /secret +whsec_\S+[^]*Keep it now: it is not shown again\./);
+  assert.match(await ok("webhooks test 'audit two'"), former);
+  assert.match(await ok("webhooks show 'audit two'"), /challenge +answered rightly at \S+Z with the former secret\n/);
   assert.match(await ok("webhooks changes 'audit two'"), /AT +STATE +REASON\n[^]*registered/);
+  await ok(`subscribe 'audit two' ${AUDIT_LOG}`);
+  const [code, refusal] = await fails("webhooks rm 'audit two'");
+  assert.equal(code, 1);
+  assert.match(refusal, /has 1 subscription[^\n]*bellwire webhooks rm 'audit two' --force \(in-use\)\n$/);
   assert.equal(await ok("webhooks rm 'audit two' --force"), 'audit two is gone\n');
 });
 
 test('R109 R113 a wrong answer is exit code 1 and says why; a secret is never trimmed', async () => {
-  await ok(`webhooks add wrong ${handler.url} --secret 's3cr3tKey '`);
-  const { code, stdout } = await bellwire(['webhooks', 'test', 'wrong'], { folder: ground.folder });
-  assert.equal(code, 1);
-  assert.match(stdout, /^✖ answered with a wrong value: the registered secret begins or ends with white space/);
+  const run = (args: string) => bellwire(split(args), { folder: ground.folder });
+  const wrong = /✖ answered with a wrong value: the registered secret begins or ends with white space/;
+  const more = (count: string) => new RegExp(`\n${count}, the next one at \\S+Z; if none is answered rightly, the`);
+  const added = await run(`webhooks add wrong ${handler.url} --secret 's3cr3tKey '`);
+  assert.equal(added.code, 1);
+  assert.match(added.stdout, /^wrong \(wh_\w+\) is pending: registered\n/);
+  assert.match(added.stdout, wrong);
+  assert.match(added.stdout, more('2 more attempts follow by themselves'));
+  assert.match(await ok('webhooks show wrong'), /challenge +attempt 1 of 3 failed at \S+: answered with a wrong value/);
+  const second = await run('webhooks test wrong');
+  assert.equal(second.code, 1);
+  assert.match(second.stdout, wrong);
+  assert.match(second.stdout, /the webhook is pending\n/);
+  assert.match(second.stdout, more('One more attempt follows by itself'));
+  const third = await run('webhooks test wrong');
+  assert.match(
+    third.stdout,
+    /the webhook is critical\nNothing is sent to it; once its handler answers challenges rightly: bellwire webhooks test wrong\n$/,
+  );
+  assert.match(
+    await ok('webhooks show wrong'),
+    /to do +once its handler answers challenges rightly: bellwire webhooks/,
+  );
+  const fixed = await run(`webhooks change wrong --secret s3cr3tKey`);
+  assert.deepEqual([fixed.code, /is active: the challenge was answered rightly/.test(fixed.stdout)], [0, true]);
+  assert.match(await ok('webhooks change wrong --description anew'), /is active/);
+  assert.match(
+    await ok(`webhooks change wrong --secret 's3cr3tKey ' --no-wait`),
+    /is pending: the secret was changed\nIt has not answered its challenge yet; see: bellwire webhooks show wh_\w+\n$/,
+  );
   await ok('webhooks rm wrong');
 });
 
@@ -243,7 +279,7 @@ test('workspaces: add, limit, list, act in one, rm only when it is meant', async
     eventTypes: 1000,
   });
   assert.match(await ok('workspaces list'), /acme +– +10000000 +2 +–/);
-  await ok(`webhooks add there ${handler.url} --workspace acme`);
+  await ok(`webhooks add there ${handler.url} --workspace acme --no-wait`);
   assert.equal((await json('webhooks list --workspace acme')).length, 1);
   assert.equal((await json('webhooks list')).length, 0);
   assert.deepEqual((await fails('workspaces rm acme'))[0], 2);
@@ -350,4 +386,15 @@ test('operations: recover, redrive and replay show how far they are; list, show,
   assert.match((await fails('webhooks redrive'))[1], /needs a webhook, or --all/);
   assert.match((await fails('webhooks recover mended'))[1], /needs --since/);
   assert.match((await fails('webhooks recover mended --since 2099-01-01T00:00:00Z'))[1], /since lies in the future/);
+});
+
+test('R118 webhooks rm says what becomes of what is still open', async () => {
+  await ok(`webhooks add leaving ${handler.url} --secret s3cr3tKey`);
+  await ok(`subscribe leaving ${AUDIT_LOG}`);
+  await ok('webhooks pause leaving');
+  await ok(`publish --example ${AUDIT_LOG}`);
+  assert.equal(
+    await ok('webhooks rm leaving --force'),
+    'leaving is gone; 1 open delivery is a dead letter now: bellwire deliveries list --state dead\n',
+  );
 });

@@ -4,8 +4,8 @@ import type { Log } from '../log/index.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import type { WebhookState } from '../model/webhook.ts';
-import type { Store, TargetKey } from '../store/contract.ts';
+import type { ChallengeNote } from '../model/challenge.ts';
+import type { Store, TargetKey, Webhook } from '../store/contract.ts';
 import type { PayloadSchemas } from './payload-schema/index.ts';
 import type { OutcomeOut } from './wire.ts';
 
@@ -26,7 +26,7 @@ export interface EnginePort {
    * Sends one challenge now (R113) and begins a run of attempts when it fails. While a run is on its way already, its
    * next attempt is made at once instead of a second run. Rejects only on outages.
    */
-  test(target: TargetKey): Promise<{ state: WebhookState; outcome: OutcomeOut }>;
+  test(target: TargetKey): Promise<{ webhook: Webhook; outcome: OutcomeOut; note: ChallengeNote }>;
   /** Begins a run of challenge attempts, unless the webhook's verification is `none`. Returns at once. */
   challenge(target: TargetKey): void;
   /**

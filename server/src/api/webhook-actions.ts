@@ -1,13 +1,14 @@
 // What is done with a webhook: tested, paused, resumed, enabled, disabled, its secret turned over, its history read.
 import { Type } from 'typebox';
-import { refuse } from '../model/problem.ts';
-import { shownState } from '../model/webhook.ts';
+import { refuse, type Refused } from '../model/problem.ts';
+import { shownState, wayOut } from '../model/webhook.ts';
 import type { Webhook } from '../store/contract.ts';
 import { deliveriesPage, DeliveriesQuery, type DeliveriesOut } from './deliveries.ts';
 import { ok, operation, type Tools } from './kernel.ts';
 import { updateWebhook, type Change } from './webhook-change.ts';
 import { rotateSecret, type Generated } from './webhook-secrets.ts';
 import {
+  showChallenge,
   showWebhook,
   WebhookParams,
   type RotateIn,
@@ -21,7 +22,7 @@ import { absent, instant, numberOf } from './wire.ts';
 export const testWebhook = operation<null, TestOut>()({
   summary: 'Send a new challenge now (the Test button), in every state',
   description:
-    'A right answer makes it active. After a wrong one the attempts go on by themselves, then it is critical.',
+    'A right answer makes it active. After a wrong one the attempts go on by themselves, whatever the state; when none is answered rightly, it turns critical (R113).',
   params: WebhookParams,
   errors: ['wrong-state'],
   async handle({ params, workspace }, { store, engine }) {
@@ -30,20 +31,21 @@ export const testWebhook = operation<null, TestOut>()({
     if (webhook === null) throw absent('wh', params.webhook);
     if (webhook.verification === 'none')
       throw refuse('wrong-state', 'Its verification is "none": there is nothing to test.');
-    return ok(await engine.test({ workspace: workspace.workspace, target }));
+    const { webhook: now, outcome, note } = await engine.test({ workspace: workspace.workspace, target });
+    return ok({ state: shownState(now.intent, now.health), outcome, challenge: showChallenge(note) });
   },
 });
 
 /** What a person's wish makes of a webhook; null when it is so already. Refuses `wrong-state`. */
 type Wish = (before: Webhook) => Change | null;
 
-const pause: Wish = ({ intent }) => {
-  if (intent === 'disabled') throw refuse('wrong-state', 'It is disabled; there is nothing to pause.');
+const pause: Wish = ({ intent, name }) => {
+  if (intent === 'disabled') throw wrongState('It is disabled, there is nothing to pause', intent, name);
   return intent === 'paused' ? null : { patch: { intent: 'paused' }, reason: 'paused by hand', again: false };
 };
 
-const resume: Wish = ({ intent }) => {
-  if (intent === 'disabled') throw refuse('wrong-state', 'It is disabled, not paused: enable it.');
+const resume: Wish = ({ intent, name }) => {
+  if (intent === 'disabled') throw wrongState('It is disabled, not paused', intent, name);
   return intent === 'enabled' ? null : { patch: { intent: 'enabled' }, reason: 'resumed by hand', again: false };
 };
 
@@ -51,8 +53,8 @@ const disable: Wish = ({ intent }) =>
   intent === 'disabled' ? null : { patch: { intent: 'disabled' }, reason: 'disabled by hand', again: false };
 
 // Enabled again, it has to prove itself again (wire facts, section 1).
-const enable: Wish = ({ intent, verification }) => {
-  if (intent === 'paused') throw refuse('wrong-state', 'It is paused, not disabled: resume it.');
+const enable: Wish = ({ intent, verification, name }) => {
+  if (intent === 'paused') throw wrongState('It is paused, not disabled', intent, name);
   if (intent === 'enabled') return null;
   const isTrusted = verification === 'none';
   const health = isTrusted ? 'active' : 'pending';
@@ -62,6 +64,10 @@ const enable: Wish = ({ intent, verification }) => {
     again: !isTrusted,
   };
 };
+
+function wrongState(words: string, state: 'paused' | 'disabled', name: string): Refused {
+  return refuse('wrong-state', `${words}; ${wayOut(state, name)}`);
+}
 
 export const pauseWebhook = wish('Pause a webhook: its deliveries are held', pause);
 export const resumeWebhook = wish('Resume a paused webhook; it does not heal it', resume);

@@ -1,6 +1,7 @@
 // Webhooks: registered URLs that have to prove themselves. Made, read, changed and deleted here; what is done with one
 // is webhook-actions.ts; what it may be webhook-rules.ts; which secrets it has webhook-secrets.ts.
 import { Type, type Static } from 'typebox';
+import type { ChallengeNote } from '../model/challenge.ts';
 import { formatId } from '../model/ids.ts';
 import { problemOf, Refused } from '../model/problem.ts';
 import { LONGEST_DELAY_MS, MOST_RETRIES } from '../model/retry.ts';
@@ -133,6 +134,20 @@ export const WebhookPatchIn = Type.Object(
 );
 export type WebhookPatchIn = Static<typeof WebhookPatchIn>;
 
+const ChallengeOut = Type.Object({
+  at: Instant,
+  ok: Type.Boolean(),
+  error: orNull(Type.String({ description: 'What was wrong with the answer.' })),
+  attempt: Type.Integer({ description: 'Which attempt of the run it was, from 1.' }),
+  attempts: Type.Integer({ description: 'How many there are before the webhook turns critical.' }),
+  nextAt: orNull(Type.String({ format: 'date-time', description: 'When the next attempt follows by itself.' })),
+  secret: orNull(
+    Type.Enum(['present', 'former'], { description: 'Under which secret the answer was right: see rotate.' }),
+  ),
+});
+/** The last attempt at a challenge. */
+export type ChallengeOut = Static<typeof ChallengeOut>;
+
 const WEBHOOK = {
   id: idOf('wh'),
   name: Type.String(),
@@ -155,6 +170,7 @@ const WEBHOOK = {
   secondaryUntil: orNull(
     Type.String({ format: 'date-time', description: 'Until when the former secret is honoured.' }),
   ),
+  challenge: orNull(ChallengeOut),
   lastSuccessAt: orNull(Instant),
   createdAt: Instant,
   updatedAt: Instant,
@@ -179,6 +195,7 @@ const EXAMPLE = {
   allowedRate: null,
   publicKey: null,
   secondaryUntil: null,
+  challenge: null,
   lastSuccessAt: null,
   createdAt: '2026-11-22T09:30:00.000Z',
   updatedAt: '2026-11-22T09:30:00.000Z',
@@ -215,10 +232,26 @@ export const RotateIn = Type.Object(
 );
 export type RotateIn = Static<typeof RotateIn>;
 
-/** The Test button's answer: the state now, and what the endpoint said (R113). */
+/** The Test button's answer: the state now, what the endpoint said, and what follows by itself (R113). */
 export const TestOut = Type.Object(
-  { state: State, outcome: OutcomeOut },
-  { examples: [{ state: 'active', outcome: { ok: true, status: 200, durationMs: 12, error: null } }] },
+  { state: State, outcome: OutcomeOut, challenge: ChallengeOut },
+  {
+    examples: [
+      {
+        state: 'active',
+        outcome: { ok: true, status: 200, durationMs: 12, error: null },
+        challenge: {
+          at: '2026-11-22T09:30:00.000Z',
+          ok: true,
+          error: null,
+          attempt: 1,
+          attempts: 3,
+          nextAt: null,
+          secret: 'present',
+        },
+      },
+    ],
+  },
 );
 export type TestOut = Static<typeof TestOut>;
 
@@ -401,8 +434,14 @@ export function showWebhook(webhook: Webhook): WebhookOut {
     allowedRate: webhook.allowedRate,
     publicKey: webhook.publicKey,
     secondaryUntil: instantOrNull(webhook.secondaryUntil),
+    challenge: webhook.challenge && showChallenge(webhook.challenge),
     lastSuccessAt: instantOrNull(webhook.lastSuccessAt),
     createdAt: instant(webhook.createdAt),
     updatedAt: instant(webhook.updatedAt),
   };
+}
+
+/** What an attempt at a challenge shows of itself. */
+export function showChallenge({ at, nextAt, ...note }: ChallengeNote): ChallengeOut {
+  return { ...note, at: instant(at), ok: note.error === null, nextAt: instantOrNull(nextAt) };
 }

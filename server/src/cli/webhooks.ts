@@ -1,8 +1,18 @@
 // `bellwire webhooks`: registered URLs that have to prove themselves.
 import type { Command } from 'commander';
 import type { WebhookIn, WebhookOut, WebhookPatchIn, WebhookSecretOut } from '../api/webhooks.ts';
+import { BellwireError, type Client } from '../client/index.ts';
 import { formatSpan, parseSpan } from '../model/quantities.ts';
-import { EXIT, usage } from './failure.ts';
+import { quoted, wayOut } from '../model/webhook.ts';
+import { EXIT, Failure, usage } from './failure.ts';
+import {
+  challengeFact,
+  formerSecretNote,
+  stateLine,
+  tellFirstAnswer,
+  whatFollows,
+  withFirstAnswer,
+} from './first-answer.ts';
 import { readSecret } from './input.ts';
 import { declareOperations } from './operations.ts';
 import { collect, type Declare, type Run, type Session } from './session.ts';
@@ -42,17 +52,20 @@ interface SettingOptions extends AccessOptions {
 
 export const webhooks: Declare = (command, run) => {
   settingOptions(command.command('add <name> <url>').description('Register a webhook; it is challenged at once'))
-    .addHelpText('after', '\nWithout a secret one is generated and shown this once.')
+    .option('--no-wait', NO_WAIT)
+    .addHelpText('after', '\nWithout a secret one is generated and shown this once.\n' + WRONG_ANSWER)
     .action(run(add));
   command.command('list').description('List the webhooks').action(run(list));
   command.command('show <webhook>').description('Show a webhook, by id or name').action(run(show));
   settingOptions(command.command('change <webhook>').description('Change it; a new address or secret is challenged'))
     .option('--name <name>', 'Its name')
     .option('--address <url>', 'Its URL')
+    .option('--no-wait', NO_WAIT)
     .action(run(change));
   command
     .command('test <webhook>')
     .description('Send a new challenge now; exit code 1 when the answer is wrong')
+    .addHelpText('after', `\n${WRONG_ANSWER} So it is for an active webhook, too.`)
     .action(run(test));
   for (const [name, summary] of Object.entries(WISHES)) wish(command, run, { name: name as Wish, summary });
   command
@@ -61,15 +74,24 @@ export const webhooks: Declare = (command, run) => {
     .option('--secret <secret>', 'The new secret; generated when left out')
     .option('--secret-stdin', 'Read the new secret from stdin')
     .option('--grace <span>', 'How long the former one is honoured, such as 1h (24h)')
+    .option('--no-wait', NO_WAIT)
+    .addHelpText(
+      'after',
+      '\nThen give the new secret to the handler, and see that it answers with it: bellwire webhooks test <webhook>',
+    )
     .action(run(rotate));
   declareOperations(command, run);
   command.command('changes <webhook>').description('The changes of its state, with reasons').action(run(changes));
   command
     .command('rm <webhook>')
-    .description('Delete it')
+    .description('Delete it; what is still open for it becomes dead letters')
     .option('--force', 'With its subscriptions')
     .action(run(remove));
 };
+
+const NO_WAIT = 'Do not wait for its first answer to the challenge';
+const WRONG_ANSWER =
+  'After a wrong answer further attempts follow by themselves; if none is answered rightly, the webhook turns critical.';
 
 const WISHES = {
   pause: 'Hold its deliveries',
@@ -89,7 +111,9 @@ function wish(command: Command, run: Run, { name, summary }: { name: Wish; summa
         const client = await session.client();
         const id = await webhookId(client, named, session.signal);
         const webhook = await client.webhooks[name](id, { signal: session.signal });
+        if (name === 'enable') return showAnswer(session, webhook, { wait: true });
         session.show(webhook, () => [stateLine(webhook)]);
+        return EXIT.ok;
       }),
     );
 }
@@ -149,12 +173,31 @@ function spanMs(text: string, option: string): number {
   return span;
 }
 
-async function add(session: Session, options: SettingOptions, [name, url]: [string, string]): Promise<void> {
+/** Shows a webhook that may have been challenged, when its first answer is in; resolves the exit code. */
+async function showAnswer(
+  session: Session,
+  webhook: WebhookOut | WebhookSecretOut,
+  { wait = true }: Waiting,
+): Promise<number> {
+  const shown = wait ? await withFirstAnswer(await session.client(), webhook, session.signal) : webhook;
+  const { lines, exit } = tellFirstAnswer(shown, session);
+  session.show(shown, () => [...lines, ...onceLines(shown, session)]);
+  return wait ? exit : EXIT.ok;
+}
+
+interface Waiting {
+  wait?: boolean;
+}
+
+async function add(
+  session: Session,
+  options: SettingOptions & Waiting,
+  [name, url]: [string, string],
+): Promise<number> {
   const settings = await settingsOf(options, session);
-  const webhook = await (
-    await session.client()
-  ).webhooks.create({ ...settings, name, url }, { signal: session.signal });
-  session.show(webhook, () => [stateLine(webhook), ...onceLines(webhook, session)]);
+  const client = await session.client();
+  const webhook = await client.webhooks.create({ ...settings, name, url }, { signal: session.signal });
+  return showAnswer(session, webhook, options);
 }
 
 async function list({ client, signal, table }: Session): Promise<void> {
@@ -177,6 +220,8 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
     description: webhook.description,
     url: webhook.url,
     state: `${webhook.state}: ${webhook.reason}`,
+    challenge: challengeFact(webhook),
+    'to do': toDo(webhook),
     health: webhook.intent === 'enabled' ? null : webhook.health,
     verification: webhook.verification,
     signing: webhook.signing.join(', '),
@@ -196,11 +241,18 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
   };
 }
 
+function toDo(webhook: WebhookOut): string | null {
+  const { state, name, challenge } = webhook;
+  // A pending one whose attempts go on needs nobody, unless it fails.
+  if (state === 'pending' && (challenge === null || challenge.ok)) return null;
+  return wayOut(state, name) ?? formerSecretNote(webhook);
+}
+
 async function change(
   session: Session,
-  { name, address, ...options }: SettingOptions & { name?: string; address?: string },
+  { name, address, wait, ...options }: SettingOptions & Waiting & { name?: string; address?: string },
   [named]: [string],
-): Promise<void> {
+): Promise<number> {
   const { signal } = session;
   const settings = await settingsOf(options, session);
   const patch: WebhookPatchIn = { ...settings, name, url: address };
@@ -211,33 +263,45 @@ async function change(
   }
   const client = await session.client();
   const webhook = await client.webhooks.change(await webhookId(client, named, signal), patch, { signal });
+  // Unless it was changed in what it has to prove, the last answer is an old one.
+  if (webhook.challenge === null) return showAnswer(session, webhook, { wait });
   session.show(webhook, () => [stateLine(webhook), ...onceLines(webhook, session)]);
+  return EXIT.ok;
 }
 
 async function test(session: Session, _options: object, [named]: [string]): Promise<number> {
   const { signal, paint } = session;
   const client = await session.client();
-  const result = await client.webhooks.test(await webhookId(client, named, signal), { signal });
+  const id = await webhookId(client, named, signal);
+  const result = await client.webhooks.test(id, { signal });
   const { ok, status, durationMs, error } = result.outcome;
-  session.show(result, () => [
+  const { state, challenge } = result;
+  const former = challenge.secret === 'former' ? formerSecretNote(await client.webhooks.get(id, { signal })) : null;
+  session.show(result, () =>
     ok
-      ? `${paint('green', '✔')} the right answer after ${durationMs} ms; the webhook is ${result.state}`
-      : `${paint('red', '✖')} ${plain(error ?? `status ${status}`)}; the webhook is ${result.state}`,
-  ]);
+      ? [
+          `${paint('green', '✔')} the right answer after ${durationMs} ms; the webhook is ${state}`,
+          ...(former === null ? [] : [former]),
+        ]
+      : [
+          `${paint('red', '✖')} ${plain(error ?? `status ${status}`)}; the webhook is ${state}`,
+          ...whatFollows({ name: named, state }, challenge),
+        ],
+  );
   return ok ? EXIT.ok : EXIT.failed;
 }
 
 async function rotate(
   session: Session,
-  options: { secret?: string; secretStdin?: boolean; grace?: string },
+  options: Waiting & { secret?: string; secretStdin?: boolean; grace?: string },
   [named]: [string],
-): Promise<void> {
+): Promise<number> {
   const { signal, terminal } = session;
   const secret = options.secretStdin === true ? await readSecret(terminal, signal) : options.secret;
   const graceMs = options.grace === undefined ? undefined : spanMs(options.grace, '--grace');
   const client = await session.client();
   const webhook = await client.webhooks.rotate(await webhookId(client, named, signal), { secret, graceMs }, { signal });
-  session.show(webhook, () => [stateLine(webhook), ...onceLines(webhook, session)]);
+  return showAnswer(session, webhook, options);
 }
 
 async function changes({ client, signal, table }: Session, _options: object, [named]: [string]): Promise<void> {
@@ -258,12 +322,26 @@ async function remove(session: Session, { force }: { force?: boolean }, [named]:
   const { signal } = session;
   const client = await session.client();
   const id = await webhookId(client, named, signal);
-  await client.webhooks.delete(id, { force, signal });
-  session.show({ deleted: id }, () => [`${named} is gone`]);
+  const open = await countOpen(client, id, signal);
+  await client.webhooks.delete(id, { force, signal }).catch((error: unknown) => {
+    if (!(error instanceof BellwireError) || error.code !== 'in-use') throw error;
+    const whole = `with its subscriptions: bellwire webhooks rm ${quoted(named)} --force`;
+    throw new Failure(`${error.detail.replace(/\.$/, '')}; ${whole} (in-use)`, EXIT.failed, 'in-use');
+  });
+  const fate = open === '1' ? '1 open delivery is a dead letter now' : `${open} open deliveries are dead letters now`;
+  const letters = open === '0' ? '' : `; ${fate}: bellwire deliveries list --state dead`;
+  session.show({ deleted: id }, () => [`${named} is gone${letters}`]);
 }
 
-function stateLine({ id, name, state, reason }: WebhookOut): string {
-  return plain(`${name} (${id}) is ${state}: ${reason}`);
+/** How many deliveries are open, up to a page of them. */
+async function countOpen(client: Client, webhook: string, signal: AbortSignal): Promise<string> {
+  let open = 0;
+  for (const state of ['scheduled', 'held'] as const) {
+    const { items, next } = await client.deliveries.list({ webhook, state, limit: 500, signal }).page();
+    if (next !== null) return 'more than 500';
+    open += items.length;
+  }
+  return String(open);
 }
 
 /** What was generated and will not be shown again. */

@@ -55,6 +55,8 @@ export interface ChallengeResult {
   outcome: Outcome;
   attempt: number;
   attempts: number;
+  /** As it is kept with the webhook. */
+  note: ChallengeNote;
 }
 
 /** An attempt that was made, and when the next one is. */
@@ -204,10 +206,14 @@ export class Challenger {
     if (!target || !isToBeAsked(target.webhook, { isAsked, isRecheck })) return null;
     const attempt = before && isSame(before.challenged, target) ? before.used + 1 : 1;
     const { outcome, verdict } = await this.#challenge(target);
-    const made = { result: { verdict, outcome, attempt, attempts }, challenged: target };
-    if (isOurFault(outcome)) return { ...made, used: attempt - 1, then: 'later' };
-    if (!verdict.ok && attempt < attempts) {
-      await this.#note(key, target, made.result);
+    const isOurs = isOurFault(outcome);
+    const goesOn = isOurs || (!verdict.ok && attempt < attempts);
+    const note = this.#noteOf(verdict, { attempt, attempts, nextInMs: goesOn ? this.#parts.intervalMs : null });
+    const made = { result: { verdict, outcome, attempt, attempts, note }, challenged: target };
+    if (isOurs) return { ...made, used: attempt - 1, then: 'later' };
+    if (goesOn) {
+      // What people see while the run goes on. A webhook that was changed meanwhile has other news.
+      await settings.noteChallenge({ ...key, revision: target.webhook.revision, note });
       return { ...made, used: attempt, then: 'later' };
     }
     const recorded = await this.#record(key, target, made.result);
@@ -254,22 +260,16 @@ export class Challenger {
     return { outcome, verdict: judgeOptionsAnswer(outcome, { origin }) };
   }
 
-  // What people see while the run goes on. A webhook that was changed meanwhile has other news.
-  async #note(key: TargetKey, { webhook }: Challenged, result: ChallengeResult): Promise<void> {
-    const note = this.#noteOf(result, this.#parts.intervalMs);
-    await this.#parts.settings.noteChallenge({ ...key, revision: webhook.revision, note });
-  }
-
-  #noteOf({ verdict, attempt, attempts }: ChallengeResult, nextInMs: number | null): ChallengeNote {
+  #noteOf(verdict: Proof, of: { attempt: number; attempts: number; nextInMs: number | null }): ChallengeNote {
+    const { attempt, attempts, nextInMs } = of;
     const at = this.#parts.clock.now();
-    const { proved } = verdict as Proof;
     return {
       at,
       error: verdict.ok ? null : verdict.reason,
       attempt,
       attempts,
       nextAt: nextInMs === null ? null : at + nextInMs,
-      secret: proved === undefined ? null : proved === 'secret' ? 'present' : 'former',
+      secret: verdict.proved === undefined ? null : verdict.proved === 'secret' ? 'present' : 'former',
     };
   }
 
@@ -287,7 +287,7 @@ export class Challenger {
       if (!isSame(now, challenged)) return false;
       const { health, streak, lastSuccessAt, revision } = now.webhook;
       const { vitals, changed, reason } = judge({ health, streak, lastSuccessAt }, evidence);
-      const patch: WebhookPatch = { ...vitals, challenge: this.#noteOf(result, null) };
+      const patch: WebhookPatch = { ...vitals, challenge: result.note };
       if (proof.ok) Object.assign(patch, { provedAt: clock.now() }, whatWasProved(proof, now.secrets));
       // Critical before and still so, but perhaps for another reason: the newest one is shown.
       const words = changed || !proof.ok ? reason : null;

@@ -62,6 +62,27 @@ export function isSendable(intent: Intent, health: Health): boolean {
   return intent === 'enabled' && (health === 'active' || health === 'warning');
 }
 
+/** What people do so that deliveries are sent again, as the end of a sentence; null where nothing is to be done. */
+export function wayOut(state: WebhookState, name: string): string | null {
+  const named = quoted(name);
+  switch (state) {
+    case 'pending':
+    case 'critical':
+      return `once its handler answers challenges rightly: bellwire webhooks test ${named}`;
+    case 'paused':
+      return `to send them again: bellwire webhooks resume ${named}`;
+    case 'disabled':
+      return `to take it into service: bellwire webhooks enable ${named}`;
+    default:
+      return null;
+  }
+}
+
+/** A webhook's name as one word of a command line; no name holds a quote (R108). */
+export function quoted(name: string): string {
+  return /^[\w.@-]+$/.test(name) ? name : `'${name}'`;
+}
+
 /** The evidence a webhook's health rests on. Instants are epoch ms. */
 export interface Vitals {
   health: Health;
