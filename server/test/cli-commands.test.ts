@@ -81,7 +81,7 @@ test('a protected endpoint: certificates and secrets come from files, "none" tak
   const tls = '--tls-certificate client.pem --tls-key client.key --tls-ca ca.pem';
   const [made] = await json(`webhooks add guarded https://127.0.0.1:8009/ --verification none ${access} ${tls}`);
   const oauth = { tokenUrl: 'http://127.0.0.1:8009/token', clientId: 'me', auth: 'body', scope: 'a b' };
-  assert.deepEqual(made?.['oauth'], { ...oauth, audience: null, resource: null });
+  assert.deepEqual(made!['oauth'], { ...oauth, audience: null, resource: null });
   assert.equal((made!['tls'] as { ca: string }).ca, authority.certificate);
   const shown = await ok('webhooks show guarded');
   assert.match(

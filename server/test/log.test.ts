@@ -26,6 +26,15 @@ test('a child carries its fields on every line', () => {
   assert.deepEqual({ node, workspace, more, secret }, { node: 'a', workspace: 'w1', more: 1, secret: '[masked]' });
 });
 
+test('access tokens, credentials and private keys are masked by their form', () => {
+  const { log, lines } = collect();
+  const pem = '-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----\n';
+  log.info({ text: `sent Bearer hunter2.${'x'.repeat(20)} and Basic ${btoa('bell:hunter2hunter2')}` }, pem);
+  assert.doesNotMatch(lines.join(''), /hunter2|aHVudGVyM/);
+  log.info({}, 'Bearer authentication is needed');
+  assert.match(lines[1] as string, /Bearer authentication is needed/);
+});
+
 test('R71 no secret reaches the log: by name at any depth, by form in any text, in errors and their causes', () => {
   const error = new Error('cannot reach postgres://bell:hunter2@db/x', { cause: new Error('with whsec_aHVudGVyMg==') });
   Object.assign(error, { authorization: 'hunter2', code: 'ECONNREFUSED' });

@@ -36,6 +36,9 @@ const SECRET_NAMES = new Set([
 
 /** Standard Webhooks keys, API keys, and the password of a URL, wherever they stand in a text. */
 const SECRET_FORMS = /\b(whsec|whsk|bw)_[A-Za-z0-9+/_-]+=*|(:\/\/[^/:@\s]*):[^/@\s]*@/g;
+/** Access tokens and Basic credentials as a header carries them, and private keys as PEM; shorter ones are words. */
+const SECRET_VALUES =
+  /\b(Bearer|Basic) [A-Za-z0-9._~+/-]{16,}=*|(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?/g;
 
 /** A copy of the fields without their secrets; errors become plain objects that can be printed. */
 export function redact(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -44,9 +47,9 @@ export function redact(fields: Readonly<Record<string, unknown>>): Record<string
 
 /** The text with everything masked that has the form of a secret. */
 export function scrub(text: string): string {
-  return text.replace(SECRET_FORMS, (_whole, prefix?: string, url?: string) =>
-    url ? `${url}:${MASK}@` : `${prefix}_${MASK}`,
-  );
+  return text
+    .replace(SECRET_FORMS, (_whole, prefix?: string, url?: string) => (url ? `${url}:${MASK}@` : `${prefix}_${MASK}`))
+    .replace(SECRET_VALUES, (_whole, scheme?: string, begin?: string) => `${scheme ?? begin} ${MASK}`);
 }
 
 function maskEntries(fields: object, depth: number): Record<string, unknown> {
