@@ -269,6 +269,12 @@ test('workspaces: add, limit, list, act in one, rm only when it is meant', async
     await ok('workspaces add acme --events-per-day 1000 --bytes-per-day 10MB --subscriptions none'),
     /^acme \(ws_\w+\) is there/,
   );
+  assert.match(
+    await ok('workspaces retain acme --events 7d --idempotency default'),
+    /events +7d\n[^]*idempotency +as the installation\n/,
+  );
+  assert.deepEqual((await fails('workspaces retain acme'))[0], 2);
+  assert.deepEqual((await fails('workspaces retain acme --events soon'))[0], 2);
   assert.match(await ok('workspaces limit acme --webhooks 2 --events-per-day none'), /webhooks +2\n/);
   const acme = (await json('workspaces list')).find((one) => one['name'] === 'acme');
   assert.deepEqual(acme?.['limits'], {

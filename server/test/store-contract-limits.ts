@@ -66,13 +66,7 @@ export function exerciseLimits(engine: string, prepare: Prepare): void {
     });
     await mustPublish(place, someEvents(9, 'rest'), midnight + 5);
     assert.equal((await publish(place, [newEvent('end')], midnight + 6)).kind, 'over-quota');
-    await store.settings.limitWorkspace(place.workspace, {
-      eventsPerDay: 11,
-      bytesPerDay: null,
-      webhooks: null,
-      subscriptions: null,
-      eventTypes: null,
-    });
+    await store.settings.changeWorkspace(place.workspace, { limits: { eventsPerDay: 11 } });
     await mustPublish(place, [newEvent('end')], midnight + 6);
   });
 

@@ -177,6 +177,48 @@ export function exerciseRetention(engine: string, prepare: Prepare): void {
     );
   });
 
+  test(`${engine}: retention: a workspace has spans of its own where it was given some, for every table`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const [own, other] = [await furnish(store, 'own'), await furnish(store, 'other')];
+    const { settings } = store;
+    const short = { eventsMs: 2 * DAY, deliveriesMs: DAY, idempotencyMs: 60_000, changesMs: 3 * DAY };
+    const changed = await settings.changeWorkspace(own.workspace, { retention: short });
+    assert.deepEqual(changed.retention, short);
+    assert.deepEqual((await settings.workspace({ name: 'own' }))!.retention, short);
+    for (const place of [own, other]) {
+      const { workspace, webhook, target } = place;
+      await deliverAt(place, NOON, someEvents(2));
+      await settings.claim({ workspace, owner: 'o', key: 'k', bodyHash: 'a' }, NOON);
+      for (const [i, intent] of (['paused', 'enabled'] as const).entries()) {
+        const revision = webhook.revision + i;
+        await settings.updateWebhook({ workspace, target, revision, patch: { intent }, reason: 'x', now: NOON });
+      }
+    }
+    const whole = await rowsOf(ground, other.workspace);
+    const counts = async (): Promise<unknown[]> => {
+      const {
+        events,
+        deliveries,
+        attempts,
+        idempotency_keys: claims,
+        webhook_changes: changes,
+      } = await rowsOf(ground, own.workspace);
+      return [events, deliveries, attempts, claims, changes];
+    };
+    assert.deepEqual(await counts(), [2, 2, 2, 1, 3]);
+    await pruneAll(store, NOON + 60_001);
+    assert.deepEqual(await counts(), [2, 2, 2, undefined, 3]);
+    await pruneAll(store, NOON + DAY + 51, { idempotencyMs: 9 * DAY });
+    assert.deepEqual(await counts(), [2, undefined, undefined, undefined, 3]);
+    await pruneAll(store, NOON + 3 * DAY + 1, { idempotencyMs: 9 * DAY });
+    assert.deepEqual(await counts(), [undefined, undefined, undefined, undefined, 1]);
+    assert.deepEqual(await rowsOf(ground, other.workspace), whole);
+    // Null is the installation's again.
+    await settings.changeWorkspace(own.workspace, { retention: { eventsMs: null } });
+    assert.deepEqual((await settings.workspace({ name: 'own' }))!.retention, { ...short, eventsMs: null });
+  });
+
   test(`${engine}: retention: answers of requests to the installation itself go, too`, async (t) => {
     const ground = await prepare(t);
     const store = await ground.open();

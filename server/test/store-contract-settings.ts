@@ -56,9 +56,9 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     assert.equal(await settings.workspace({ name: 'four' }), null);
     await assert.rejects(settings.createWorkspace('one', UNLIMITED, NOON), refusal('name-taken'));
     const limits = { eventsPerDay: 1, bytesPerDay: 2, webhooks: 3, subscriptions: 4, eventTypes: 5 };
-    assert.deepEqual((await settings.limitWorkspace(one.workspace, limits)).limits, limits);
+    assert.deepEqual((await settings.changeWorkspace(one.workspace, { limits })).limits, limits);
     assert.deepEqual((await settings.workspace({ name: 'one' }))!.limits, limits);
-    await assert.rejects(settings.limitWorkspace(999, limits), refusal('not-found'));
+    await assert.rejects(settings.changeWorkspace(999, { limits }), refusal('not-found'));
 
     const last = Math.max(...made.map(({ workspace }) => workspace));
     await settings.deleteWorkspace(last, NOON + 1);
@@ -85,7 +85,7 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     await assert.rejects(settings.createWebhook(newWebhook(workspace, 'w')), refusal('not-found'));
     await assert.rejects(subscribe(store, webhook, { type: 'com.example.made' }), refusal('not-found'));
     await assert.rejects(settings.putType(setting(workspace, 'com.example.made'), NOON), refusal('not-found'));
-    await assert.rejects(settings.limitWorkspace(workspace, UNLIMITED), refusal('not-found'));
+    await assert.rejects(settings.changeWorkspace(workspace, { limits: UNLIMITED }), refusal('not-found'));
     const { revision } = webhook;
     await assert.rejects(
       settings.updateWebhook({ workspace, target, revision, patch: { name: 'x' }, reason: null, now: NOON }),
@@ -199,7 +199,7 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
     );
     assert.equal((await settings.subscriptions(workspace, other.webhook)).length, 1);
     await assert.rejects(settings.createSubscription({ ...fresh, webhook: 999 }), refusal('not-found'));
-    await settings.limitWorkspace(workspace, { ...UNLIMITED, subscriptions: 5 });
+    await settings.changeWorkspace(workspace, { limits: { ...UNLIMITED, subscriptions: 5 } });
     await assert.rejects(settings.createSubscription({ ...fresh, type: 'com.more' }), refusal('limit-reached'));
     assert.equal((await settings.createSubscription(fresh)).created, false);
     await settings.deleteSubscription(workspace, first.subscription.subscription);

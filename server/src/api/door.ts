@@ -149,6 +149,7 @@ const NOWHERE: Workspace = {
   token: '',
   name: '',
   limits: { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
+  retention: { eventsMs: null, deliveriesMs: null, idempotencyMs: null, changesMs: null },
   createdAt: 0,
 };
 

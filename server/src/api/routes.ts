@@ -32,7 +32,7 @@ export const routes: readonly Route[] = [
   route('GET /v1/workspaces',                  'read',    null,                         workspaces.WorkspacesOut,     workspaces.listWorkspaces),
   route('POST /v1/workspaces',                 'admin',   workspaces.WorkspaceIn,       workspaces.WorkspaceOut,      workspaces.createWorkspace),
   route('GET /v1/workspaces/{workspace}',      'read',    null,                         workspaces.WorkspaceOut,      workspaces.getWorkspace),
-  route('PATCH /v1/workspaces/{workspace}',    'admin',   workspaces.WorkspacePatchIn,  workspaces.WorkspaceOut,      workspaces.limitWorkspace),
+  route('PATCH /v1/workspaces/{workspace}',    'admin',   workspaces.WorkspacePatchIn,  workspaces.WorkspaceOut,      workspaces.changeWorkspace),
   route('DELETE /v1/workspaces/{workspace}',   'admin',   null,                         null,                         workspaces.deleteWorkspace),
 
   route('POST /v1/events',                     'publish', events.CloudEvent,            events.PublishOut,            publish),

@@ -44,22 +44,54 @@ export const WorkspaceIn = Type.Object(
 );
 export type WorkspaceIn = Static<typeof WorkspaceIn>;
 
-/** What may change about a workspace. A limit left out stays. */
+const span = (description: string) =>
+  orNull(Type.Integer({ minimum: 60_000, maximum: 100 * 365 * 86_400_000, description: `${description}, ms.` }));
+const RETENTION = {
+  eventsMs: span('Events. So long a second event with the same source and id is known for a duplicate'),
+  deliveriesMs: span('Deliveries that were delivered or given up, with their attempts'),
+  idempotencyMs: span('First answers of requests with an Idempotency-Key'),
+  changesMs: span('The history of webhooks, and operations that have ended'),
+};
+
+const RetentionIn = Type.Object(
+  {
+    eventsMs: Type.Optional(RETENTION.eventsMs),
+    deliveriesMs: Type.Optional(RETENTION.deliveriesMs),
+    idempotencyMs: Type.Optional(RETENTION.idempotencyMs),
+    changesMs: Type.Optional(RETENTION.changesMs),
+  },
+  { additionalProperties: false, description: 'How long what is finished is kept; null is as the installation says.' },
+);
+
+/** What may change about a workspace. A limit or span left out stays. */
 export const WorkspacePatchIn = Type.Object(
-  { limits: LimitsIn },
-  { additionalProperties: false, examples: [{ limits: { webhooks: 20 } }] },
+  { limits: Type.Optional(LimitsIn), retention: Type.Optional(RetentionIn) },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    examples: [{ limits: { webhooks: 20 }, retention: { eventsMs: 604_800_000 } }],
+  },
 );
 export type WorkspacePatchIn = Static<typeof WorkspacePatchIn>;
 
 /** A workspace as it is shown. */
 export const WorkspaceOut = Type.Object(
-  { id: idOf('ws'), name: WorkspaceName, limits: Type.Object(LIMITS), createdAt: Instant },
+  {
+    id: idOf('ws'),
+    name: WorkspaceName,
+    limits: Type.Object(LIMITS),
+    retention: Type.Object(RETENTION, {
+      description: 'How long what is finished is kept; null is as the installation says.',
+    }),
+    createdAt: Instant,
+  },
   {
     examples: [
       {
         id: 'ws_k3v9x2m4q7',
         name: 'acme',
         limits: { eventsPerDay: 100_000, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
+        retention: { eventsMs: 604_800_000, deliveriesMs: null, idempotencyMs: null, changesMs: null },
         createdAt: '2026-11-22T09:30:00.000Z',
       },
     ],
@@ -104,13 +136,13 @@ export const getWorkspace = operation<null, WorkspaceOut>()({
   },
 });
 
-export const limitWorkspace = operation<WorkspacePatchIn, WorkspaceOut>()({
-  summary: 'Change the limits of a workspace',
+export const changeWorkspace = operation<WorkspacePatchIn, WorkspaceOut>()({
+  summary: 'Change the limits of a workspace, or how long it keeps what is finished',
   params: WorkspaceParams,
   reach: 'installation',
   async handle({ params, body, key }, tools) {
-    const { workspace, limits } = await find(params.workspace, key, tools);
-    const changed = await tools.store.settings.limitWorkspace(workspace, { ...limits, ...body.limits });
+    const { workspace } = await find(params.workspace, key, tools);
+    const changed = await tools.store.settings.changeWorkspace(workspace, body);
     tools.auth.forget();
     return ok(show(changed));
   },
@@ -139,6 +171,6 @@ function mayAct(key: ApiKey, { workspace }: Workspace): boolean {
   return key.workspaces === null || key.workspaces.includes(workspace);
 }
 
-function show({ token, name, limits, createdAt }: Workspace): WorkspaceOut {
-  return { id: formatId('ws', token), name, limits, createdAt: instant(createdAt) };
+function show({ token, name, limits, retention, createdAt }: Workspace): WorkspaceOut {
+  return { id: formatId('ws', token), name, limits, retention, createdAt: instant(createdAt) };
 }

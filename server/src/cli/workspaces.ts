@@ -1,7 +1,7 @@
 // `bellwire workspaces`: the tenants of the installation.
 import type { Command } from 'commander';
 import type { WorkspaceOut } from '../api/workspaces.ts';
-import { parseSize } from '../model/quantities.ts';
+import { formatSpan, parseSize, parseSpan } from '../model/quantities.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import { lister } from './listing.ts';
 import type { Declare, Session } from './session.ts';
@@ -35,6 +35,14 @@ export const workspaces: Declare = (command, run) => {
   command.command('list').description('List the workspaces; – is no limit').action(run(list));
   limitOptions(command.command('add <name>').description('Make a workspace')).action(run(add));
   limitOptions(command.command('limit <workspace>').description('Change its limits')).action(run(limit));
+  command
+    .command('retain <workspace>')
+    .description('Change how long it keeps what is finished; default is as long as the installation')
+    .option('--events <span>', 'Events, such as 7d; so long a duplicate is known, too')
+    .option('--deliveries <span>', 'Deliveries that have ended, with their attempts')
+    .option('--idempotency <span>', 'First answers of requests with an Idempotency-Key')
+    .option('--changes <span>', 'The history of webhooks, and operations that have ended')
+    .action(run(retain));
   command
     .command('rm <workspace>')
     .description('Delete it with everything it holds')
@@ -103,6 +111,35 @@ async function limit(session: Session, options: LimitOptions, [name]: [string]):
       'event types': eventTypes ?? 'unlimited',
     }),
   );
+}
+
+type SpanName = 'events' | 'deliveries' | 'idempotency' | 'changes';
+
+async function retain(session: Session, options: Partial<Record<SpanName, string>>, [name]: [string]): Promise<void> {
+  const spans: Partial<WorkspaceOut['retention']> = {};
+  for (const span of ['events', 'deliveries', 'idempotency', 'changes'] as const) {
+    const text = options[span];
+    if (text !== undefined) spans[`${span}Ms`] = spanOf(span, text);
+  }
+  if (Object.keys(spans).length === 0) throw usage('workspaces retain needs a span, such as --events 7d');
+  const now = await (await session.client()).workspaces.retain(name, spans, { signal: session.signal });
+  const shownSpan = (ms: number | null): string => (ms === null ? 'as the installation' : formatSpan(ms));
+  session.show(now, () =>
+    session.facts({
+      workspace: now.name,
+      events: shownSpan(now.retention.eventsMs),
+      deliveries: shownSpan(now.retention.deliveriesMs),
+      idempotency: shownSpan(now.retention.idempotencyMs),
+      changes: shownSpan(now.retention.changesMs),
+    }),
+  );
+}
+
+function spanOf(name: SpanName, text: string): number | null {
+  if (text === 'default') return null;
+  const ms = parseSpan(text);
+  if (ms === null) throw usage(`--${name} takes a span such as 7d or default, not "${text}"`);
+  return ms;
 }
 
 async function remove(session: Session, { yes = false }: { yes?: boolean }, [name]: [string]): Promise<void> {

@@ -115,8 +115,10 @@ function workspacesOf({ get, post, patch, remove, list }: Calls) {
       post<WorkspaceOut>('/v1/workspaces', { json: workspace, ...call }),
     get: (workspace: string, call?: CallOptions) => get<WorkspaceOut>(path`/v1/workspaces/${workspace}`, call),
     list: (query?: ListOptions) => list<WorkspacesOut>('/v1/workspaces', query),
-    limit: (workspace: string, limits: WorkspacePatchIn['limits'], call?: CallOptions) =>
+    limit: (workspace: string, limits: NonNullable<WorkspacePatchIn['limits']>, call?: CallOptions) =>
       patch<WorkspaceOut>(path`/v1/workspaces/${workspace}`, { json: { limits }, ...call }),
+    retain: (workspace: string, retention: NonNullable<WorkspacePatchIn['retention']>, call?: CallOptions) =>
+      patch<WorkspaceOut>(path`/v1/workspaces/${workspace}`, { json: { retention }, ...call }),
     delete: (workspace: string, call?: CallOptions) => remove(path`/v1/workspaces/${workspace}`, call),
   };
 }

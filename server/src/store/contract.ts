@@ -217,7 +217,7 @@ export interface VitalsChange extends TargetKey {
   change: { intent: Intent; reason: string; at: number } | null;
 }
 
-/** What retention takes away, per table, and what counts as expired. Spans in ms. */
+/** How long what is finished is kept, per table, where a workspace says nothing else. Spans in ms. */
 export interface Retention {
   eventsMs: number;
   deliveriesMs: number;
@@ -502,7 +502,17 @@ export interface Workspace {
   token: string;
   name: string;
   limits: WorkspaceLimits;
+  retention: WorkspaceRetention;
   createdAt: number;
+}
+
+/** How long a workspace keeps what is finished; null is as long as the installation says. */
+export type WorkspaceRetention = { [Span in keyof Retention]: number | null };
+
+/** What may change about a workspace. */
+export interface WorkspacePatch {
+  limits?: Partial<WorkspaceLimits>;
+  retention?: Partial<WorkspaceRetention>;
 }
 
 /** What a workspace may use; null is unlimited. Events and bytes count per UTC day, the others in all. */
@@ -736,7 +746,8 @@ export interface Settings {
   workspaces(): Promise<Workspace[]>;
   workspace(by: { workspace: number } | { token: string } | { name: string }): Promise<Workspace | null>;
   createWorkspace(name: string, limits: WorkspaceLimits, now: number): Promise<Workspace>;
-  limitWorkspace(workspace: number, limits: WorkspaceLimits): Promise<Workspace>;
+  /** Changes limits and retention; what is left out stays. */
+  changeWorkspace(workspace: number, patch: WorkspacePatch): Promise<Workspace>;
   /** Deletes a workspace with all it holds (rows go in chunks, the workspace at once). */
   deleteWorkspace(workspace: number, now: number): Promise<void>;
 

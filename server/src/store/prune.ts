@@ -7,7 +7,7 @@
 // they were accepted, so the old ones are those up to a number, which some twenty looks into the log find; the clocks
 // of two nodes may differ, but not by days. What is to go is looked for off the hot thread and then taken by its key.
 import type { DeliveryKey } from '../model/ids.ts';
-import type { Retention } from './contract.ts';
+import type { Retention, WorkspaceRetention } from './contract.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
 /** The `prune` verb: up to `limit` rows of each table and workspace; resolves how many rows went or were buried. */
@@ -18,20 +18,20 @@ export async function prune(
   let moved = 0;
   for (const place of await overview(sql)) {
     const { workspace, deleted } = place;
-    const before = (spanMs: number): number => (deleted ? Number.MAX_SAFE_INTEGER : now - spanMs);
-    const expiry = { events: before(retention.eventsMs), deliveries: before(retention.deliveriesMs) };
+    const before = (span: keyof Retention): number =>
+      deleted ? Number.MAX_SAFE_INTEGER : now - (place[span] ?? retention[span]);
+    const expiry = { events: before('eventsMs'), deliveries: before('deliveriesMs') };
     moved += await pruneLog(sql, { ...place, expiry, now, limit });
-    if (place.oldestClaim !== null && place.oldestClaim < before(retention.idempotencyMs)) {
-      moved += await dropClaims(sql, { workspace, before: before(retention.idempotencyMs), limit });
+    if (place.oldestClaim !== null && place.oldestClaim < before('idempotencyMs')) {
+      moved += await dropClaims(sql, { workspace, before: before('idempotencyMs'), limit });
     }
-    if (place.oldestChange !== null && place.oldestChange < before(retention.changesMs)) {
-      moved += await dropChanges(sql, { workspace, before: before(retention.changesMs), limit });
+    const changes = { workspace, before: before('changesMs'), limit };
+    if (place.oldestChange !== null && place.oldestChange < changes.before) moved += await dropChanges(sql, changes);
+    if (place.oldestOperation !== null && place.oldestOperation < changes.before) {
+      moved += await dropOperations(sql, changes);
     }
-    if (place.oldestOperation !== null && place.oldestOperation < before(retention.changesMs)) {
-      moved += await dropOperations(sql, { workspace, before: before(retention.changesMs), limit });
-    }
-    if (place.oldestLease !== null && place.oldestLease < before(retention.deliveriesMs)) {
-      moved += await dropLeases(sql, { workspace, before: before(retention.deliveriesMs), limit });
+    if (place.oldestLease !== null && place.oldestLease < before('deliveriesMs')) {
+      moved += await dropLeases(sql, { workspace, before: before('deliveriesMs'), limit });
     }
     if (deleted && place.oldestEvent === null) moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
@@ -43,7 +43,7 @@ function unsynced<T>(sql: Sql, work: (tx: Tx) => Promise<T>): Promise<T> {
   return sql.write(work, { synced: false });
 }
 
-interface Place {
+interface Place extends WorkspaceRetention {
   workspace: number;
   head: number;
   deleted: number;
@@ -60,6 +60,8 @@ interface Place {
 function overview(sql: Sql): Promise<Place[]> {
   return sql.scan<Place>(
     `SELECT w.workspace, w.head, CASE WHEN w.deleted_at IS NULL THEN 0 ELSE 1 END AS deleted,
+       w.keep_events_ms AS "eventsMs", w.keep_deliveries_ms AS "deliveriesMs",
+       w.keep_idempotency_ms AS "idempotencyMs", w.keep_changes_ms AS "changesMs",
        (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS "oldestEvent",
        (SELECT MIN(i.claimed_at) FROM idempotency_keys i WHERE i.workspace = w.workspace) AS "oldestClaim",
        (SELECT MIN(c.at) FROM webhook_changes c WHERE c.workspace = w.workspace) AS "oldestChange",

@@ -11,17 +11,19 @@ import {
   type Settings,
   type Workspace,
   type WorkspaceLimits,
+  type WorkspacePatch,
+  type WorkspaceRetention,
 } from './contract.ts';
 import { refuseOverLimit } from './quota.ts';
 import type { Sql, Tx, Value } from './sql.ts';
 
 type WorkspaceVerbs = Pick<
   Settings,
-  'workspaces' | 'workspace' | 'createWorkspace' | 'limitWorkspace' | 'deleteWorkspace'
+  'workspaces' | 'workspace' | 'createWorkspace' | 'changeWorkspace' | 'deleteWorkspace'
 >;
 type CatalogVerbs = Pick<Settings, 'services' | 'putService' | 'deleteService' | 'putType' | 'deleteType'>;
 
-interface WorkspaceRow extends WorkspaceLimits {
+interface WorkspaceRow extends WorkspaceLimits, WorkspaceRetention {
   workspace: number;
   token: string;
   name: string;
@@ -31,11 +33,28 @@ interface WorkspaceRow extends WorkspaceLimits {
 const WORKSPACE = `
   SELECT workspace, token, name, events_per_day AS "eventsPerDay", bytes_per_day AS "bytesPerDay",
          max_webhooks AS webhooks, max_subscriptions AS subscriptions, max_event_types AS "eventTypes",
-         created_at AS "createdAt"
+         keep_events_ms AS "eventsMs", keep_deliveries_ms AS "deliveriesMs", keep_idempotency_ms AS "idempotencyMs",
+         keep_changes_ms AS "changesMs", created_at AS "createdAt"
   FROM workspaces WHERE deleted_at IS NULL`;
 
-function workspaceOf({ workspace, token, name, createdAt, ...limits }: WorkspaceRow): Workspace {
-  return { workspace, token, name, limits, createdAt };
+const LIMIT_COLUMNS = {
+  eventsPerDay: 'events_per_day',
+  bytesPerDay: 'bytes_per_day',
+  webhooks: 'max_webhooks',
+  subscriptions: 'max_subscriptions',
+  eventTypes: 'max_event_types',
+} as const satisfies Record<keyof WorkspaceLimits, string>;
+
+const RETENTION_COLUMNS = {
+  eventsMs: 'keep_events_ms',
+  deliveriesMs: 'keep_deliveries_ms',
+  idempotencyMs: 'keep_idempotency_ms',
+  changesMs: 'keep_changes_ms',
+} as const satisfies Record<keyof WorkspaceRetention, string>;
+
+function workspaceOf({ workspace, token, name, createdAt, ...spans }: WorkspaceRow): Workspace {
+  const { eventsMs, deliveriesMs, idempotencyMs, changesMs, ...limits } = spans;
+  return { workspace, token, name, limits, retention: { eventsMs, deliveriesMs, idempotencyMs, changesMs }, createdAt };
 }
 
 /** The verbs about workspaces. */
@@ -48,7 +67,7 @@ export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs, listeners: List
       return row ? workspaceOf(row) : null;
     },
     createWorkspace: (name, limits, now) => sql.write((tx) => createWorkspace(sql, tx, { name, limits, now })),
-    limitWorkspace: (workspace, limits) => sql.write((tx) => limitWorkspace(tx, workspace, limits)),
+    changeWorkspace: (workspace, patch) => sql.write((tx) => changeWorkspace(tx, workspace, patch)),
     deleteWorkspace: async (workspace, now) => {
       const webhooks = await sql.write((tx) => deleteWorkspace(tx, workspace, now));
       catalogs.forget(workspace);
@@ -71,7 +90,8 @@ async function createWorkspace(
      VALUES ($1, $2, $3, 0, 1, $4, $5, $6, $7, $8, 0, 0, 0, NULL, $9)`,
     [workspace, token, name, ...valuesOf(limits), now],
   );
-  return { workspace, token, name, limits, createdAt: now };
+  const retention = { eventsMs: null, deliveriesMs: null, idempotencyMs: null, changesMs: null };
+  return { workspace, token, name, limits, retention, createdAt: now };
 }
 
 function valuesOf({ eventsPerDay, bytesPerDay, webhooks, subscriptions, eventTypes }: WorkspaceLimits): Value[] {
@@ -93,13 +113,16 @@ async function refuseTakenName(tx: Tx, name: string): Promise<void> {
   if (taken.length > 0) throw new StoreRefusal('name-taken', `there is already a workspace named ${name}`);
 }
 
-async function limitWorkspace(tx: Tx, workspace: number, limits: WorkspaceLimits): Promise<Workspace> {
-  await tx.run(
-    `UPDATE workspaces SET events_per_day = $2, bytes_per_day = $3, max_webhooks = $4, max_subscriptions = $5,
-       max_event_types = $6
-     WHERE workspace = $1`,
-    [workspace, ...valuesOf(limits)],
-  );
+async function changeWorkspace(tx: Tx, workspace: number, { limits, retention }: WorkspacePatch): Promise<Workspace> {
+  const names: Record<string, string> = { ...LIMIT_COLUMNS, ...RETENTION_COLUMNS };
+  const changed = Object.entries({ ...limits, ...retention }).filter(([, value]) => value !== undefined);
+  if (changed.length > 0) {
+    const set = changed.map(([name], i) => `${names[name]} = $${i + 2}`).join(', ');
+    await tx.run(`UPDATE workspaces SET ${set} WHERE workspace = $1`, [
+      workspace,
+      ...changed.map(([, value]) => value),
+    ]);
+  }
   const [row] = await tx.all<WorkspaceRow>(`${WORKSPACE} AND workspace = $1`, [workspace]);
   if (!row) throw new StoreRefusal('not-found', 'there is no such workspace');
   return workspaceOf(row);
