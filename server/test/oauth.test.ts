@@ -5,6 +5,7 @@ import { testClock, type TestClock } from '../../test/kit/clock.ts';
 import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import { createSender, makeCredentials, type AuthorizedRequest, type Sender } from '../src/engine/oauth/index.ts';
 import { createTransport } from '../src/engine/transport/index.ts';
+import { isOurFault } from '../src/model/outcome.ts';
 import type { OAuthClient } from '../src/model/webhook.ts';
 import { clientOf, startTokenEndpoint, type TokenAnswer, type TokenEndpoint } from './oauth-ground.ts';
 import { answered, failed, http, listen, post, type RawServer } from './transport-servers.ts';
@@ -206,6 +207,40 @@ for (const [what, answer, words] of BAD) {
     assert.deepEqual([tokens.asked.length, shown().length], [3, 2]);
   });
 }
+
+test('what is our own fault on the way to a token endpoint is not the endpoint’s, and uses up no try', async (t) => {
+  const tokens = await startTokenEndpoint(t, (_, n) => token(n));
+  const gone = await listen(t, ({ socket }) => socket.destroy());
+  const transport = createTransport({
+    guard: createAddressGuard({ allow: ['127.0.0.0/8'] }),
+    userAgent: 'Bellwire/test',
+    proxy: { hostname: '127.0.0.1', port: gone.port, authorization: null },
+  });
+  const credentials = makeCredentials(clientOf(tokens.url), SECRET);
+  const sender = createSender(transport, testClock());
+  const outcome = failed(await sender.send({ ...post('http://hooks.example.test/'), credentials }));
+  assert.deepEqual([outcome.code, isOurFault(outcome)], ['proxy', true]);
+  assert.match(outcome.message, /^was not sent to: the proxy closed the connection/);
+  await transport.close();
+  const stopped = failed(await sender.send({ ...post('http://hooks.example.test/'), credentials, eager: true }));
+  assert.deepEqual([stopped.code, stopped.message], ['closed', 'was not sent to: the platform is stopping']);
+});
+
+test('an endpoint that takes no token leaves the others of the same client their renewals', async (t) => {
+  let isRevoked = false;
+  const { sender, request, tokens } = await prepare(t, (n) => token(n), { status: () => 401 });
+  const well = await listen(t, ({ socket, head }) =>
+    socket.write(http(isRevoked && head.includes('token-2') ? 401 : 200)),
+  );
+  const mine = makeCredentials(clientOf(tokens.url), SECRET);
+  const ask = () => sender.send(request({ target: post(well.url).target, credentials: mine }));
+  await ask();
+  assert.equal(answered(await sender.send(request())).status, 401);
+  assert.equal(tokens.asked.length, 2);
+  isRevoked = true;
+  assert.equal(answered(await ask()).status, 200);
+  assert.equal(tokens.asked.length, 3);
+});
 
 test('wire 6: the token endpoint’s address is judged like any other', async (t) => {
   const inside = await startTokenEndpoint(t, (_, n) => token(n), '127.0.0.2');

@@ -185,6 +185,29 @@ for (const [what, refuse, words] of [
   });
 }
 
+test('of several addresses of a name each try takes another one, and only the name is blamed', async (t) => {
+  const server = await listen(t, ({ socket }) => socket.end(http(200, 'ok', ['connection: close'])));
+  const proxy = await startProxy(t, (request, socket) => {
+    if (request.url!.startsWith('127.0.0.1:')) return false;
+    return !!socket.write('HTTP/1.1 504 Gateway Timeout\r\n\r\n');
+  });
+  const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+  const guard = createAddressGuard({
+    allow: ['127.0.0.0/8', '::1/128'],
+    resolve: async () => [...addresses, { address: '::1', family: 6 }],
+  });
+  const transport = makeTransport(t, {
+    guard,
+    proxy: { hostname: '127.0.0.1', port: proxy.port, authorization: null },
+  });
+  const seen = [];
+  for (let n = 0; n < 3; n++) {
+    const outcome = await transport.send(post(`http://hooks.example.test:${server.port}/`));
+    seen.push(outcome.kind === 'failure' ? outcome.code : outcome.status);
+  }
+  assert.deepEqual(seen, ['unreachable', 'unreachable', 200]);
+});
+
 test('a tunnel is given up with its try: nothing stays open', async (t) => {
   const ended = Promise.withResolvers<void>();
   const proxy = await startProxy(t, (_, socket) => !!socket.resume().once('end', () => ended.resolve()));

@@ -1,5 +1,5 @@
 // What is said to a token endpoint, and what its answer comes to (RFC 6749 4.4, 5.1, 5.2; RFC 6750). Pure.
-import { describeOutcome, isOurFault, type Answer, type Outcome } from '../../model/outcome.ts';
+import { describeOutcome, isOurFault, type Answer, type FailureCode, type Outcome } from '../../model/outcome.ts';
 import type { OAuthClient } from '../../model/webhook.ts';
 
 /** An access token; `lifetimeMs` is what the endpoint says of it, null when it says nothing that can be true. */
@@ -14,10 +14,12 @@ export interface TokenRequest {
   body: Buffer;
 }
 
-/** Why there is no token: words that follow the name of the endpoint; `isOurs` says that it is none of its doing. */
+/** Why there is no token. */
 export interface NoToken {
+  /** `no-token`; or, when it is our own fault that the endpoint was not asked, what that is. */
+  code: FailureCode;
+  /** Of `no-token`, what the endpoint did; otherwise a clause of its own. */
   words: string;
-  isOurs: boolean;
   /** The `Retry-After` of the endpoint as it came, or null. */
   retryAfter: string | null;
 }
@@ -72,8 +74,8 @@ const LONGEST_ERROR = 200;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 
 function noToken(outcome: Outcome, words: string): NoToken {
-  const retryAfter = outcome.kind === 'response' ? outcome.retryAfter : null;
-  return { words, isOurs: isOurFault(outcome), retryAfter };
+  if (outcome.kind === 'response') return { code: 'no-token', words, retryAfter: outcome.retryAfter };
+  return { code: isOurFault(outcome) ? outcome.code : 'no-token', words, retryAfter: null };
 }
 
 function parseObject({ body, truncated }: Answer): Record<string, unknown> | null {

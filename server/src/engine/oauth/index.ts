@@ -71,8 +71,11 @@ interface Purse {
   refusal: NoToken | null;
   refusals: number;
   quietUntil: number;
-  /** How often in a row a new token was no better than the one before, and until when none is renewed for a 401. */
-  futile: number;
+}
+
+/** How often in a row a new token was no better for one webhook, and from when on one is got again for its 401. */
+interface Futility {
+  times: number;
   renewFrom: number;
 }
 
@@ -91,6 +94,8 @@ class Tokens {
   readonly #transport: Pick<Transport, 'send'>;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
+  /** By the object, which each webhook has one of: the endpoint of one says nothing about the others'. */
+  readonly #futile = new WeakMap<Credentials, Futility>();
   readonly #purses = new LRUCache<string, Purse>({ max: KEPT });
 
   constructor(transport: Pick<Transport, 'send'>, clock: Clock, deadlineMs: number) {
@@ -106,10 +111,11 @@ class Tokens {
     if (!('value' in first)) return this.#without(first, { purse, credentials, startedAt });
     const outcome = await this.#transport.send(withToken(request, first.value));
     if (!isRefused(outcome)) {
-      purse.futile = 0;
+      this.#futile.delete(credentials);
       return outcome;
     }
-    if (this.#clock.monotonic() < purse.renewFrom && request.eager !== true) return outcome;
+    const renewFrom = this.#futile.get(credentials)?.renewFrom ?? 0;
+    if (this.#clock.monotonic() < renewFrom && request.eager !== true) return outcome;
     return this.#sendAgain(request, { credentials, purse, refused: first.value, outcome });
   }
 
@@ -122,7 +128,7 @@ class Tokens {
     if (!('value' in second)) return outcome;
     const deadlineMs = Math.max(request.deadlineMs - outcome.durationMs, 1);
     const again = await this.#transport.send(withToken({ ...request, deadlineMs }, second.value));
-    this.#learn(purse, isRefused(again));
+    this.#learn(credentials, isRefused(again));
     return {
       ...again,
       durationMs: outcome.durationMs + again.durationMs,
@@ -132,15 +138,16 @@ class Tokens {
   }
 
   // An endpoint that takes no token of ours must not make us fetch one for each delivery.
-  #learn(purse: Purse, isFutile: boolean): void {
-    purse.futile = isFutile ? purse.futile + 1 : 0;
-    purse.renewFrom = isFutile ? this.#clock.monotonic() + backOff(purse.futile) : 0;
+  #learn(credentials: Credentials, isFutile: boolean): void {
+    if (!isFutile) return void this.#futile.delete(credentials);
+    const times = (this.#futile.get(credentials)?.times ?? 0) + 1;
+    this.#futile.set(credentials, { times, renewFrom: this.#clock.monotonic() + backOff(times) });
   }
 
   #purseOf({ name }: Credentials): Purse {
     let purse = this.#purses.get(name);
     if (purse === undefined) {
-      purse = { token: null, asking: null, refusal: null, refusals: 0, quietUntil: 0, futile: 0, renewFrom: 0 };
+      purse = { token: null, asking: null, refusal: null, refusals: 0, quietUntil: 0 };
       this.#purses.set(name, purse);
     }
     return purse;
@@ -182,12 +189,13 @@ class Tokens {
     return Math.min(Math.max(backOff(refusals), asked), LONGEST_QUIET_MS);
   }
 
-  #without({ words, isOurs }: NoToken, of: { purse: Purse; credentials: Credentials; startedAt: number }): Failure {
+  #without({ code, words }: NoToken, of: { purse: Purse; credentials: Credentials; startedAt: number }): Failure {
     const now = this.#clock.monotonic();
+    const { hostname } = of.credentials.endpoint;
     return {
       kind: 'failure',
-      code: isOurs ? 'busy' : 'no-token',
-      message: `was not sent to: there is no access token, for ${of.credentials.endpoint.hostname} ${words}`,
+      code,
+      message: code === 'no-token' ? `was not sent to: there is no access token, for ${hostname} ${words}` : words,
       status: null,
       durationMs: Math.ceil(now - of.startedAt),
       connectMs: 0,

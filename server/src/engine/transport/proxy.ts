@@ -6,11 +6,12 @@
 // than the one that was judged. SNI, certificate and Host keep the name; the proxy sees bytes only.
 //
 // Whose fault is a tunnel that does not open? A proxy that cannot be reached, wants other credentials or does not speak
-// HTTP is ours: it says nothing about the target. That it refuses or cannot reach one address may be either's: the
-// target is blamed while it is the only one, and the proxy once a second address fails with no tunnel opened between.
+// HTTP is ours: it says nothing about the target. That it refuses or cannot reach one host may be either's: the host
+// is blamed while it is the only one, and the proxy once a second host fails with no tunnel opened between.
 // So one dead endpoint is seen as dead, and a proxy cut off from the world turns no webhook critical.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { createAddressGuard, type AddressGuard } from './address-guard.ts';
+import type { ResolvedAddress } from './address-resolve.ts';
 import type { Dialing, DialCallback } from './dialing.ts';
 import { DiagnosedError, type Diagnosis } from './failure.ts';
 
@@ -42,7 +43,8 @@ export class ProxyDoor {
   readonly #setting: ProxySetting;
   readonly #guard: AddressGuard;
   readonly #lookup = createAddressGuard({ allow: ANYWHERE }).lookup;
-  /** Addresses that could not be reached since the last tunnel that opened; two are enough to know. */
+  #turn = -1;
+  /** Hosts that could not be reached since the last tunnel that opened; two are enough to know. */
   readonly #failing = new Set<string>();
 
   constructor(setting: ProxySetting, guard: AddressGuard) {
@@ -52,12 +54,21 @@ export class ProxyDoor {
 
   /** Opens a tunnel to an address of the host that the guard has judged. Calls back exactly once. */
   open(host: { hostname: string; port: number }, callback: DialCallback): Dialing {
-    const tunnel = new Tunnel(this, callback);
+    const tunnel = new Tunnel({ door: this, name: `${host.hostname}:${host.port}`, callback });
     this.#guard.resolve(host.hostname).then(
-      ([first]) => tunnel.connect(authorityOf(first!.address, host.port)),
+      (addresses) => tunnel.connect(authorityOf(this.#choose(addresses), host.port)),
       (error: Error) => tunnel.fail(error),
     );
     return tunnel;
+  }
+
+  // One address per try, another one each time: a host of which one address is dead is reached by the next try. Many a
+  // proxy has no IPv6.
+  #choose(addresses: readonly ResolvedAddress[]): string {
+    const v4 = addresses.filter(({ family }) => family === 4);
+    const usable = v4.length > 0 ? v4 : addresses;
+    this.#turn += 1;
+    return usable[this.#turn % usable.length]!.address;
   }
 
   dial(): Socket {
@@ -77,9 +88,9 @@ export class ProxyDoor {
     this.#failing.clear();
   }
 
-  /** The proxy did not get to this address; `words` say what it did. */
-  unreached(authority: string, words: string): Diagnosis {
-    if (this.#failing.size < 2) this.#failing.add(authority);
+  /** The proxy did not get to this host; `words` say what it did. */
+  unreached(name: string, words: string): Diagnosis {
+    if (this.#failing.size < 2) this.#failing.add(name);
     if (this.#failing.size < 2)
       return { code: 'unreachable', message: `cannot be reached through the proxy, which ${words}` };
     return atFault(`${words}, and so it does for other targets`);
@@ -89,21 +100,22 @@ export class ProxyDoor {
 /** One tunnel being opened. */
 class Tunnel implements Dialing {
   readonly #door: ProxyDoor;
+  /** Of the target: who is blamed. */
+  readonly #name: string;
   #callback: DialCallback | null;
   #socket: Socket | null = null;
-  #authority = '';
   #isAsked = false;
   #isDestroyed = false;
   #head = '';
 
-  constructor(door: ProxyDoor, callback: DialCallback) {
+  constructor({ door, name, callback }: { door: ProxyDoor; name: string; callback: DialCallback }) {
     this.#door = door;
+    this.#name = name;
     this.#callback = callback;
   }
 
   connect(authority: string): void {
     if (this.#isDestroyed) return;
-    this.#authority = authority;
     const socket = (this.#socket = this.#door.dial());
     socket.once('connect', () => {
       this.#isAsked = true;
@@ -146,7 +158,7 @@ class Tunnel implements Dialing {
   #refusal(status: number): Diagnosis {
     if (status === 0) return atFault('answered something that is not HTTP/1.1');
     if (status === 407) return atFault('does not take the credentials of delivery.proxy (407)');
-    return this.#door.unreached(this.#authority, `answered ${status}`);
+    return this.#door.unreached(this.#name, `answered ${status}`);
   }
 
   #opened(end: number): void {
@@ -179,7 +191,7 @@ class Tunnel implements Dialing {
   late(within: string): Diagnosis | null {
     // Open already, or still at the name servers: what is waited for is the target's.
     if (this.#callback === null || this.#socket === null) return null;
-    if (this.#isAsked) return this.#door.unreached(this.#authority, `did not open a tunnel ${within}`);
+    if (this.#isAsked) return this.#door.unreached(this.#name, `did not open a tunnel ${within}`);
     return atFault(`did not accept a connection ${within}`);
   }
 }
