@@ -97,6 +97,55 @@ test('bad input: query parameters', async (t) => {
   await api.refused('invalid-request', 'DELETE /v1/webhooks/wh_0000000000_1?force=yes');
 });
 
+test('bad input: a cursor of another list, or of the same list of another workspace', async (t) => {
+  const api = await startApi(t);
+  await api.expect(201, 'POST /v1/workspaces', { body: { name: 'acme' } });
+  for (const workspace of ['default', 'acme']) {
+    const headers = { ...BATCHED, 'bellwire-workspace': workspace };
+    for (const name of ['one', 'two']) {
+      const body = { name, url: 'http://127.0.0.1:8009/' };
+      const { id } = await api.expect(201, `POST /v1/webhooks?workspace=${workspace}`, { body });
+      const subscription = { webhook: id, type: AUDIT };
+      await api.expect(201, `POST /v1/subscriptions?workspace=${workspace}`, { body: subscription });
+    }
+    await api.expect(202, 'POST /v1/events', { body: [auditEvent(), auditEvent()], headers });
+  }
+  const lists = ['events', 'deliveries', 'webhooks', 'subscriptions', 'event-types', 'workspaces'];
+  const cursors = new Map<string, string>();
+  for (const list of lists) {
+    const page = await api.expect(200, `GET /v1/${list}?limit=1`);
+    cursors.set(list, String(page['next']));
+    await api.expect(200, `GET /v1/${list}?limit=1&cursor=${cursors.get(list)}`);
+  }
+  for (const list of lists) {
+    for (const other of lists) {
+      if (other === list) continue;
+      await api.refused('invalid-cursor', `GET /v1/${list}?cursor=${cursors.get(other)}`);
+    }
+  }
+  for (const list of ['events', 'deliveries', 'webhooks', 'subscriptions']) {
+    await api.refused('invalid-cursor', `GET /v1/${list}?workspace=acme&cursor=${cursors.get(list)}`);
+  }
+});
+
+test('bad input: a batch of one event more than a batch may hold', async (t) => {
+  const api = await startApi(t, { limits: { request: '8MiB' } });
+  const batch = Array.from({ length: 10_001 }, () => auditEvent({ data: 0 }));
+  const refused = await api.refused('batch-too-large', 'POST /v1/events', { body: batch, headers: BATCHED });
+  assert.equal(refused['status'], 413);
+  assert.deepEqual((await api.expect(200, 'GET /v1/events'))['items'], []);
+  await api.expect(202, 'POST /v1/events', { body: batch.slice(1), headers: BATCHED });
+});
+
+test('bad input: a type that only looks like a pattern selects nothing, so it is refused wherever one is taken', async (t) => {
+  const api = await startApi(t);
+  for (const type of ['*', 'com*', 'com.*.created']) {
+    await api.refused('invalid-type-pattern', `GET /v1/events?type=${type}`);
+    await api.refused('invalid-type-pattern', `GET /v1/stream?type=${type}`);
+  }
+  await api.expect(200, 'GET /v1/events?type=com.*');
+});
+
 test('bad input: methods and paths', async (t) => {
   const api = await startApi(t);
   await api.refused('not-found', 'GET /v1/webhooks/');

@@ -122,6 +122,18 @@ test('R116 R118 subscriptions: the type trimmed and known, a pattern, a filter; 
   await api.refused('not-found', `DELETE /v1/subscriptions/${first['id']}`);
 });
 
+test('API: a page of types with the longest of names has a next one', async (t) => {
+  const api = await startApi(t);
+  const names = ['a', 'b'].map((first) => first + '\u{4e00}'.repeat(254));
+  for (const name of names) await api.expect(201, `PUT /v1/event-types/${encodeURIComponent(name)}`, { body: {} });
+  const { next } = await api.expect(200, 'GET /v1/event-types?limit=1');
+  const page = await api.expect(200, `GET /v1/event-types?limit=1&cursor=${String(next)}`);
+  assert.deepEqual(
+    (page['items'] as { type: string }[]).map(({ type }) => type),
+    [names[1]],
+  );
+});
+
 test('API: lists are paged by an opaque cursor that survives changes between pages', async (t) => {
   const api = await startApi(t);
   for (const name of ['d', 'a', 'c', 'b', 'e']) await api.expect(201, `PUT /v1/event-types/own.${name}`, { body: {} });

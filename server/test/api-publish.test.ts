@@ -68,13 +68,15 @@ test('R53 R125 the same over PostgreSQL, from a registered type to a held delive
   }
   for (const query of ['source=%00', 'type=a%00', 'workspace=%00'])
     await api.refused('invalid-request', `GET /v1/events?${query}`);
+  const [, token] = String(webhook['id']).split('_');
+  const list = (name: string) => `${name} ${token}`;
   for (const cursor of [-1, 1.5, 1e300]) {
-    const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
+    const text = Buffer.from(JSON.stringify([list('events'), cursor])).toString('base64url');
     await api.refused('invalid-cursor', `GET /v1/events?cursor=${text}`);
   }
   await api.refused('not-found', 'GET /v1/workspaces/%00');
   await api.refused('not-found', 'GET /v1/event-types/%00');
-  const forged = Buffer.from('"9.9.9999999999999999999"').toString('base64url');
+  const forged = Buffer.from(JSON.stringify([list('deliveries'), '9.9.9999999999999999999'])).toString('base64url');
   assert.ok((await api.ask(`GET /v1/deliveries?cursor=${forged}`)).status < 500);
   const closed = { type: 'object', additionalProperties: false };
   await api.expect(201, 'PUT /v1/event-types/com.example.closed', { body: { schema: closed, schemaCheck: 'warn' } });

@@ -5,7 +5,7 @@ import type { Attempt } from '../model/delivery.ts';
 import { deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
 import { ok, operation, type Tools } from './kernel.ts';
-import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
+import { PAGE, readMark, writeCursor } from './paging.ts';
 import {
   absent,
   idOf,
@@ -142,17 +142,16 @@ export async function deliveriesPage(
   workspace: Workspace,
   { store }: Tools,
 ): Promise<DeliveriesOut> {
-  const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
-  if (typeof cursor === 'number') throw badCursor();
+  const list = `deliveries ${workspace.token}`;
   const page = await store.log.deliveries({
     workspace: workspace.workspace,
     state: query.state,
     webhook: query.webhook === undefined ? undefined : numberOf('wh', workspace, query.webhook),
     event: query.event === undefined ? undefined : numberOf('evt', workspace, query.event),
-    cursor,
+    cursor: readMark(list, query.cursor),
     limit: query.limit ?? PAGE,
   });
-  const next = page.next === null ? null : writeCursor(page.next);
+  const next = page.next === null ? null : writeCursor(list, page.next);
   return { items: page.rows.map((row) => showDelivery(row, workspace)), next };
 }
 

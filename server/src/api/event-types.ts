@@ -156,7 +156,7 @@ export const listEventTypes = operation<null, EventTypesOut>()({
   async handle({ query, workspace }, tools) {
     const all = [...(await catalogOf(workspace, tools)).types.values()];
     const wanted = query.service === undefined ? all : all.filter(({ service }) => service === query.service);
-    const { items, next } = pageThrough(wanted, ({ type }) => type, query);
+    const { items, next } = pageThrough({ list: 'event-types', items: wanted, keyOf: ({ type }) => type }, query);
     return ok({ items: items.map(show), next });
   },
 });

@@ -1,11 +1,11 @@
 // Events: read by cursor (R48), one by one, and as exact bytes. Publishing them is publish.ts.
 import { Type, type Static } from 'typebox';
-import { parseDateTime, STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
+import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
-import { refuse } from '../model/problem.ts';
 import type { StoredEvent } from '../store/contract.ts';
 import { operation } from './kernel.ts';
-import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
+import { PAGE, readPosition, writeCursor } from './paging.ts';
+import { instantOf, typeOf } from './selection.ts';
 import { absent, idOf, Instant, instant, numberOf, orNull, PageQuery } from './wire.ts';
 
 /** A CloudEvent in structured mode, as an example of every place where one appears. */
@@ -121,26 +121,25 @@ export const listEvents = operation<null, EventsOut>()({
   description:
     'Oldest first, the log can be polled for ever with the `next` of the page before: events appear in the order of their commits, so nothing is skipped (R48).',
   query: EventsQuery,
-  errors: ['invalid-cursor'],
+  errors: ['invalid-type-pattern'],
   async handle({ query, workspace }, { store }) {
-    const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
-    if (cursor !== null && !(Number.isSafeInteger(cursor) && Number(cursor) >= 0)) throw badCursor();
+    const list = `events ${workspace.token}`;
     const order = query.order ?? 'oldest-first';
     const page = await store.log.events({
       workspace: workspace.workspace,
       order,
-      cursor: cursor as number | null,
+      cursor: readPosition(list, query.cursor),
       limit: query.limit ?? PAGE,
-      type: query.type,
+      type: query.type === undefined ? undefined : typeOf(query.type),
       source: query.source,
-      since: instantOf(query.since, 'since'),
-      until: instantOf(query.until, 'until'),
+      since: query.since === undefined ? undefined : instantOf(query.since, 'since'),
+      until: query.until === undefined ? undefined : instantOf(query.until, 'until'),
     });
     const rows = fitting(page.rows);
     const isCut = rows.length < page.rows.length;
     const more = page.more || isCut;
     const position = isCut ? (rows.at(-1) as StoredEvent).event : page.cursor;
-    const next = more || order === 'oldest-first' ? writeCursor(position) : null;
+    const next = more || order === 'oldest-first' ? writeCursor(list, position) : null;
     const items = rows.map((row) => eventJson(row, workspace.token)).join(',');
     const tail = `"next":${JSON.stringify(next)},"more":${more}`;
     return { status: 200, bytes: `{"items":[${items}],${tail}}`, mediaType: 'application/json; charset=utf-8' };
@@ -183,12 +182,4 @@ function fitting(rows: StoredEvent[]): StoredEvent[] {
   let bytes = 0;
   const end = rows.findIndex((row) => (bytes += row.envelope.length) > PAGE_BYTES);
   return end < 0 ? rows : rows.slice(0, Math.max(1, end));
-}
-
-function instantOf(text: string | undefined, name: string): number | undefined {
-  if (text === undefined) return undefined;
-  const at = parseDateTime(text);
-  if (at === undefined)
-    throw refuse('invalid-request', `${name} must be an RFC 3339 time such as 2026-11-22T09:30:00Z.`);
-  return Math.ceil(at);
 }

@@ -115,7 +115,7 @@ export const listKeys = operation<null, KeysOut>()({
   reach: 'installation',
   async handle({ query, key: owner }, tools) {
     const own = (await tools.store.settings.keys()).filter((key) => isWithin(key, owner));
-    const { items, next } = pageThrough(own, ({ key }) => key, query);
+    const { items, next } = pageThrough({ list: 'keys', items: own, keyOf: ({ key }) => key }, query);
     const tokens = await tokensOf(tools);
     return ok({ items: items.map((key) => showWith(tokens, key)), next });
   },

@@ -17,6 +17,7 @@ const WITH_BODY: readonly ProblemCode[] = [
   'request-too-large',
   'unsupported-media-type',
 ];
+const WITH_CURSOR: readonly ProblemCode[] = ['invalid-cursor'];
 const WITH_PARAMS: readonly ProblemCode[] = ['not-found'];
 const WITH_IDEMPOTENCY: readonly ProblemCode[] = ['idempotency-running', 'idempotency-mismatch'];
 
@@ -125,6 +126,7 @@ function refusals({ operation, access, method, in: schema, query }: Route): Json
     ...(access === 'anybody' ? [] : WITH_KEY),
     ...(access === 'admin' ? (['admin-only'] as const) : []),
     ...('workspace' in query.properties ? WITH_WORKSPACE : []),
+    ...('cursor' in query.properties ? WITH_CURSOR : []),
     ...(operation.params === undefined ? [] : WITH_PARAMS),
     ...(schema === null ? [] : WITH_BODY),
     ...(method === 'GET' ? [] : WITH_IDEMPOTENCY),

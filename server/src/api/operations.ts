@@ -1,17 +1,15 @@
 // Operations: long actions on many deliveries, begun here, watched and cancelled: recover, redrive, replay.
 import { Type, type Static } from 'typebox';
-import { parseDateTime } from '../model/cloud-events/index.ts';
-import { compileFilter } from '../model/filter/index.ts';
 import { formatId } from '../model/ids.ts';
-import { isPattern } from '../model/catalog.ts';
 import { progressOf, type OperationKind } from '../model/operation.ts';
-import { problemOf, refuse, Refused } from '../model/problem.ts';
+import { refuse } from '../model/problem.ts';
 import { isSendable, shownState } from '../model/webhook.ts';
 import type { StoredOperation, Webhook, Workspace } from '../store/contract.ts';
 import { ok, operation, type JsonAnswer, type Tools } from './kernel.ts';
-import { badCursor, PAGE, readCursor, writeCursor } from './paging.ts';
+import { PAGE, readPosition, writeCursor } from './paging.ts';
+import { filterOf, instantOf, typeOf, wrong } from './selection.ts';
 import { WebhookParams } from './webhooks.ts';
-import { idOf, Instant, instant, instantOrNull, numberOf, orNull, PageQuery, pageOf } from './wire.ts';
+import { absent, idOf, Instant, instant, instantOrNull, numberOf, orNull, PageQuery, pageOf } from './wire.ts';
 
 const State = Type.Enum(['running', 'done', 'cancelled', 'failed']);
 const Kind = Type.Enum(['recover', 'redrive', 'replay']);
@@ -180,8 +178,8 @@ export const replayToWebhook = operation<ReplayIn, OperationOut>()({
   errors: ['operation-running', 'invalid-filter', 'invalid-type-pattern'],
   async handle({ body, params, workspace, now }, tools) {
     const webhook = await webhookOf(params.webhook, workspace, tools);
-    const type = body.type === undefined ? null : judgeType(body.type.trim());
-    const filter = body.filter === undefined ? null : judgeFilter(body.filter);
+    const type = body.type === undefined ? null : typeOf(body.type);
+    const filter = body.filter === undefined ? null : filterOf(body.filter);
     const span = spanOf(body, now);
     const notes = [await noteOnLog(span.since, workspace, tools), noteOnState(webhook)];
     const wish = { ...span, type, filter, pace: body.pace, notes };
@@ -192,20 +190,18 @@ export const replayToWebhook = operation<ReplayIn, OperationOut>()({
 export const listOperations = operation<null, OperationsOut>()({
   summary: 'List the operations, the newest first',
   query: OperationsQuery,
-  errors: ['invalid-cursor'],
   async handle({ query, workspace }, { store }) {
-    const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
-    if (cursor !== null && !(Number.isSafeInteger(cursor) && Number(cursor) >= 0)) throw badCursor();
+    const list = `operations ${workspace.token}`;
     const limit = query.limit ?? PAGE;
     const rows = await store.operations.list({
       workspace: workspace.workspace,
       state: query.state,
       webhook: query.webhook === undefined ? undefined : numberOf('wh', workspace, query.webhook),
-      cursor: cursor as number | null,
+      cursor: readPosition(list, query.cursor),
       limit: limit + 1,
     });
     const page = rows.slice(0, limit);
-    const next = rows.length > limit ? writeCursor(page.at(-1)!.operation) : null;
+    const next = rows.length > limit ? writeCursor(list, page.at(-1)!.operation) : null;
     return ok({ items: page.map((row) => show(row, workspace)), next });
   },
 });
@@ -216,7 +212,7 @@ export const getOperation = operation<null, OperationOut>()({
   async handle({ params, workspace }, { store }) {
     const number = numberOf('op', workspace, params.operation);
     const row = await store.operations.one(workspace.workspace, number);
-    if (row === null) throw refuse('not-found', `There is no ${params.operation} here.`);
+    if (row === null) throw absent('op', params.operation);
     return ok(show(row, workspace));
   },
 });
@@ -261,14 +257,14 @@ async function begin(
 
 async function webhookOf(id: string, workspace: Workspace, { store }: Tools): Promise<Webhook> {
   const webhook = await store.settings.webhook(workspace.workspace, numberOf('wh', workspace, id));
-  if (webhook === null) throw refuse('not-found', `There is no ${id} here.`);
+  if (webhook === null) throw absent('wh', id);
   return webhook;
 }
 
 // A span that nothing can lie in is a slip: it is said so, instead of beginning what would do nothing.
 function spanOf(body: { since?: string; until?: string }, now: number): { since: number | null; until: number | null } {
-  const since = instantOf(body.since, '/since');
-  const until = instantOf(body.until, '/until');
+  const since = body.since === undefined ? null : instantOf(body.since, '/since');
+  const until = body.until === undefined ? null : instantOf(body.until, '/until');
   if (since !== null && since > now) {
     throw wrong('/since', `since lies in the future: it is ${instant(now)} here, and nothing was accepted later.`);
   }
@@ -276,29 +272,6 @@ function spanOf(body: { since?: string; until?: string }, now: number): { since:
     throw wrong('/until', 'until is not after since: there is nothing between the two.');
   }
   return { since, until };
-}
-
-function instantOf(text: string | undefined, pointer: string): number | null {
-  if (text === undefined) return null;
-  const at = parseDateTime(text);
-  if (at === undefined) throw wrong(pointer, `${pointer} must be an RFC 3339 time such as 2026-11-22T09:30:00Z.`);
-  return Math.ceil(at);
-}
-
-function wrong(pointer: string, detail: string): Refused {
-  return new Refused(problemOf([{ pointer, code: 'invalid-value', detail }], 'invalid-request'));
-}
-
-// A type that is not in the catalog any more may well be in the log.
-function judgeType(type: string): string {
-  if (!type.includes('*') || (isPattern(type) && /^[^\s*]+\.\*$/.test(type))) return type;
-  throw refuse('invalid-type-pattern', `"${type}" is no pattern: a "*" stands once, at the end, after a dot.`);
-}
-
-function judgeFilter(text: string): string {
-  const filter = compileFilter(text);
-  if (filter.ok) return filter.text;
-  throw refuse('invalid-filter', filter.message);
 }
 
 async function noteOnLog(since: number | null, { workspace }: Workspace, { store }: Tools): Promise<string | null> {

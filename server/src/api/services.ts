@@ -54,7 +54,8 @@ export const listServices = operation<null, ServicesOut>()({
   query: ServicesQuery,
   reach: 'installation',
   async handle({ query }, { store }) {
-    const { items, next } = pageThrough(await store.settings.services(), ({ service }) => service, query);
+    const all = await store.settings.services();
+    const { items, next } = pageThrough({ list: 'services', items: all, keyOf: ({ service }) => service }, query);
     return ok({ items: items.map(show), next });
   },
 });

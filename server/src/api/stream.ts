@@ -7,6 +7,7 @@ import type { Workspace } from '../store/contract.ts';
 import { eventJson, EventOut } from './events.ts';
 import { operation, type Tools } from './kernel.ts';
 import type { SettledAttempt } from './parts.ts';
+import { typeOf } from './selection.ts';
 import type { Listening } from './sources.ts';
 import { idOf, Instant, instant, numberOf, orNull } from './wire.ts';
 
@@ -55,12 +56,14 @@ export const stream = operation<null, StreamMessage>()({
     'Messages `event` carry an event and its id: after a break, `Last-Event-ID` (or `?after=`) goes on behind it and skips nothing. Messages `delivery` tell what attempts came to; they have no id and are not repeated. Without a position the stream begins now. A reader that is too slow is cut.',
   query: StreamQuery,
   produces: ['text/event-stream'],
+  errors: ['invalid-type-pattern'],
   async handle({ query, workspace, header }, tools) {
     const position = header('last-event-id') || query.after;
     const from =
       position === undefined ? await tools.store.log.head(workspace.workspace) : positionOf(position, workspace);
     const mayStay = () => tools.auth.identify(header('authorization'));
-    return { stream: (response) => follow(response, { from, type: query.type, workspace, mayStay }, tools) };
+    const type = query.type === undefined ? undefined : typeOf(query.type);
+    return { stream: (response) => follow(response, { from, type, workspace, mayStay }, tools) };
   },
 });
 

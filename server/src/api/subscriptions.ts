@@ -1,13 +1,13 @@
 // Subscriptions: webhook + event type (or pattern) + optional filter.
 import { Type, type Static } from 'typebox';
 import { isPattern, type Catalog } from '../model/catalog.ts';
-import { compileFilter } from '../model/filter/index.ts';
 import { formatId, parseId } from '../model/ids.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { refuse } from '../model/problem.ts';
 import type { Subscription, Workspace } from '../store/contract.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
+import { filterOf, typeOf } from './selection.ts';
 import { absent, idOf, Instant, instant, numberOf, orNull, pageOf, PageQuery } from './wire.ts';
 
 const EXAMPLE = { webhook: 'wh_k3v9x2m4q7_7', type: 'com.hpe.greenlake.audit-log.v1.logs.created' };
@@ -71,8 +71,8 @@ export const createSubscription = operation<SubscriptionIn, SubscriptionOut>()({
     const webhook = await webhookOf(body.webhook, workspace, tools);
     const catalog = await settings.catalog(workspace.workspace);
     if (catalog === null) throw refuse('unknown-workspace', 'The workspace was deleted.');
-    const type = judgeType(body.type.trim(), catalog);
-    const filter = body.filter === undefined || body.filter === null ? null : judgeFilter(body.filter);
+    const type = judgeType(body.type, catalog);
+    const filter = body.filter === undefined || body.filter === null ? null : filterOf(body.filter);
     const made = await settings.createSubscription({ workspace: workspace.workspace, webhook, type, filter, now });
     const note = noteOf(type, catalog);
     const shown = { ...show(made.subscription, workspace), ...(note === null ? {} : { note }) };
@@ -86,7 +86,10 @@ export const listSubscriptions = operation<null, SubscriptionsOut>()({
   async handle({ query, workspace }, { store }) {
     const webhook = query.webhook === undefined ? undefined : numberOf('wh', workspace, query.webhook);
     const all = await store.settings.subscriptions(workspace.workspace, webhook);
-    const { items, next } = pageThrough(all, ({ subscription }) => subscription, query);
+    const { items, next } = pageThrough(
+      { list: `subscriptions ${workspace.token}`, items: all, keyOf: ({ subscription }) => subscription },
+      query,
+    );
     return ok({ items: items.map((one) => show(one, workspace)), next });
   },
 });
@@ -123,17 +126,10 @@ async function webhookOf(id: string, workspace: Workspace, { store }: Tools): Pr
   return webhook.webhook;
 }
 
-/** An exact type must be in the catalog (R116); a pattern must have a type, present or future, it could match. */
-function judgeType(type: string, { types }: Catalog): string {
-  if (type.includes('*')) {
-    if (isPattern(type) && /^[^\s*]+\.\*$/.test(type)) return type;
-    const everything = type === '*' ? ` ${rootsOf(types)}` : '';
-    throw refuse(
-      'invalid-type-pattern',
-      `"${type}" is no pattern: a "*" stands once, at the end, after a dot.${everything}`,
-    );
-  }
-  if (types.has(type)) return type;
+/** An exact type must be in the catalog (R116); a pattern may be for types to come. */
+function judgeType(text: string, { types }: Catalog): string {
+  const type = typeOf(text, text.trim() === '*' ? everything(types) : '');
+  if (isPattern(type) || types.has(type)) return type;
   throw refuse(
     'unknown-type',
     `There is no event type "${type}" in the catalog${didYouMean(type, types.keys()) || '.'}`,
@@ -141,7 +137,7 @@ function judgeType(type: string, { types }: Catalog): string {
 }
 
 /** How to subscribe to everything there is. */
-function rootsOf(types: Catalog['types']): string {
+function everything(types: Catalog['types']): string {
   const roots = new Set([...types.keys()].map((type) => (type.includes('.') ? `${type.split('.')[0]}.*` : type)));
   const named = [...roots].sort().slice(0, MAX_ROOTS).join(', ');
   return `Subscribe to what the catalog holds, each by itself: ${named}${roots.size > MAX_ROOTS ? ' …' : ''}.`;
@@ -160,12 +156,6 @@ function noteOf(type: string, { types }: Catalog): string | null {
     }
   }
   return `No event type of the catalog fits ${type} at present${didYouMean(type, prefixes) || '.'}`;
-}
-
-function judgeFilter(text: string): string {
-  const filter = compileFilter(text);
-  if (filter.ok) return filter.text;
-  throw refuse('invalid-filter', filter.message);
 }
 
 function show(subscription: Subscription, { token }: Workspace): SubscriptionOut {

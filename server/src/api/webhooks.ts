@@ -335,7 +335,10 @@ export const listWebhooks = operation<null, WebhooksOut>()({
   query: WebhooksQuery,
   async handle({ query, workspace }, { store }) {
     const all = await store.settings.webhooks(workspace.workspace);
-    const { items, next } = pageThrough(all, ({ webhook }) => webhook, query);
+    const { items, next } = pageThrough(
+      { list: `webhooks ${workspace.token}`, items: all, keyOf: ({ webhook }) => webhook },
+      query,
+    );
     return ok({ items: items.map(showWebhook), next });
   },
 });

@@ -98,7 +98,7 @@ export function pageOf<S extends TSchema>(item: S) {
 /** The query of every list. */
 export const PageQuery = {
   cursor: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 512, description: 'The `next` of the page before; opaque.' }),
+    Type.String({ minLength: 1, maxLength: 2048, description: 'The `next` of the page before; opaque.' }),
   ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: 'Items per page; 100 when left out.' })),
 };

@@ -122,7 +122,7 @@ export const listWorkspaces = operation<null, WorkspacesOut>()({
   reach: 'installation',
   async handle({ query, key }, { store }) {
     const own = (await store.settings.workspaces()).filter((workspace) => mayAct(key, workspace));
-    const { items, next } = pageThrough(own, ({ workspace }) => workspace, query);
+    const { items, next } = pageThrough({ list: 'workspaces', items: own, keyOf: ({ workspace }) => workspace }, query);
     return ok({ items: items.map(show), next });
   },
 });
