@@ -189,7 +189,7 @@ test('of several addresses of a name each try takes another one, and only the na
   const server = await listen(t, ({ socket }) => socket.end(http(200, 'ok', ['connection: close'])));
   const proxy = await startProxy(t, (request, socket) => {
     if (request.url!.startsWith('127.0.0.1:')) return false;
-    return !!socket.write('HTTP/1.1 504 Gateway Timeout\r\n\r\n');
+    return socket.write('HTTP/1.1 504 Gateway Timeout\r\n\r\n');
   });
   const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.1'].map((address) => ({ address, family: 4 }));
   const guard = createAddressGuard({

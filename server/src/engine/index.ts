@@ -10,7 +10,7 @@ import type { ManualResult } from './by-hand.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { Engine, type AttemptEnd } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
-import { createSender } from './oauth/index.ts';
+import { createSender, type Sender } from './oauth/index.ts';
 import { OperationRunner } from './operations.ts';
 import { Room } from './line.ts';
 import { createTransport, type ProxySetting, type Transport, type TransportStats } from './transport/index.ts';
@@ -91,18 +91,8 @@ export interface Delivering {
 
 /** Puts the delivering half together; nothing runs before `start`. */
 export function createDelivering(options: DeliveringOptions): Delivering {
-  const { store, clock, node, onError, userAgent, concurrency } = options;
-  const guard = createAddressGuard({ allow: [...options.allowAddresses] });
-  const { challenge } = options;
-  const transport = createTransport({
-    guard,
-    userAgent,
-    proxy: options.proxy ?? null,
-    maxSockets: concurrency + challenge.concurrency,
-    // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
-    maxSocketsPerOrigin: concurrency + challenge.concurrency,
-  });
-  const sender = createSender(transport, clock);
+  const { store, clock, node, onError, userAgent, concurrency, challenge } = options;
+  const { guard, transport, sender } = createWayOut(options);
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
     settings: store.settings,
@@ -171,6 +161,19 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     stop: (graceMs) =>
       (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, lanes, clock }, graceMs)),
   };
+}
+
+/** What leads out: addresses are judged, connections kept, access tokens added. */
+function createWayOut({ allowAddresses, userAgent, proxy = null, concurrency, challenge, clock }: DeliveringOptions): {
+  guard: AddressGuard;
+  transport: Transport;
+  sender: Sender;
+} {
+  const guard = createAddressGuard({ allow: [...allowAddresses] });
+  const maxSockets = concurrency + challenge.concurrency;
+  // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
+  const transport = createTransport({ guard, userAgent, proxy, maxSockets, maxSocketsPerOrigin: maxSockets });
+  return { guard, transport, sender: createSender(transport, clock) };
 }
 
 interface Stopping {

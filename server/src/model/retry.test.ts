@@ -1,7 +1,7 @@
 // The retry plan by tables.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import type { FailureCode, Outcome } from './outcome.ts';
+import type { Failure, FailureCode, Outcome } from './outcome.ts';
 import { RETRY_AFTER_CAP_MS, decide, parseRetryAfter, type Decision, type RetryPlan } from './retry.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 20, 0, 0);
@@ -19,7 +19,7 @@ const PLAN: RetryPlan = {
   jitter: 0.2,
 };
 
-function failure(code: FailureCode, message = 'did not answer within 15 s'): Outcome {
+function failure(code: FailureCode, message = 'did not answer within 15 s'): Failure {
   return { kind: 'failure', code, message, status: null, durationMs: 1, connectMs: 0 };
 }
 
@@ -35,6 +35,19 @@ test('R124 the chain of a target that is down: 19 retries at the planned instant
   }
   const last = after(answer(500), { tries: 20 });
   assert.deepEqual(last, { next: 'dead', reason: 'answered 500', slowDown: true, quietUntil: null });
+});
+
+test('what is futile for a while is not sent meanwhile: neither this delivery nor another to the same target', () => {
+  const noToken = { ...failure('no-token'), quietMs: 7_000 };
+  const counted = after(noToken);
+  assert.ok(counted.next === 'retry' && counted.counted);
+  assert.deepEqual([counted.at, counted.quietUntil, counted.slowDown], [NOW + 7_000, NOW + 7_000, false]);
+  const later = after(noToken, { tries: 2 });
+  assert.ok(later.next === 'retry');
+  assert.equal(later.at, NOW + 10_000, 'the plan’s own wait is longer');
+  const ours = after({ ...failure('proxy'), quietMs: 5_000 }, { tries: 20 });
+  assert.ok(ours.next === 'retry' && !ours.counted);
+  assert.deepEqual([ours.at, ours.quietUntil], [NOW + 5_000, NOW + 5_000]);
 });
 
 test('R124 waits are spread over ± 20 % by the dice', () => {
