@@ -404,3 +404,24 @@ test('R118 webhooks rm says what becomes of what is still open', async () => {
     'leaving is gone; 1 open delivery is a dead letter now: bellwire deliveries list --state dead\n',
   );
 });
+
+test('pull: a webhook without a URL, fetched line by line, acknowledged', async () => {
+  assert.match((await fails('webhooks add nowhere'))[1], /needs a URL, or --pull/);
+  assert.match(
+    await ok('webhooks add nightly --pull'),
+    /^nightly \(wh_\w+\) is active: registered; its deliveries are/,
+  );
+  await json(`subscribe nightly ${AUDIT_LOG}`);
+  for (const id of ['night-1', 'night-2']) await ok(`publish --example ${AUDIT_LOG} --id ${id}`);
+  const [first] = await json('pull nightly --limit 1 --lease 1h');
+  assert.equal((first?.['envelope'] as { id: string }).id, 'night-1');
+  const [second, ...none] = (await ok('pull nightly --ack --wait 1s')).trim().split('\n');
+  assert.deepEqual([(JSON.parse(second!) as { id: string }).id, none], ['night-2', []]);
+  const empty = await bellwire(split('pull nightly'), { folder: ground.folder });
+  assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, '', 'nothing is due\n']);
+  const states = await json('deliveries list --webhook nightly');
+  assert.deepEqual(
+    states.map(({ state }) => state),
+    ['delivered', 'scheduled'],
+  );
+});

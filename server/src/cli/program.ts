@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   publish:       { summary: 'Publish events: one, a file, or a stream of lines', load: async () => (await import('./publish.ts')).publish },
   events:        { summary: 'What was accepted: list, show, tail', load: async () => (await import('./events.ts')).events },
   deliveries:    { summary: 'What became of it: list, show, retry', load: async () => (await import('./deliveries.ts')).deliveries },
+  pull:          { summary: 'Fetch what waits for a pull webhook', load: async () => (await import('./pull.ts')).pull },
   operations:    { summary: 'Long actions: list, show, cancel', load: async () => (await import('./operations.ts')).operations },
   'verify-hash': { summary: 'Compute the answer to a challenge', alone: true, load: async () => (await import('./verify-hash.ts')).verifyHash },
   challenge:     { summary: 'Ask a handler’s URL for its answer, and judge it', alone: true, load: async () => (await import('./challenge.ts')).challenge },

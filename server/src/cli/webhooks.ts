@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { WebhookIn, WebhookOut, WebhookPatchIn, WebhookSecretOut } from '../api/webhooks.ts';
 import { BellwireError, type Client } from '../client/index.ts';
-import { formatSpan, parseSpan } from '../model/quantities.ts';
+import { formatSpan } from '../model/quantities.ts';
 import { quoted, wayOut } from '../model/webhook.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import {
@@ -15,6 +15,7 @@ import {
 } from './first-answer.ts';
 import { readSecret } from './input.ts';
 import { declareOperations } from './operations.ts';
+import { spanMs } from './spans.ts';
 import { collect, type Declare, type Run, type Session } from './session.ts';
 import type { Column } from './table.ts';
 import { plain, type Style } from './terminal.ts';
@@ -34,7 +35,7 @@ const COLUMNS: readonly Column<WebhookOut>[] = [
   { head: 'ID', of: ({ id }) => id },
   { head: 'NAME', of: ({ name }) => name, least: 10 },
   { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
-  { head: 'URL', of: ({ url }) => url, least: 16 },
+  { head: 'URL', of: ({ mode, url }) => (mode === 'pull' ? '(pull)' : url), least: 16 },
 ];
 
 interface SettingOptions extends AccessOptions {
@@ -51,7 +52,8 @@ interface SettingOptions extends AccessOptions {
 }
 
 export const webhooks: Declare = (command, run) => {
-  settingOptions(command.command('add <name> <url>').description('Register a webhook; it is challenged at once'))
+  settingOptions(command.command('add <name> [url]').description('Register a webhook; it is challenged at once'))
+    .option('--pull', 'Without a URL: its deliveries are fetched with "bellwire pull"')
     .option('--no-wait', NO_WAIT)
     .addHelpText('after', '\nWithout a secret one is generated and shown this once.\n' + WRONG_ANSWER)
     .action(run(add));
@@ -167,12 +169,6 @@ function policyOf({ retryDelays, timeout }: SettingOptions): WebhookIn['policy']
   return policy;
 }
 
-function spanMs(text: string, option: string): number {
-  const span = parseSpan(text.trim());
-  if (span === null) throw usage(`${option} takes spans such as 250ms, 15s or 1h, not "${text}"`);
-  return span;
-}
-
 /** Shows a webhook that may have been challenged, when its first answer is in; resolves the exit code. */
 async function showAnswer(
   session: Session,
@@ -191,13 +187,15 @@ interface Waiting {
 
 async function add(
   session: Session,
-  options: SettingOptions & Waiting,
-  [name, url]: [string, string],
+  { pull = false, wait = true, ...options }: SettingOptions & Waiting & { pull?: boolean },
+  [name, url]: [string, string | undefined],
 ): Promise<number> {
+  if (pull === (url !== undefined)) throw usage('webhooks add needs a URL, or --pull');
   const settings = await settingsOf(options, session);
   const client = await session.client();
-  const webhook = await client.webhooks.create({ ...settings, name, url }, { signal: session.signal });
-  return showAnswer(session, webhook, options);
+  const made: WebhookIn = pull ? { ...settings, name, mode: 'pull' } : { ...settings, name, url };
+  const webhook = await client.webhooks.create(made, { signal: session.signal });
+  return showAnswer(session, webhook, { wait: wait && !pull });
 }
 
 async function list({ client, signal, table }: Session): Promise<void> {
@@ -218,7 +216,7 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
     id: webhook.id,
     name: webhook.name,
     description: webhook.description,
-    url: webhook.url,
+    url: webhook.mode === 'pull' ? 'none: its deliveries are fetched' : webhook.url,
     state: `${webhook.state}: ${webhook.reason}`,
     challenge: challengeFact(webhook),
     'to do': toDo(webhook),

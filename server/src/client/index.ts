@@ -14,6 +14,7 @@ import type { EventTypeIn, EventTypeOut, EventTypesOut } from '../api/event-type
 import type { EventOut, EventsOut, PublishOut } from '../api/events.ts';
 import type { KeyCreatedOut, KeyIn, KeysOut } from '../api/keys.ts';
 import type { OperationOut, OperationsOut, RecoverIn, RedriveIn, ReplayIn } from '../api/operations.ts';
+import type { AckIn, ExtendIn, LeasesOut, PullIn, PullOut, ReturnIn } from '../api/pulls.ts';
 import type { ServiceIn, ServiceOut, ServicesOut } from '../api/services.ts';
 import type { SubscriptionIn, SubscriptionOut, SubscriptionsOut } from '../api/subscriptions.ts';
 import type {
@@ -69,6 +70,8 @@ export interface Client {
 
 /** How long the platform may take to try an endpoint (its own limit for one try is 120 s). */
 const TRY_MS = 150_000;
+/** How long a pull may take beyond what it waits. */
+const PULL_MS = 60_000;
 
 /** Makes a client. Nothing is sent yet. Throws {@link BellwireError} when the URL is none. */
 export function createClient(options: ClientOptions): Client {
@@ -180,6 +183,25 @@ function webhooksOf({ get, post, patch, remove, list }: Calls) {
       post<WebhookSecretOut>(path`/v1/webhooks/${id}/rotate`, { json: rotation, ...call }),
     changes: (id: string, query?: Pick<ListOptions, 'signal'>) =>
       list<WebhookChangesOut>(path`/v1/webhooks/${id}/changes`, query),
+    /**
+     * Fetches deliveries of a pull webhook, each under a lease; with `waitMs` it waits for the first one. Not repeated by
+     * itself: what was handed out unheard comes again when its lease has ended.
+     */
+    pull: (id: string, pull: PullIn = {}, call?: CallOptions) =>
+      post<PullOut>(path`/v1/webhooks/${id}/pull`, {
+        json: pull,
+        timeoutMs: (pull.waitMs ?? 0) + PULL_MS,
+        ...call,
+      }),
+    /** These were dealt with. Each has its own verdict; after a repeat it may be `already-delivered`. */
+    ack: (id: string, items: AckIn['items'], call?: CallOptions) =>
+      post<LeasesOut>(path`/v1/webhooks/${id}/ack`, { json: { items }, repeatable: true, ...call }),
+    /** These were not: they are handed out again after a while. */
+    return: (id: string, given: ReturnIn, call?: CallOptions) =>
+      post<LeasesOut>(path`/v1/webhooks/${id}/return`, { json: given, ...call }),
+    /** These take longer. */
+    extend: (id: string, extension: ExtendIn, call?: CallOptions) =>
+      post<LeasesOut>(path`/v1/webhooks/${id}/extend`, { json: extension, repeatable: true, ...call }),
     /** Begins a recovery: all that the webhook should have got since an instant and has not. */
     recover: (id: string, recovery: RecoverIn, call?: CallOptions) =>
       post<OperationOut>(path`/v1/webhooks/${id}/recover`, { json: recovery, ...call }),

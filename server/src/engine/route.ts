@@ -74,7 +74,7 @@ export function makeRoute(
     format: webhook.format,
     headers: [...headers, ...secretHeaders(authorization ?? '')],
     shownHeaders: asObject([...headers, ...shown]),
-    sign: createSyncSigner(signingKeys(webhook, secrets, rotating), { ...nodeCrypto, hmacSha256 }),
+    sign: signerOf({ webhook, secrets }, rotating),
     plan: webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
     paceMs: webhook.allowedRate === null ? 0 : 60_000 / webhook.allowedRate,
@@ -139,6 +139,11 @@ function asObject(flat: readonly string[]): string {
   const object: Record<string, string> = {};
   for (let i = 0; i < flat.length; i += 2) object[flat[i]!] = flat[i + 1]!;
   return JSON.stringify(object);
+}
+
+function signerOf({ webhook, secrets }: Reached, rotating: boolean): Route['sign'] {
+  if (webhook.mode === 'pull') return () => ({});
+  return createSyncSigner(signingKeys(webhook, secrets, rotating), { ...nodeCrypto, hmacSha256 });
 }
 
 // The HPE signature carries one value only, so it is made with the secret the endpoint proved last. Standard Webhooks
