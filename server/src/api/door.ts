@@ -175,7 +175,7 @@ async function run(
   };
   const outcome = await once(tools.store.settings, { key, now: call.now }, async () => {
     const answered = await handle(call as Call<never, never, never>, tools);
-    return { answer: answered, ...keepable(answered) };
+    return { answer: answered, kept: keepable(answered) };
   });
   if (!outcome.replayed) return replyTo(outcome.answer);
   return jsonReply(outcome.status, outcome.body, { 'idempotency-replayed': 'true' });

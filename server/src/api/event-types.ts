@@ -1,11 +1,12 @@
 // Event types: the entries of the catalog. One with a service belongs to the installation, one without to a workspace.
 import { Type, type Static } from 'typebox';
-import type { EventType } from '../model/catalog.ts';
+import type { Catalog, EventType } from '../model/catalog.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { problem, refuse, Refused } from '../model/problem.ts';
 import type { ApiKey, Workspace } from '../store/contract.ts';
 import { created, done, isAdmin, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
+import { checkService } from './services.ts';
 import { Instant, instant, orNull, PageQuery, pageOf } from './wire.ts';
 
 const TypeName = Type.String({
@@ -201,15 +202,6 @@ function checkTaken(known: EventType, service: string | null, key: ApiKey): void
   checkOwner(key, known.service);
 }
 
-async function checkService(service: string, { store }: Tools): Promise<void> {
-  const services = (await store.settings.services()).map((known) => known.service);
-  if (services.includes(service)) return;
-  throw refuse(
-    'unknown-service',
-    `There is no service "${service}"${didYouMean(service, services) || '; register it first.'}`,
-  );
-}
-
 /** Judges schema and example; the schema's text as it is kept. */
 async function vet({ schema, example }: EventTypeIn, { schemas }: Tools): Promise<string | null> {
   if (schema === undefined || schema === null) return null;
@@ -232,7 +224,8 @@ function unavailable(words: string): Refused {
   return refuse('unavailable', `Nothing was changed: ${words}.`, { 'retry-after': '1' });
 }
 
-async function catalogOf(workspace: Workspace, { store }: Tools) {
+/** The catalog of a workspace; refused `unknown-workspace` when that is gone. */
+export async function catalogOf(workspace: Workspace, { store }: Pick<Tools, 'store'>): Promise<Catalog> {
   const catalog = await store.settings.catalog(workspace.workspace);
   if (catalog === null) throw refuse('unknown-workspace', 'The workspace was deleted.');
   return catalog;

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
 import type { StoredEvent } from '../store/contract.ts';
-import { operation } from './kernel.ts';
+import { okText, operation } from './kernel.ts';
 import { PAGE, readPosition, writeCursor } from './paging.ts';
 import { instantOf, typeOf } from './selection.ts';
 import { absent, idOf, Instant, instant, numberOf, orNull, PageQuery } from './wire.ts';
@@ -142,7 +142,7 @@ export const listEvents = operation<null, EventsOut>()({
     const next = more || order === 'oldest-first' ? writeCursor(list, position) : null;
     const items = rows.map((row) => eventJson(row, workspace.token)).join(',');
     const tail = `"next":${JSON.stringify(next)},"more":${more}`;
-    return { status: 200, bytes: `{"items":[${items}],${tail}}`, mediaType: 'application/json; charset=utf-8' };
+    return okText(`{"items":[${items}],${tail}}`);
   },
 });
 
@@ -156,16 +156,13 @@ export const getEvent = operation<null, EventOut>()({
     if (/\bapplication\/cloudevents\+json\b/i.test(header('accept') ?? '')) {
       return { status: 200, bytes: row.envelope, mediaType: STRUCTURED_CONTENT_TYPE };
     }
-    return { status: 200, bytes: eventJson(row, workspace.token), mediaType: 'application/json; charset=utf-8' };
+    return okText(eventJson(row, workspace.token));
   },
 });
 
-/**
- * An event as JSON text ({@link EventOut}). The envelope goes in as the very text that was sent: it is one JSON object,
- * was checked when it came in, and parsing it only to write it again could change a number.
- */
+/** An event as JSON text ({@link EventOut}). */
 export function eventJson(row: StoredEvent, token: string): string {
-  const head = JSON.stringify({
+  const head = {
     event: formatId('evt', token, row.event),
     acceptedAt: instant(row.acceptedAt),
     id: row.id,
@@ -173,9 +170,17 @@ export function eventJson(row: StoredEvent, token: string): string {
     type: row.type,
     note: row.note,
     traceparent: row.trace,
-  });
-  const { buffer, byteOffset, byteLength } = row.envelope;
-  return `${head.slice(0, -1)},"envelope":${Buffer.from(buffer, byteOffset, byteLength).toString()}}`;
+  };
+  return withEnvelope(head, row.envelope);
+}
+
+/**
+ * An object as JSON text with a last member `envelope`. The envelope goes in as the very text that was sent: it is one
+ * JSON object, was checked when it came in, and parsing it only to write it again could change a number.
+ */
+export function withEnvelope(head: object, { buffer, byteOffset, byteLength }: Uint8Array): string {
+  const envelope = Buffer.from(buffer, byteOffset, byteLength).toString();
+  return `${JSON.stringify(head).slice(0, -1)},"envelope":${envelope}}`;
 }
 
 function fitting(rows: StoredEvent[]): StoredEvent[] {

@@ -39,18 +39,18 @@ export function requestHash({ method, target, rawHeaders, bytes }: RequestFacts)
   return hash('sha256', Buffer.concat([Buffer.from(head), bytes]), 'hex');
 }
 
-/** What is answered and kept: `kept` is the body for repeats, without secrets. */
+/** What is answered, and what of it is kept for repeats, without secrets; null where nothing can be. */
 export interface Kept<T> {
   answer: T;
-  status: number;
-  kept: string;
+  kept: { status: number; body: string } | null;
 }
 
 /** What came of it: acted now, or the first answer again. */
 export type Once<T> = { replayed: false; answer: T } | { replayed: true; status: number; body: string };
 
 /**
- * Runs `act` once for a key. Only successes are kept: a request that was refused did nothing and may be sent again.
+ * Runs `act` once for a key. Only successes are kept: a request that was refused did nothing and may be sent again, and
+ * one that was answered by a stream is answered anew.
  * Refuses `idempotency-running` and `idempotency-mismatch`.
  */
 export async function once<T>(
@@ -88,7 +88,7 @@ async function actAndKeep<T>(
     throw error;
   }
   // It is done, whether or not its answer can be kept.
-  await settings.fulfil(key, { status: kept.status, body: kept.kept }).catch(unlessOutage);
+  await settings.fulfil(key, kept.kept).catch(unlessOutage);
   return kept.answer;
 }
 

@@ -95,6 +95,14 @@ export function ok<Out>(body: Out): JsonAnswer<Out> {
   return { status: 200, body };
 }
 
+/** The media type of every JSON answer. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** 200 with JSON that was composed already. */
+export function okText(json: string): BytesAnswer {
+  return { status: 200, bytes: json, mediaType: JSON_TYPE };
+}
+
 /** 201 with a body. */
 export function created<Out>(body: Out, stored: Out = body): JsonAnswer<Out> {
   return { status: 201, body, stored };

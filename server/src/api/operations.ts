@@ -8,7 +8,7 @@ import type { StoredOperation, Webhook, Workspace } from '../store/contract.ts';
 import { ok, operation, type JsonAnswer, type Tools } from './kernel.ts';
 import { PAGE, readPosition, writeCursor } from './paging.ts';
 import { filterOf, instantOf, typeOf, wrong } from './selection.ts';
-import { WebhookParams } from './webhooks.ts';
+import { findWebhook, WebhookParams } from './webhooks.ts';
 import { absent, idOf, Instant, instant, instantOrNull, numberOf, orNull, PageQuery, pageOf } from './wire.ts';
 
 const State = Type.Enum(['running', 'done', 'cancelled', 'failed']);
@@ -131,7 +131,7 @@ export const recoverWebhook = operation<RecoverIn, OperationOut>()({
   success: BEGUN,
   errors: ['operation-running'],
   async handle({ body, params, workspace, now }, tools) {
-    const webhook = await webhookOf(params.webhook, workspace, tools);
+    const webhook = await findWebhook(params.webhook, workspace, tools);
     const { since } = spanOf(body, now);
     const notes = [await noteOnLog(since, workspace, tools), noteOnState(webhook)];
     return begin(
@@ -150,7 +150,7 @@ export const redriveWebhook = operation<RedriveIn, OperationOut>()({
   success: BEGUN,
   errors: ['operation-running'],
   async handle({ body, params, workspace, now }, tools) {
-    const webhook = await webhookOf(params.webhook, workspace, tools);
+    const webhook = await findWebhook(params.webhook, workspace, tools);
     const wish = { ...spanOf(body, now), pace: body.pace, notes: [noteOnState(webhook)] };
     return begin({ kind: 'redrive', webhook: webhook.webhook, ...wish }, { workspace, now }, tools);
   },
@@ -177,7 +177,7 @@ export const replayToWebhook = operation<ReplayIn, OperationOut>()({
   success: BEGUN,
   errors: ['operation-running', 'invalid-filter', 'invalid-type-pattern'],
   async handle({ body, params, workspace, now }, tools) {
-    const webhook = await webhookOf(params.webhook, workspace, tools);
+    const webhook = await findWebhook(params.webhook, workspace, tools);
     const type = body.type === undefined ? null : typeOf(body.type);
     const filter = body.filter === undefined ? null : filterOf(body.filter);
     const span = spanOf(body, now);
@@ -253,12 +253,6 @@ async function begin(
   const wish = { workspace: workspace.workspace, kind, webhook, since, until, type, filter, note };
   const begun = await store.operations.begin({ ...wish, pace: pace ?? config.operations.pace }, now);
   return { status: 202, body: show(begun, workspace) };
-}
-
-async function webhookOf(id: string, workspace: Workspace, { store }: Tools): Promise<Webhook> {
-  const webhook = await store.settings.webhook(workspace.workspace, numberOf('wh', workspace, id));
-  if (webhook === null) throw absent('wh', id);
-  return webhook;
 }
 
 // A span that nothing can lie in is a slip: it is said so, instead of beginning what would do nothing.

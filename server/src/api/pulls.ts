@@ -5,9 +5,10 @@ import { deliveryId, formatId, parseId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
 import { shownState } from '../model/webhook.ts';
 import type { LeaseClaim, LeasedDelivery, LeaseVerdict, TargetKey, Webhook, Workspace } from '../store/contract.ts';
-import { ok, operation, type Tools } from './kernel.ts';
-import { WebhookParams } from './webhooks.ts';
-import { idOf, Instant, instant, numberOf, orNull, spanMs } from './wire.ts';
+import { withEnvelope } from './events.ts';
+import { JSON_TYPE, ok, okText, operation, type Tools } from './kernel.ts';
+import { findWebhook, WebhookParams } from './webhooks.ts';
+import { idOf, Instant, instant, orNull, spanMs } from './wire.ts';
 
 const LeaseMs = spanMs('How long nobody else gets them; 30 s when left out.', { minimum: 1_000, maximum: 43_200_000 });
 const DEFAULT_LEASE_MS = 30_000;
@@ -115,7 +116,7 @@ export const pull = operation<PullIn, PullOut>()({
       until: tools.clock.monotonic() + (body.waitMs ?? 0),
     };
     const { text, isEmpty } = await handOut(ask, webhook, { tools, now });
-    if (!isEmpty || !body.waitMs) return { status: 200, bytes: text, mediaType: JSON_TYPE };
+    if (!isEmpty || !body.waitMs) return okText(text);
     return { stream: (response) => void wait(response, ask, tools) };
   },
 });
@@ -168,8 +169,6 @@ interface Ask {
   /** By the monotonic clock. */
   until: number;
 }
-
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 interface HandedOut {
   text: string;
@@ -233,9 +232,8 @@ async function hint(
 /** Between two looks at least this: what is due may be in the hands of others. */
 const SHORTEST_MS = 50;
 
-/** A delivery as JSON text; the envelope goes in as the very text that was sent, as in `eventJson`. */
 function deliveryJson(delivery: LeasedDelivery, { token }: Workspace): string {
-  const head = JSON.stringify({
+  const head = {
     id: deliveryId(token, delivery),
     event: formatId('evt', token, delivery.event),
     lease: delivery.lease,
@@ -244,16 +242,14 @@ function deliveryJson(delivery: LeasedDelivery, { token }: Workspace): string {
     acceptedAt: instant(delivery.acceptedAt),
     type: delivery.type,
     traceparent: delivery.trace,
-  });
-  const { buffer, byteOffset, byteLength } = delivery.envelope;
-  return `${head.slice(0, -1)},"envelope":${Buffer.from(buffer, byteOffset, byteLength).toString()}}`;
+  };
+  return withEnvelope(head, delivery.envelope);
 }
 
 /* ── Coming back ────────────────────────────────────────────────────────────────────────────────────────────── */
 
-async function pullWebhook(id: string, workspace: Workspace, { store }: Tools): Promise<Webhook> {
-  const webhook = await store.settings.webhook(workspace.workspace, numberOf('wh', workspace, id));
-  if (webhook === null) throw refuse('not-found', `There is no ${id} here.`);
+async function pullWebhook(id: string, workspace: Workspace, tools: Tools): Promise<Webhook> {
+  const webhook = await findWebhook(id, workspace, tools);
   if (webhook.mode === 'pull') return webhook;
   throw refuse('wrong-state', 'Its deliveries are sent to it; only those of a webhook of mode "pull" can be fetched.');
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, PROBLEM_TYPE, Refused, type Problem, type ProblemCode } from '../model/problem.ts';
 import { StoreOutage, StoreRefusal, type RefusalCode } from '../store/contract.ts';
 import { hasBody } from './body.ts';
-import type { Answer } from './kernel.ts';
+import { JSON_TYPE, type Answer } from './kernel.ts';
 
 /** What is answered. `code` is that of a problem, for the log. */
 export type Reply =
@@ -13,7 +13,7 @@ export type Reply =
 /** A JSON text as a reply; the empty one is no body. */
 export function jsonReply(status: number, body: string, headers: Record<string, string> = {}): Reply {
   if (body === '') return { status, headers: { ...headers }, body };
-  return { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body };
+  return { status, headers: { 'content-type': JSON_TYPE, ...headers }, body };
 }
 
 /** A handler's answer as a reply. */
@@ -25,11 +25,11 @@ export function replyTo(answer: Answer<unknown>): Reply {
   return jsonReply(answer.status, answer.status === 204 ? '' : JSON.stringify(answer.body), answer.headers);
 }
 
-/** What of an answer is kept for a repeat by Idempotency-Key: never a secret. */
-export function keepable(answer: Answer<unknown>): { status: number; kept: string } {
-  if ('stream' in answer) return { status: 200, kept: '' };
-  if ('bytes' in answer) return { status: answer.status, kept: Buffer.from(answer.bytes as string).toString() };
-  return { status: answer.status, kept: answer.status === 204 ? '' : JSON.stringify(answer.stored ?? answer.body) };
+/** What of an answer is kept for a repeat by Idempotency-Key: never a secret; of a stream nothing. */
+export function keepable(answer: Answer<unknown>): { status: number; body: string } | null {
+  if ('stream' in answer) return null;
+  if ('bytes' in answer) return { status: answer.status, body: Buffer.from(answer.bytes as string).toString() };
+  return { status: answer.status, body: answer.status === 204 ? '' : JSON.stringify(answer.stored ?? answer.body) };
 }
 
 const REFUSALS: Record<RefusalCode, ProblemCode> = {

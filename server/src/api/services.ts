@@ -1,7 +1,9 @@
 // Services: the publishers of the installation's catalog.
 import { Type, type Static } from 'typebox';
+import { didYouMean } from '../model/near-names.ts';
+import { refuse } from '../model/problem.ts';
 import type { Service } from '../store/contract.ts';
-import { created, done, ok, operation } from './kernel.ts';
+import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
 import { Instant, instant, PageQuery, pageOf } from './wire.ts';
 
@@ -74,4 +76,12 @@ export const deleteService = operation<null, null>()({
 
 function show({ service, description, createdAt }: Service): ServiceOut {
   return { service, description, createdAt: instant(createdAt) };
+}
+
+/** Refuses `unknown-service` when there is none of this name. */
+export async function checkService(service: string, { store }: Pick<Tools, 'store'>): Promise<void> {
+  const services = (await store.settings.services()).map((known) => known.service);
+  if (services.includes(service)) return;
+  const advice = didYouMean(service, services) || '; register it first.';
+  throw refuse('unknown-service', `There is no service "${service}"${advice}`);
 }

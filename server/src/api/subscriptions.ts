@@ -5,6 +5,7 @@ import { formatId, parseId } from '../model/ids.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { refuse } from '../model/problem.ts';
 import type { Subscription, Workspace } from '../store/contract.ts';
+import { catalogOf } from './event-types.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
 import { filterOf, typeOf } from './selection.ts';
@@ -69,8 +70,7 @@ export const createSubscription = operation<SubscriptionIn, SubscriptionOut>()({
   async handle({ body, workspace, now }, tools) {
     const { settings } = tools.store;
     const webhook = await webhookOf(body.webhook, workspace, tools);
-    const catalog = await settings.catalog(workspace.workspace);
-    if (catalog === null) throw refuse('unknown-workspace', 'The workspace was deleted.');
+    const catalog = await catalogOf(workspace, tools);
     const type = judgeType(body.type, catalog);
     const filter = body.filter === undefined || body.filter === null ? null : filterOf(body.filter);
     const made = await settings.createSubscription({ workspace: workspace.workspace, webhook, type, filter, now });

@@ -8,6 +8,7 @@ import { ok, operation, type Tools } from './kernel.ts';
 import { updateWebhook, type Change } from './webhook-change.ts';
 import { rotateSecret, type Generated } from './webhook-secrets.ts';
 import {
+  findWebhook,
   showChallenge,
   showWebhook,
   WebhookParams,
@@ -17,7 +18,7 @@ import {
   type WebhookOut,
   type WebhookSecretOut,
 } from './webhooks.ts';
-import { absent, instant, numberOf } from './wire.ts';
+import { instant } from './wire.ts';
 
 export const testWebhook = operation<null, TestOut>()({
   summary: 'Send a new challenge now (the Test button), in every state',
@@ -25,13 +26,10 @@ export const testWebhook = operation<null, TestOut>()({
     'A right answer makes it active. After a wrong one the attempts go on by themselves, whatever the state; when none is answered rightly, it turns critical (R113).',
   params: WebhookParams,
   errors: ['wrong-state'],
-  async handle({ params, workspace }, { store, engine }) {
-    const target = numberOf('wh', workspace, params.webhook);
-    const webhook = await store.settings.webhook(workspace.workspace, target);
-    if (webhook === null) throw absent('wh', params.webhook);
-    if (webhook.verification === 'none')
-      throw refuse('wrong-state', 'Its verification is "none": there is nothing to test.');
-    const { webhook: now, outcome, note } = await engine.test({ workspace: workspace.workspace, target });
+  async handle({ params, workspace }, tools) {
+    const { webhook: target, verification } = await findWebhook(params.webhook, workspace, tools);
+    if (verification === 'none') throw refuse('wrong-state', 'Its verification is "none": there is nothing to test.');
+    const { webhook: now, outcome, note } = await tools.engine.test({ workspace: workspace.workspace, target });
     return ok({ state: shownState(now.intent, now.health), outcome, challenge: showChallenge(note) });
   },
 });
@@ -124,12 +122,9 @@ const CHANGES = 500;
 export const listChanges = operation<null, WebhookChangesOut>()({
   summary: 'List the last changes of a webhook’s state with their reasons, the newest first',
   params: WebhookParams,
-  async handle({ params, workspace }, { store }) {
-    const number = numberOf('wh', workspace, params.webhook);
-    if ((await store.settings.webhook(workspace.workspace, number)) === null) {
-      throw absent('wh', params.webhook);
-    }
-    const changes = await store.settings.webhookChanges(workspace.workspace, number, CHANGES);
+  async handle({ params, workspace }, tools) {
+    const { webhook } = await findWebhook(params.webhook, workspace, tools);
+    const changes = await tools.store.settings.webhookChanges(workspace.workspace, webhook, CHANGES);
     const items = changes.map(({ at, intent, health, reason }) => {
       return { at: instant(at), state: shownState(intent, health), intent, health, reason };
     });
@@ -144,10 +139,7 @@ export const listWebhookDeliveries = operation<null, DeliveriesOut>()({
   params: WebhookParams,
   query: WebhookDeliveriesQuery,
   async handle({ params, query, workspace }, tools) {
-    const number = numberOf('wh', workspace, params.webhook);
-    if ((await tools.store.settings.webhook(workspace.workspace, number)) === null) {
-      throw absent('wh', params.webhook);
-    }
+    await findWebhook(params.webhook, workspace, tools);
     return ok(await deliveriesPage({ ...query, webhook: params.webhook }, workspace, tools));
   },
 });

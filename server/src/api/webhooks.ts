@@ -6,8 +6,8 @@ import { formatId } from '../model/ids.ts';
 import { problemOf, Refused } from '../model/problem.ts';
 import { LONGEST_DELAY_MS, MOST_RETRIES } from '../model/retry.ts';
 import { shownState } from '../model/webhook.ts';
-import type { Webhook } from '../store/contract.ts';
-import { created, done, ok, operation } from './kernel.ts';
+import type { Webhook, Workspace } from '../store/contract.ts';
+import { created, done, ok, operation, type Tools } from './kernel.ts';
 import { pageThrough } from './paging.ts';
 import { checkPull, newPullWebhook } from './pull-webhook.ts';
 import { accessAfter, changeOf, updateWebhook } from './webhook-change.ts';
@@ -346,10 +346,8 @@ export const listWebhooks = operation<null, WebhooksOut>()({
 export const getWebhook = operation<null, WebhookOut>()({
   summary: 'Show a webhook',
   params: WebhookParams,
-  async handle({ params, workspace }, { store }) {
-    const webhook = await store.settings.webhook(workspace.workspace, numberOf('wh', workspace, params.webhook));
-    if (webhook === null) throw absent('wh', params.webhook);
-    return ok(showWebhook(webhook));
+  async handle({ params, workspace }, tools) {
+    return ok(showWebhook(await findWebhook(params.webhook, workspace, tools)));
   },
 });
 
@@ -409,6 +407,13 @@ function urlOf({ url }: WebhookIn): string {
   if (url !== undefined) return url;
   const detail = '"url" is required, unless the mode is "pull".';
   throw new Refused(problemOf([{ pointer: '/url', code: 'missing-field', detail }], 'invalid-request'));
+}
+
+/** The webhook of an id; refused `not-found`. */
+export async function findWebhook(id: string, workspace: Workspace, { store }: Pick<Tools, 'store'>): Promise<Webhook> {
+  const webhook = await store.settings.webhook(workspace.workspace, numberOf('wh', workspace, id));
+  if (webhook === null) throw absent('wh', id);
+  return webhook;
 }
 
 /** What a webhook shows of itself. */
