@@ -6,6 +6,7 @@ import { exerciseReading } from './store-contract-reading.ts';
 import { exerciseRetention } from './store-contract-retention.ts';
 import { exerciseSettings } from './store-contract-settings.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
+import { exerciseTelling } from './store-contract-telling.ts';
 import { exerciseWebhooks } from './store-contract-webhooks.ts';
 import type { Prepare } from './store-ground.ts';
 
@@ -18,5 +19,6 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseLanes(engine, prepare);
   exerciseSettings(engine, prepare);
   exerciseWebhooks(engine, prepare);
+  exerciseTelling(engine, prepare);
   exerciseRetention(engine, prepare);
 }

@@ -105,7 +105,7 @@ export class Catalogs {
         token: version.token,
         version: { installation: version.installation, workspace: version.workspace },
         types: own.length === 0 ? shared : new Map([...shared, ...own.map((type) => [type.type, type] as const)]),
-        targetsOf: compileSubscriptions(subscriptions.map(compile)),
+        targetsOf: compileSubscriptions(subscriptions.map(compileSubscription)),
       };
       return { catalog, size: 1 + subscriptions.length + (own.length === 0 ? 0 : catalog.types.size) };
     }
@@ -149,9 +149,19 @@ async function readVersion(sql: Sql, workspace: number): Promise<Version | undef
   return version;
 }
 
-// A stored filter was compiled before it was stored. One that a newer program wrote and this one cannot read matches
-// everything: an event too many can be ignored, one too few is lost.
-function compile({ webhook, type, filter }: { webhook: number; type: string; filter: string }): CompiledSubscription {
+/**
+ * A subscription, ready to be matched. A stored filter was compiled before it was stored. One that a newer program wrote
+ * and this one cannot read matches everything: an event too many can be ignored, one too few is lost.
+ */
+export function compileSubscription({
+  webhook,
+  type,
+  filter,
+}: {
+  webhook: number;
+  type: string;
+  filter: string;
+}): CompiledSubscription {
   if (filter === '') return { webhook, type, matches: null };
   const compiled = compileFilter(filter);
   return { webhook, type, matches: compiled.ok ? compiled.matches : null };

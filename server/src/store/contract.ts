@@ -237,6 +237,11 @@ export interface Log {
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
   /** Makes every waiting retry of a target due now, in chunks; resolves the number moved. */
   expedite(target: TargetKey, now: number): Promise<number>;
+  /**
+   * Tells, by operational events, of webhooks whose open deliveries have reached the threshold, and of those that have
+   * less than half of it again; resolves how many. Looks only where somebody has subscribed.
+   */
+  watchBacklogs(threshold: number, now: number): Promise<number>;
   /** Makes up to `limit` open deliveries of deleted webhooks dead letters; false when none is left. */
   bury(limit: number): Promise<boolean>;
   /** Expands up to `limit` targets of fan-outs too large for their accept; false when none is left. */

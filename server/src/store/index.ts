@@ -13,7 +13,9 @@ import { prune } from './prune.ts';
 import { makePulls } from './pulls.ts';
 import { delivery, deliveries, event, events, headOf, WINDOW, totals } from './reading.ts';
 import { reseal } from './resealing.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { settle } from './settle.ts';
+import { watchBacklogs } from './backlog-watch.ts';
 import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
 import { makeExpander } from './fanouts.ts';
@@ -67,13 +69,15 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
   const catalogs = new Catalogs(sql);
   const acceptor = makeAcceptor(sql, listeners, limits);
   const parts = { sql, keyring, catalogs, listeners };
+  const settling = { sql, listeners, deadLetters: new DeadLetters() };
   const log: Log = {
     accept: async (publish) => {
       const result = await acceptor.accept(publish);
       if (result.kind === 'stale' || result.kind === 'gone') catalogs.forgetStale(publish.catalog);
       return result;
     },
-    settle: (batch) => settle(sql, listeners, batch),
+    settle: (batch) => settle(settling, batch),
+    watchBacklogs: (threshold, now) => watchBacklogs({ sql, listeners }, { threshold, now }),
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),
     expedite: (target, now) => expedite(sql, target, now),

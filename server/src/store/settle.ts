@@ -1,26 +1,37 @@
 // Settling: what a batch of attempts came to, in one transaction: delivery rows, attempt rows, the webhooks' vitals.
 import type { Settlement } from '../model/delivery.ts';
+import { stateEvent } from '../model/operational-events.ts';
+import type { Health, Intent } from '../model/webhook.ts';
 import type { OwnedLane, SettleBatch, VitalsChange } from './contract.ts';
+import { nameOf, type DeadLetters } from './dead-letters.ts';
 import type { Listeners } from './listeners.ts';
 import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
+import { writeTelling, type Telling } from './telling.ts';
+
+/** What settling stands on. */
+export interface SettleParts {
+  sql: Sql;
+  listeners: Listeners;
+  deadLetters: DeadLetters;
+}
 
 /**
  * The `settle` verb: writes nothing when a lane of the batch has a new owner by now. A batch that cannot be stored is
  * halved until the guilty attempt stands alone, and that one is stored without its details.
  */
-export async function settle(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
+export async function settle(parts: SettleParts, batch: SettleBatch): Promise<'settled' | 'fenced'> {
   try {
-    return await settleWhole(sql, listeners, batch);
+    return await settleWhole(parts, batch);
   } catch (error) {
-    if (!sql.blamesRow(error)) throw error;
+    if (!parts.sql.blamesRow(error)) throw error;
     const { settlements } = batch;
     if (settlements.length < 2) {
-      return settleWhole(sql, listeners, { ...batch, settlements: settlements.map(withoutDetails) });
+      return settleWhole(parts, { ...batch, settlements: settlements.map(withoutDetails) });
     }
     const middle = settlements.length >> 1;
     const first = { ...batch, settlements: settlements.slice(0, middle), vitals: [] };
-    if ((await settle(sql, listeners, first)) === 'fenced') return 'fenced';
-    return settle(sql, listeners, { ...batch, settlements: settlements.slice(middle) });
+    if ((await settle(parts, first)) === 'fenced') return 'fenced';
+    return settle(parts, { ...batch, settlements: settlements.slice(middle) });
   }
 }
 
@@ -31,15 +42,21 @@ function withoutDetails(settlement: Settlement): Settlement {
   return { ...settlement, attempt: { ...settlement.attempt, ...details } };
 }
 
-async function settleWhole(sql: Sql, listeners: Listeners, batch: SettleBatch): Promise<'settled' | 'fenced'> {
+async function settleWhole(parts: SettleParts, batch: SettleBatch): Promise<'settled' | 'fenced'> {
+  const { sql, listeners, deadLetters } = parts;
   const moved: VitalsChange[] = [];
-  const result = await sql.write(
-    async (tx) => {
+  const result = await writeTelling(
+    parts,
+    async (tx, telling) => {
       moved.length = 0;
       if (!(await stillOwned(tx, sql.dialect, batch.lanes))) return 'fenced';
+      const dead = batch.settlements.filter(({ next }) => next?.state === 'dead');
+      const changed = batch.vitals.filter(({ change }) => change !== null);
+      await telling.listen([...dead, ...changed].map(({ workspace }) => workspace));
       const settled = await settleDeliveries(tx, batch.settlements);
       await tx.insert('attempts', settled.map(attemptRow), 'keep');
-      for (const change of batch.vitals) if (await setVitals(tx, change)) moved.push(change);
+      for (const change of batch.vitals) if (await setVitals(tx, change, telling)) moved.push(change);
+      if (dead.length > 0) await deadLetters.tell(tx, telling, { dead, now: batch.now });
       return 'settled';
     },
     { synced: batch.synced },
@@ -125,7 +142,11 @@ function storable<T extends string | null>(words: T): T {
   return (words?.includes('\0') ? words.replaceAll('\0', '\uFFFD') : words) as T;
 }
 
-async function setVitals(tx: Tx, { workspace, target, revision, quietUntil, ...of }: VitalsChange): Promise<boolean> {
+async function setVitals(
+  tx: Tx,
+  { workspace, target, revision, quietUntil, ...of }: VitalsChange,
+  telling: Telling,
+): Promise<boolean> {
   const { vitals, change } = of;
   const { health, streak, lastSuccessAt } = vitals;
   const where = 'workspace = $1 AND webhook = $2 AND revision = $3';
@@ -143,20 +164,21 @@ async function setVitals(tx: Tx, { workspace, target, revision, quietUntil, ...o
     [...known, streak, lastSuccessAt, health, intent, reason, at, quietUntil],
   );
   if (changed === 0) return false;
-  await recordChange(tx, { workspace, webhook: target, change: revision + 1, at, intent, health, reason });
+  await recordChange(tx, telling, { workspace, webhook: target, change: revision + 1, at, intent, health, reason });
   return true;
 }
 
-/** Writes one entry of a webhook's history; its number is the revision it made. */
+/** Writes one entry of a webhook's history, and tells of it; its number is the revision it made. */
 export async function recordChange(
   tx: Tx,
+  telling: Telling,
   entry: {
     workspace: number;
     webhook: number;
     change: number;
     at: number;
-    intent: string;
-    health: string;
+    intent: Intent;
+    health: Health;
     reason: string;
   },
 ): Promise<void> {
@@ -165,4 +187,8 @@ export async function recordChange(
     'INSERT INTO webhook_changes (workspace, webhook, change, at, intent, health, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)',
     [workspace, webhook, change, at, intent, health, reason],
   );
+  const hearing = telling.hearing(workspace);
+  if (!hearing) return;
+  const name = await nameOf(tx, workspace, webhook);
+  await telling.tell(hearing, [stateEvent({ ...entry, token: hearing.token, name })]);
 }

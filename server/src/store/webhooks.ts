@@ -11,6 +11,7 @@ import type {
   TlsSettings,
   Verification,
 } from '../model/webhook.ts';
+import { deletedEvent } from '../model/operational-events.ts';
 import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
   BUCKETS,
@@ -30,7 +31,9 @@ import {
 import type { Keyring } from './keyring.ts';
 import type { Listeners } from './listeners.ts';
 import { refuseOverLimit } from './quota.ts';
+import { nameOf } from './dead-letters.ts';
 import { recordChange } from './settle.ts';
+import { writeTelling, type Telling } from './telling.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
 type WebhookVerbs = Pick<
@@ -60,7 +63,9 @@ export interface WebhookParts {
 export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookParts): WebhookVerbs {
   return {
     createWebhook: async (fresh) => {
-      const webhook = await sql.write((tx) => createWebhook(sql, tx, { fresh, keyring }));
+      const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
+        createWebhook(sql, tx, { fresh, keyring, telling }),
+      );
       listeners.tell('webhook', webhook.workspace, webhook.webhook);
       return webhook;
     },
@@ -75,7 +80,9 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       return row ? { webhook: webhookOf(row), secrets: openSecrets(keyring, row) } : null;
     },
     updateWebhook: async (update) => {
-      const webhook = await sql.write((tx) => updateWebhook(sql, tx, { update, keyring }));
+      const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
+        updateWebhook(sql, tx, { update, keyring, telling }),
+      );
       listeners.tell('webhook', webhook.workspace, webhook.webhook);
       return webhook;
     },
@@ -86,12 +93,12 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
     },
     unproved: (criticalBefore) => sql.read<Unproved>(UNPROVED, [criticalBefore]),
     endRotations: async (now, limit) => {
-      const ended = await endRotations(sql, { keyring, now, limit });
+      const ended = await endRotations(sql, { keyring, listeners, now, limit });
       for (const { workspace, webhook } of ended) listeners.tell('webhook', workspace, webhook);
       return ended.length;
     },
     deleteWebhook: async (key, force, now) => {
-      await sql.write((tx) => deleteWebhook(sql, tx, { key, force, now }));
+      await writeTelling({ sql, listeners }, (tx, telling) => deleteWebhook(sql, tx, { key, force, now, telling }));
       catalogs.forget(key.workspace);
       // Before the burial: while it lasts, or if it fails, nothing more is sent.
       listeners.tell('webhook', key.workspace, key.target);
@@ -237,10 +244,11 @@ async function refuseTakenName(
 async function createWebhook(
   sql: Sql,
   tx: Tx,
-  { fresh, keyring }: { fresh: NewWebhook; keyring: Keyring },
+  { fresh, keyring, telling }: { fresh: NewWebhook; keyring: Keyring; telling: Telling },
 ): Promise<Webhook> {
   const { workspace, name, now } = fresh;
   const { head: webhook, webhooks } = await nextNumber(sql, tx, workspace);
+  await telling.listen([workspace]);
   await refuseOverLimit(tx, { table: 'webhooks', workspace, limit: webhooks });
   await refuseTakenName(tx, { workspace, name });
   const key = { workspace, webhook };
@@ -263,7 +271,7 @@ async function createWebhook(
   const marks = names.map((_, i) => `$${i + 1}`).join(', ');
   await tx.run(`INSERT INTO webhooks (${names.join(', ')}) VALUES (${marks})`, Object.values(columns));
   const { health, reason } = fresh;
-  await recordChange(tx, { ...key, change: 1, at: now, intent: 'enabled', health, reason });
+  await recordChange(tx, telling, { ...key, change: 1, at: now, intent: 'enabled', health, reason });
   return readOne(tx, key);
 }
 
@@ -310,12 +318,13 @@ function columnsOf(fields: WebhookPatch): Record<string, Value> {
 async function updateWebhook(
   sql: Sql,
   tx: Tx,
-  { update, keyring }: { update: WebhookUpdate; keyring: Keyring },
+  { update, keyring, telling }: { update: WebhookUpdate; keyring: Keyring; telling: Telling },
 ): Promise<Webhook> {
   const { workspace, target: webhook, revision, patch, reason, now } = update;
   const key = { workspace, webhook };
   // Held, so that no other one takes the name meanwhile.
   if (patch.name !== undefined) await holdWorkspace(sql, tx, workspace);
+  if (patch.intent !== undefined || patch.health !== undefined) await telling.listen([workspace]);
   const before = await readOne(tx, key);
   if (before.revision !== revision) {
     throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');
@@ -332,7 +341,10 @@ async function updateWebhook(
     [workspace, webhook, revision, ...Object.values(columns)],
   );
   if (changed === 0) throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');
-  if (moved) await recordChange(tx, { ...key, change: revision + 1, at: now, intent, health, reason: reason ?? '' });
+  if (moved) {
+    const change = { ...key, change: revision + 1, at: now, intent, health, reason: reason ?? '' };
+    await recordChange(tx, telling, change);
+  }
   return readOne(tx, key);
 }
 
@@ -341,7 +353,7 @@ const GRACE_ENDED = 'the former secret has ended before the endpoint proved the 
 // What the endpoint has never proved must not begin to sign on its own: it is asked first.
 async function endRotations(
   sql: Sql,
-  { keyring, now, limit }: { keyring: Keyring; now: number; limit: number },
+  { keyring, listeners, now, limit }: Pick<WebhookParts, 'keyring' | 'listeners'> & { now: number; limit: number },
 ): Promise<Webhook[]> {
   const over = await sql.read<{ workspace: number; target: number }>(
     'SELECT workspace, webhook AS target FROM webhooks WHERE secondary_until <= $1 LIMIT $2',
@@ -349,7 +361,9 @@ async function endRotations(
   );
   const ended: Webhook[] = [];
   for (const key of over) {
-    const webhook = await sql.write((tx) => endRotation(sql, tx, { key, keyring, now }));
+    const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
+      endRotation(sql, tx, { key, keyring, now, telling }),
+    );
     if (webhook) ended.push(webhook);
   }
   return ended;
@@ -358,7 +372,7 @@ async function endRotations(
 async function endRotation(
   sql: Sql,
   tx: Tx,
-  { key, keyring, now }: { key: TargetKey; keyring: Keyring; now: number },
+  { key, keyring, now, telling }: { key: TargetKey; keyring: Keyring; now: number; telling: Telling },
 ): Promise<Webhook | null> {
   const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE}`, [key.workspace, key.target]);
   // Deleted, or rotated again meanwhile.
@@ -374,16 +388,20 @@ async function endRotation(
   return updateWebhook(sql, tx, {
     update: { ...key, revision, patch, reason: isUnproved ? GRACE_ENDED : null, now },
     keyring,
+    telling,
   });
 }
 
 async function deleteWebhook(
   sql: Sql,
   tx: Tx,
-  { key, force, now }: { key: TargetKey; force: boolean; now: number },
+  { key, force, now, telling }: { key: TargetKey; force: boolean; now: number; telling: Telling },
 ): Promise<void> {
-  const ids = [key.workspace, key.target];
-  await nextNumber(sql, tx, key.workspace);
+  const { workspace, target: webhook } = key;
+  const ids = [workspace, webhook];
+  await nextNumber(sql, tx, workspace);
+  await telling.listen([workspace]);
+  const name = await nameOf(tx, workspace, webhook);
   const subscriptions = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND webhook = $2', ids);
   if (subscriptions > 0 && !force) {
     throw new StoreRefusal(
@@ -395,7 +413,9 @@ async function deleteWebhook(
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
   await tx.run('DELETE FROM webhook_changes WHERE workspace = $1 AND webhook = $2', ids);
   await tx.run('INSERT INTO burials (workspace, target, deleted_at) VALUES ($1, $2, $3)', [...ids, now]);
-  await moveWorkspaceCatalog(tx, key.workspace);
+  await moveWorkspaceCatalog(tx, workspace);
+  const hearing = telling.hearing(workspace);
+  if (hearing) await telling.tell(hearing, [deletedEvent({ token: hearing.token, webhook, name, at: now })]);
 }
 
 /* ── Burying what was open for a deleted webhook: it can be seen as dead letters ────────────────────────────────── */

@@ -82,6 +82,7 @@ CREATE TABLE webhooks (
   secondary_until BIGINT,
   challenge TEXT,
   proved_at BIGINT,
+  backlog_since BIGINT,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   revision BIGINT NOT NULL,
@@ -117,6 +118,7 @@ CREATE TABLE subscriptions (
   PRIMARY KEY (workspace, subscription),
   UNIQUE (workspace, webhook, type, filter)
 );
+CREATE INDEX subscriptions_operational ON subscriptions (workspace) WHERE substr(type, 1, 9) = 'bellwire.';
 
 CREATE TABLE api_keys (
   key TEXT PRIMARY KEY,
