@@ -4,6 +4,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE, hashKey, makeKey } from './api/auth.ts';
 import type { Log } from './log/index.ts';
+import { OPERATIONAL_SERVICE, OPERATIONAL_TYPES } from './model/operational-events.ts';
 import type { Settings, WorkspaceLimits } from './store/contract.ts';
 
 /** The service of the source document's two event types. */
@@ -112,6 +113,12 @@ async function putFirstTypes(settings: Settings, now: number): Promise<void> {
   for (const { type, description, schema, example } of FIRST_TYPES) {
     const texts = { schema: JSON.stringify(schema), example: JSON.stringify(example) };
     const rest = { workspace: 0, service: SERVICE.service, schemaCheck: 'warn' as const, deprecation: null };
+    await settings.putType({ type, description, ...texts, ...rest }, now);
+  }
+  await settings.putService(OPERATIONAL_SERVICE.service, OPERATIONAL_SERVICE.description, now);
+  for (const { type, description, schema, example } of OPERATIONAL_TYPES) {
+    const texts = { schema: JSON.stringify(schema), example: JSON.stringify(example) };
+    const rest = { workspace: 0, service: OPERATIONAL_SERVICE.service, schemaCheck: 'off' as const, deprecation: null };
     await settings.putType({ type, description, ...texts, ...rest }, now);
   }
 }

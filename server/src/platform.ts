@@ -137,6 +137,7 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
     queueBytes: config.delivery.queueBytes,
     concurrency: config.delivery.concurrency,
     settleDelayMs: config.delivery.settleDelayMs,
+    backlog: config.delivery.backlog,
     challenge: {
       source: config.challenge.source,
       attempts: config.challenge.attempts,

@@ -213,8 +213,8 @@ test('API: the bytes of an event are kept and shown exactly; a trace is kept, a 
 
 test('R48 the log is read by cursor, with filters, both ways; polling goes on where it was', async (t) => {
   const api = await startApi(t);
-  const publish = (over: object) =>
-    api.expect(202, 'POST /v1/events', { body: auditEvent(over as Record<string, unknown>), headers: STRUCTURED });
+  const publish = (over: Record<string, unknown>) =>
+    api.expect(202, 'POST /v1/events', { body: auditEvent(over), headers: STRUCTURED });
   await api.expect(201, 'PUT /v1/event-types/com.example.a', { body: {} });
   await api.expect(201, 'PUT /v1/event-types/com.example.b.c', { body: {} });
   for (let n = 0; n < 5; n++)
@@ -268,4 +268,19 @@ test('API: a page of large events is cut by its bytes, and the next one goes on'
     ids,
     Array.from({ length: 40 }, (_, n) => `big${n}`),
   );
+});
+
+test('R115 what Bellwire says of itself nobody else can say, register or delete', async (t) => {
+  const api = await startApi(t);
+  const publish = (over: Record<string, unknown>) =>
+    api.refused('foreign-type', 'POST /v1/events', { body: auditEvent(over), headers: STRUCTURED });
+  await publish({ type: 'bellwire.webhook.critical' });
+  await publish({ type: 'bellwire.unheard-of' });
+  await publish({ source: 'bellwire' });
+  await api.refused('foreign-type', 'PUT /v1/event-types/bellwire.mine', { body: {} });
+  await api.refused('foreign-type', 'DELETE /v1/event-types/bellwire.delivery.dead');
+  const { items } = await api.expect(200, 'GET /v1/event-types?service=bellwire');
+  const types = items as { type: string; schema: { required: string[] }; example: Record<string, unknown> }[];
+  assert.equal(types.length, 10);
+  for (const { type, schema, example } of types) assert.deepEqual(Object.keys(example), schema.required, type);
 });

@@ -61,7 +61,7 @@ test('R49 R115 R117 the catalog: services and types are put, shown, listed and d
   assert.equal(await client.services.delete('shop'), null);
   assert.deepEqual(
     (await client.services.list().all()).map(({ service }) => service),
-    ['hpe-greenlake-platform'],
+    ['bellwire', 'hpe-greenlake-platform'],
   );
 });
 

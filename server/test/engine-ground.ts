@@ -130,6 +130,7 @@ function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
     concurrency: 256,
     settleDelayMs: 10,
     challenge: CHALLENGE,
+    backlog: null,
     lease: { leaseMs: 15_000, heartbeatMs: 5000 },
     fanout: 1000,
     retention: { eventsMs: 1e12, deliveriesMs: 1e12, idempotencyMs: 1e12, changesMs: 1e12 },

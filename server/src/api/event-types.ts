@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import type { Catalog, EventType } from '../model/catalog.ts';
 import { didYouMean } from '../model/near-names.ts';
+import { isOperational } from '../model/operational-events.ts';
 import { problem, refuse, Refused } from '../model/problem.ts';
 import type { ApiKey, Workspace } from '../store/contract.ts';
 import { created, done, isAdmin, ok, operation, type Tools } from './kernel.ts';
@@ -129,6 +130,7 @@ export const putEventType = operation<EventTypeIn, EventTypeOut>()({
   async handle({ body, params, key, workspace, now }, tools) {
     const { settings } = tools.store;
     const service = body.service ?? null;
+    checkReserved(params.type);
     checkOwner(key, service);
     if (service !== null) await checkService(service, tools);
     const known = await find(params.type, workspace, tools);
@@ -178,11 +180,16 @@ export const deleteEventType = operation<null, null>()({
   errors: ['foreign-type', 'admin-only', 'in-use'],
   async handle({ params, key, workspace }, tools) {
     const type = await get(params.type, workspace, tools);
+    checkReserved(params.type);
     checkOwner(key, type.service);
     await tools.store.settings.deleteType(type.workspace, type.type);
     return done();
   },
 });
+
+function checkReserved(type: string): void {
+  if (isOperational(type)) throw refuse('foreign-type', 'Types that begin with "bellwire." are Bellwire’s own.');
+}
 
 /** The installation's types are in the hands of its key and of the keys of their service; the rest is the workspace's. */
 function checkOwner(key: ApiKey, service: string | null): void {

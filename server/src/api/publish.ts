@@ -13,6 +13,7 @@ import {
   type PublishedEvent,
 } from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
+import { isOperational, OPERATIONAL_SOURCE } from '../model/operational-events.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { problem, problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
 import type { Accepted, NewEvent } from '../store/contract.ts';
@@ -100,7 +101,7 @@ async function checkEvents(events: readonly PublishedEvent[], against: Against, 
   for (const [at, event] of events.entries()) {
     const index = against.isBatch ? { index: at } : {};
     const type = against.catalog.types.get(event.type);
-    const fault = type === undefined ? unknownType(event) : foreignType(type, against.service);
+    const fault = reserved(event) ?? (type === undefined ? unknownType(event) : foreignType(type, against.service));
     if (fault !== null || type === undefined) {
       if (fault !== null && faults.length < MAX_FAULTS) faults.push({ ...index, ...fault });
       continue;
@@ -138,6 +139,15 @@ function unknownTypes({ types }: Catalog): (event: PublishedEvent) => ProblemFau
     const detail = `There is no event type "${type}" in the catalog${hints.get(type) || '.'}`;
     return { pointer: '/type', code: 'unknown-type', detail };
   };
+}
+
+// What Bellwire says of itself nobody else may say, nor take the ids of it.
+function reserved({ type, source }: PublishedEvent): ProblemFault | null {
+  if (isOperational(type)) {
+    return { pointer: '/type', code: 'foreign-type', detail: `Types that begin with "bellwire." are Bellwire’s own.` };
+  }
+  if (source !== OPERATIONAL_SOURCE) return null;
+  return { pointer: '/source', code: 'foreign-type', detail: 'The source "bellwire" is Bellwire’s own.' };
 }
 
 function foreignType({ type, service }: EventType, bound: string | null): ProblemFault | null {

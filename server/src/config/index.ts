@@ -48,6 +48,8 @@ export interface Config {
     queuePerWebhook: number;
     queueBytes: number;
     settleDelayMs: number;
+    /** Open deliveries of one webhook that are told by an operational event; null for never. */
+    backlog: number | null;
     /** The outbound proxy, or null: straight. */
     proxy: ProxyAddress | null;
   };
@@ -231,6 +233,7 @@ function composeDelivery(read: Reader): Config['delivery'] {
     queuePerWebhook: read.integer('delivery.queuePerWebhook', { min: 1, max: 10_000_000 }),
     queueBytes: read.size('delivery.queue', { min: 1_024 }),
     settleDelayMs: read.span('delivery.settleDelay', { max: 10_000 }),
+    backlog: read.optionalInteger('delivery.backlog'),
     proxy: read.optionalProxy('delivery.proxy'),
   };
 }

@@ -52,6 +52,8 @@ export interface DeliveringOptions {
     /** How often a critical webhook that once proved itself is asked whether it is well again; null for never. */
     recheckMs: number | null;
   };
+  /** Open deliveries of one webhook from which on a backlog is told; null for never. */
+  backlog: number | null;
   lease: { leaseMs: number; heartbeatMs: number };
   fanout: number;
   retention: Retention;
@@ -66,6 +68,7 @@ const ROTATIONS_EVERY_MS = 10_000;
 const ROTATIONS_CHUNK = 100;
 const FANOUT_EVERY_MS = 1_000;
 const BURY_EVERY_MS = 5_000;
+const BACKLOG_EVERY_MS = 30_000;
 const BURY_CHUNK = 1_000;
 const PRUNE_EVERY_MS = 60_000;
 const PRUNE_CHUNK = 500;
@@ -130,10 +133,6 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
   });
   const operations = new OperationRunner({ store, lanes, clock, onError });
-  const challengeIfPending = async (key: TargetKey): Promise<void> => {
-    const webhook = await store.settings.webhook(key.workspace, key.target);
-    if (webhook?.intent === 'enabled' && webhook.health === 'pending') challenger.begin(key);
-  };
   store.on({
     deliveries: (deliveries) => engine.offer(deliveries),
     due: (targets) => {
@@ -143,7 +142,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     operation: () => operations.wake(),
     webhook: (workspace, target) => {
       void engine.reload({ workspace, target });
-      void challengeIfPending({ workspace, target }).catch(onError);
+      void challengeIfPending(store, challenger, { workspace, target }).catch(onError);
     },
   });
   let stopped: Promise<void> | null = null;
@@ -215,6 +214,11 @@ async function judgeHost(guard: AddressGuard, hostname: string): Promise<Address
   }
 }
 
+async function challengeIfPending(store: Store, challenger: Challenger, key: TargetKey): Promise<void> {
+  const webhook = await store.settings.webhook(key.workspace, key.target);
+  if (webhook?.intent === 'enabled' && webhook.health === 'pending') challenger.begin(key);
+}
+
 // Every webhook that has to prove itself has a run: one that a crash or an outage of the store interrupted begins again,
 // and what is critical is asked from time to time, for people forget to press Test when the endpoint is well again.
 async function challengeUnproved(
@@ -237,13 +241,13 @@ interface Kept {
   challenger: Challenger;
   lanes: LaneKeeper;
   clock: Clock;
-  options: Pick<DeliveringOptions, 'fanout' | 'retention' | 'challenge'>;
+  options: Pick<DeliveringOptions, 'fanout' | 'retention' | 'challenge' | 'backlog'>;
 }
 
 /** What is done from time to time. */
 function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task[] {
   const watch = new ClockWatch(clock);
-  const { fanout, retention } = options;
+  const { fanout, retention, backlog } = options;
   const { recheckMs } = options.challenge;
   const chunks = (on: () => boolean): Chunks => ({ clock, on });
   return [
@@ -253,6 +257,13 @@ function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task
       run: () => challengeUnproved(store, { challenger, lanes, clock, recheckMs }),
     },
     { name: 'rotations', everyMs: ROTATIONS_EVERY_MS, run: (on) => endRotations(store, chunks(on)) },
+    {
+      name: 'backlogs',
+      everyMs: BACKLOG_EVERY_MS,
+      run: async () => {
+        if (backlog !== null) await store.log.watchBacklogs(backlog, clock.now());
+      },
+    },
     { name: 'burials', everyMs: BURY_EVERY_MS, run: (on) => buryAll(store, chunks(on)) },
     { name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) },
     {

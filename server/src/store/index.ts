@@ -20,7 +20,8 @@ import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
 import { makeExpander } from './fanouts.ts';
 import { backlogs, expedite, pending, refill } from './waiting.ts';
-import { bury, makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
+import { bury } from './burials.ts';
+import { makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
 import { makeCatalogVerbs, makeWorkspaceVerbs } from './workspaces.ts';
 
 export * from './contract.ts';

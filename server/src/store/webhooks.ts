@@ -31,10 +31,11 @@ import {
 import type { Keyring } from './keyring.ts';
 import type { Listeners } from './listeners.ts';
 import { refuseOverLimit } from './quota.ts';
+import { buryAtOnce } from './burials.ts';
 import { nameOf } from './dead-letters.ts';
 import { recordChange } from './settle.ts';
 import { writeTelling, type Telling } from './telling.ts';
-import { STATE, type Sql, type Tx, type Value } from './sql.ts';
+import type { Sql, Tx, Value } from './sql.ts';
 
 type WebhookVerbs = Pick<
   Settings,
@@ -416,47 +417,6 @@ async function deleteWebhook(
   await moveWorkspaceCatalog(tx, workspace);
   const hearing = telling.hearing(workspace);
   if (hearing) await telling.tell(hearing, [deletedEvent({ token: hearing.token, webhook, name, at: now })]);
-}
-
-/* ── Burying what was open for a deleted webhook: it can be seen as dead letters ────────────────────────────────── */
-
-const CHUNK = 1000;
-/** Chunks that whoever deletes waits for. */
-const CHUNKS_AT_ONCE = 5;
-
-// A failure is no failure of the deletion, which is committed: upkeep goes on by the note in `burials`.
-async function buryAtOnce(sql: Sql, key: TargetKey): Promise<void> {
-  for (let chunk = 0; chunk < CHUNKS_AT_ONCE; chunk++) {
-    if (!(await buryChunk(sql, key, CHUNK).catch(() => false))) return;
-  }
-}
-
-/** The `bury` verb: goes on with the oldest burial. */
-export async function bury(sql: Sql, limit: number): Promise<boolean> {
-  const [oldest] = await sql.read<TargetKey>('SELECT workspace, target FROM burials ORDER BY deleted_at LIMIT 1');
-  if (!oldest) return false;
-  await buryChunk(sql, oldest, limit);
-  return true;
-}
-
-// False when all are buried. The note goes with the last of them, in the same transaction.
-function buryChunk(sql: Sql, { workspace, target }: TargetKey, limit: number): Promise<boolean> {
-  return sql.write(async (tx) => {
-    const [burial] = await tx.all<{ deletedAt: number }>(
-      `SELECT deleted_at AS "deletedAt" FROM burials WHERE workspace = $1 AND target = $2${sql.dialect.forUpdate}`,
-      [workspace, target],
-    );
-    if (!burial) return false;
-    const buried = await tx.run(
-      `UPDATE deliveries SET state = ${STATE.dead}, ended_at = $1, reason = 'the webhook was deleted'
-       WHERE workspace = $2 AND target = $3 AND state = 0 AND (event, copy) IN (SELECT event, copy FROM deliveries
-         WHERE workspace = $2 AND target = $3 AND state = 0 LIMIT $4)`,
-      [burial.deletedAt, workspace, target, limit],
-    );
-    if (buried === limit) return true;
-    await tx.run('DELETE FROM burials WHERE workspace = $1 AND target = $2', [workspace, target]);
-    return false;
-  });
 }
 
 /* ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────── */
