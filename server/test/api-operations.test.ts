@@ -122,11 +122,8 @@ test('what makes no sense is refused with a sentence, and what runs already with
   await life.publishMany(20);
   await life.settled(webhook, 'delivered', 20);
   const begun = await life.expect(202, replay, { body: { pace: 1 } });
-  const second = await life.refused('operation-running', replay, { body: { pace: 1 } });
-  assert.match(
-    String(second['detail']),
-    new RegExp(`^A replay of this webhook runs already, ${String(begun['id'])}: wait`),
-  );
+  const { detail } = await life.refused('operation-running', replay, { body: { pace: 1 } });
+  assert.match(String(detail), new RegExp(`^A replay of this webhook runs already, ${String(begun['id'])}: wait`));
   const cancel = `POST /v1/operations/${String(begun['id'])}/cancel`;
   const cancelled = await life.expect(200, cancel);
   assert.deepEqual([cancelled['state'], cancelled['reason']], ['cancelled', 'Cancelled with the key "admin".']);

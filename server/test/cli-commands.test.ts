@@ -414,7 +414,7 @@ test('pull: a webhook without a URL, fetched line by line, acknowledged', async 
   await json(`subscribe nightly ${AUDIT_LOG}`);
   for (const id of ['night-1', 'night-2']) await ok(`publish --example ${AUDIT_LOG} --id ${id}`);
   const [first] = await json('pull nightly --limit 1 --lease 1h');
-  assert.equal((first?.['envelope'] as { id: string }).id, 'night-1');
+  assert.equal((first!['envelope'] as { id: string }).id, 'night-1');
   const [second, ...none] = (await ok('pull nightly --ack --wait 1s')).trim().split('\n');
   assert.deepEqual([(JSON.parse(second!) as { id: string }).id, none], ['night-2', []]);
   const empty = await bellwire(split('pull nightly'), { folder: ground.folder });

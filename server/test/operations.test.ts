@@ -167,7 +167,7 @@ function exercise(engine: string, prepare: Prepare): void {
     assert.deepEqual(await ids(ground, `${mine} AND state = 1`), delivered);
     assert.deepEqual(await ids(ground, `${mine} AND state = 2`), early);
     assert.deepEqual(await ids(ground, `target = ${other} AND state = 2`), others);
-    const [row] = await ground.query<Record<string, unknown>>(
+    const [row] = await ground.query(
       `SELECT tries, attempts, first_try_at, ended_at, reason FROM deliveries
        WHERE ${mine} AND event % 5 = 1 AND ${due} ORDER BY event LIMIT 1`,
     );

@@ -93,7 +93,7 @@ function exercise(engine: string, prepare: Prepare): void {
     assert.deepEqual(await ack(NOON + 3, c), ['lease-lost']);
     assert.deepEqual(await ack(NOON + LEASE, d), ['lease-expired']);
     const again = await pull(NOON + LEASE);
-    assert.deepEqual(events(again).toSorted(), events([c, d]).toSorted());
+    assert.deepEqual(new Set(events(again)), new Set(events([c, d])));
     assert.deepEqual(await ack(NOON + LEASE, d), ['lease-lost']);
     assert.deepEqual(await back(NOON + LEASE, 0, d, a), ['lease-lost', 'already-delivered']);
     assert.deepEqual(await ack(NOON + LEASE, ...again), ['done', 'done']);

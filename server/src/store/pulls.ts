@@ -105,7 +105,7 @@ async function pull(sql: Sql, tx: Tx, query: PullQuery): Promise<Handed[] | null
   const handed = fitting(due.filter(({ tries }) => tries < mostTries)).map((one) => {
     return { ...one, lease: randomBytes(15).toString('base64url'), leasedUntil };
   });
-  await hand(tx, key, handed, now);
+  await hand(tx, query, handed);
   return handed;
 }
 
@@ -115,7 +115,7 @@ function fitting(due: Due[]): Due[] {
   return end < 0 ? due : due.slice(0, Math.max(1, end));
 }
 
-async function hand(tx: Tx, { workspace, target }: TargetKey, handed: readonly Handed[], now: number): Promise<void> {
+async function hand(tx: Tx, { workspace, target, now }: PullQuery, handed: readonly Handed[]): Promise<void> {
   const keyOf = ({ event, copy }: Handed): Value[] => [workspace, event, target, copy];
   await tx.update('deliveries', {
     columns: ['tries', 'attempts', 'due_at', 'first_try_at'],
