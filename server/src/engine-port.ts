@@ -39,6 +39,7 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
         log.info({ hostname, address: refused.address }, 'a webhook to an address that is not allowed was refused');
         return refused.message;
       },
+      unpark: (target) => engine().unpark(target),
       retry: async (key) => {
         const result = await engine().retry(key);
         if (result.kind === 'gone') return null;

@@ -5,6 +5,9 @@ import { answerChallenge } from '@bellwire/receiver';
 import { startReceiver, type Received, type TestReceiver } from '../../test/kit/receiver.ts';
 import { AUDIT, auditEvent, startApi, STRUCTURED, type ApiGround } from './api-ground.ts';
 
+/** The policy of a webhook that says nothing about it. */
+const PLAIN = { retryDelaysMs: null, timeoutMs: null, rate: null, recovery: 'in-order', order: { kind: 'any' } };
+
 /** An endpoint that proves the secret it is told; it can be told another. */
 async function endpoint(t: TestContext): Promise<TestReceiver & { learn(secret: string): void }> {
   let secret = 'not told yet';
@@ -148,7 +151,7 @@ test('R124 a webhook’s own plan is bounded where it is said: what is taken is 
     body: { name, url: 'http://localhost:8009/', policy: { retryDelaysMs } },
   });
   const made = await api.expect(201, 'POST /v1/webhooks', make('long', [0, days(7)]));
-  assert.deepEqual(made['policy'], { retryDelaysMs: [0, days(7)], timeoutMs: null });
+  assert.deepEqual(made['policy'], { ...PLAIN, retryDelaysMs: [0, days(7)] });
   await api.refused('invalid-request', 'POST /v1/webhooks', make('longer', [days(7) + 1]));
   await api.refused('invalid-request', 'POST /v1/webhooks', make('more', Array<number>(101).fill(1)));
 });
@@ -220,12 +223,9 @@ test('API: a changed URL or secret has to be proved again; other changes leave t
   });
   assert.deepEqual(
     [kept['state'], kept['name'], kept['policy'], kept['headers']],
-    ['active', 'm', { retryDelaysMs: [10, 20], timeoutMs: 5_000 }, { 'x-a': 'b' }],
+    ['active', 'm', { ...PLAIN, retryDelaysMs: [10, 20], timeoutMs: 5_000 }, { 'x-a': 'b' }],
   );
-  assert.deepEqual((await patch({ policy: { timeoutMs: null } }))['policy'], {
-    retryDelaysMs: [10, 20],
-    timeoutMs: null,
-  });
+  assert.deepEqual((await patch({ policy: { timeoutMs: null } }))['policy'], { ...PLAIN, retryDelaysMs: [10, 20] });
   assert.equal((await patch({ url: `${hook.url}/other` }))['state'], 'pending');
   await untilState(api, id, 'active');
   hook.learn('second-secret');
@@ -319,4 +319,32 @@ test('API: rotating keeps the state, honours the former secret for its grace and
   assert.deepEqual([own['secret'], own['secondaryUntil']], [undefined, null]);
   assert.match(String(own['standardKey']), /^whsec_/, 'Standard Webhooks gets a key of its own');
   await api.refused('invalid-request', `POST /v1/webhooks/${id}/rotate`, { body: { graceMs: -1 } });
+});
+
+test('R124 a policy of order, rate and recovery is kept; one that cannot be kept is refused with the reason', async (t) => {
+  const api = await startApi(t);
+  const policy = {
+    rate: 120,
+    recovery: 'in-order',
+    order: { kind: 'fifo', key: 'data/user/id', onFailure: 'park', tries: 3 },
+  };
+  const body = { name: 'p', url: 'http://localhost:8009/', verification: 'none', policy };
+  const made = await api.expect(201, 'POST /v1/webhooks', { body });
+  assert.deepEqual(made['policy'], { ...PLAIN, ...policy });
+  const change = `PATCH /v1/webhooks/${String(made['id'])}`;
+  const kept = await api.expect(200, change, { body: { policy: { rate: null } } });
+  assert.deepEqual(kept['policy'], { ...PLAIN, ...policy, rate: null });
+  const fifo = await api.expect(200, change, { body: { policy: { order: { kind: 'fifo' } } } });
+  const block = { kind: 'fifo', key: null, onFailure: 'block', tries: null };
+  assert.deepEqual((fifo['policy'] as { order: object }).order, block);
+  for (const [wish, status, word] of [
+    [{ rate: 0 }, 400, /rate/],
+    [{ recovery: 'fresh-first' }, 422, /recovered in order/],
+    [{ order: { kind: 'fifo', key: 'Data.x' } }, 422, /data\/user\/id/],
+    [{ order: { kind: 'fifo', tries: 3 } }, 422, /never gives up/],
+    [{ order: { kind: 'any', key: 'subject' } }, 422, /kind "fifo"/],
+  ] as const) {
+    assert.match(String((await api.expect(status, change, { body: { policy: wish } }))['detail']), word);
+  }
+  await api.expect(200, `POST /v1/webhooks/${String(made['id'])}/unpark`);
 });

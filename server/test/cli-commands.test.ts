@@ -127,9 +127,15 @@ test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration 
   assert.match(await ok('webhooks disable audit'), /is disabled/);
   assert.match(await ok('webhooks enable audit'), /is active: the challenge was answered rightly/);
   const changed = await json(
-    "webhooks change audit --name 'audit two' --timeout 5s --retry-delays 1s,1m --header x-a:b --authorization 'Bearer x' --signing hpe,standard-v1",
+    "webhooks change audit --name 'audit two' --timeout 5s --retry-delays 1s,1m --rate 60 --order fifo:subject --on-failure skip --tries 3 --header x-a:b --authorization 'Bearer x' --signing hpe,standard-v1",
   );
-  assert.deepEqual(changed[0]?.['policy'], { retryDelaysMs: [1_000, 60_000], timeoutMs: 5_000 });
+  assert.deepEqual(changed[0]?.['policy'], {
+    retryDelaysMs: [1_000, 60_000],
+    timeoutMs: 5_000,
+    rate: 60,
+    recovery: 'in-order',
+    order: { kind: 'fifo', key: 'subject', onFailure: 'skip', tries: 3 },
+  });
   assert.deepEqual([changed[0]?.['name'], changed[0]?.['headers']], ['audit two', { 'x-a': 'b' }]);
   assert.match(String(changed[0]?.['standardKey']), /^whsec_/);
   const rotated = await ok("webhooks rotate 'audit two' --grace 1h");

@@ -4,13 +4,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Room } from '../src/engine/line.ts';
 import { TargetQueue } from '../src/engine/target-queue.ts';
-import type { Route } from '../src/engine/route.ts';
+import { ANY_IN_ORDER, type Route } from '../src/engine/route.ts';
+import { ANY_ORDER } from '../src/model/order.ts';
 import type { PendingDelivery } from '../src/model/delivery.ts';
 import type { Refill, RefillQuery } from '../src/store/contract.ts';
 
 const LIMIT = 4;
 const LIMITS = { limit: LIMIT, window: { min: 1, start: 3, max: 8 }, room: new Room(1e6) };
-const ROUTE = { sendable: true, paceMs: 0 } as unknown as Route;
+const ROUTE = { sendable: true, paceMs: 0, order: ANY_ORDER, orderName: ANY_IN_ORDER } as unknown as Route;
 
 /** Everything around a queue, as slow and as disorderly as the steps say. */
 class World {

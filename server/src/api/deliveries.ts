@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { Type, type Static } from 'typebox';
 import type { Attempt } from '../model/delivery.ts';
 import { deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
+import { PARKED_AT } from '../model/order.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
 import { ok, operation, type Tools } from './kernel.ts';
 import { PAGE, readMark, writeCursor } from './paging.ts';
@@ -36,7 +37,10 @@ const DELIVERY = {
   attemptCount: Type.Integer({ description: 'All attempts made so far, manual ones included.' }),
   createdAt: Instant,
   dueAt: orNull(
-    Type.String({ format: 'date-time', description: 'When the next try is due; null when it has ended or is held.' }),
+    Type.String({
+      format: 'date-time',
+      description: 'When the next try is due; null when it has ended is held or parked.',
+    }),
   ),
   firstTryAt: orNull(Instant),
   endedAt: orNull(Instant),
@@ -199,7 +203,7 @@ export function showDelivery(row: StoredDelivery, { token }: Workspace): Deliver
     tries: row.tries,
     attemptCount: row.attempts,
     createdAt: instant(row.createdAt),
-    dueAt: row.shown === 'scheduled' ? instant(row.dueAt) : null,
+    dueAt: row.shown === 'scheduled' && row.dueAt < PARKED_AT ? instant(row.dueAt) : null,
     firstTryAt: instantOrNull(row.firstTryAt),
     endedAt: instantOrNull(row.endedAt),
     reason: row.reason,

@@ -1,4 +1,5 @@
 // A pull webhook: no URL, nothing to prove, nothing to sign; what the subscriber fetches is all there is.
+import { ANY_ORDER } from '../model/order.ts';
 import { problemOf, Refused, type ProblemFault } from '../model/problem.ts';
 import type { NewWebhook } from '../store/contract.ts';
 
@@ -37,6 +38,9 @@ export function newPullWebhook({ name, description, policy }: Wish, workspace: n
     headers: {},
     retryDelaysMs: policy?.retryDelaysMs ?? null,
     timeoutMs: null,
+    rate: null,
+    order: ANY_ORDER,
+    recovery: 'in-order',
     publicKey: null,
     oauth: null,
     tls: null,

@@ -50,6 +50,7 @@ export const routes: readonly Route[] = [
   route('POST /v1/webhooks/{webhook}/resume',  'manage',  null,                         webhooks.WebhookOut,          actions.resumeWebhook),
   route('POST /v1/webhooks/{webhook}/enable',  'manage',  null,                         webhooks.WebhookOut,          actions.enableWebhook),
   route('POST /v1/webhooks/{webhook}/disable', 'manage',  null,                         webhooks.WebhookOut,          actions.disableWebhook),
+  route('POST /v1/webhooks/{webhook}/unpark',  'manage',  null,                         webhooks.WebhookOut,          actions.unparkWebhook),
   route('POST /v1/webhooks/{webhook}/rotate',  'manage',  webhooks.RotateIn,            webhooks.WebhookSecretOut,    actions.rotateWebhook),
   route('POST /v1/webhooks/{webhook}/recover', 'manage',  operations.RecoverIn,         operations.OperationOut,      operations.recoverWebhook),
   route('POST /v1/webhooks/{webhook}/redrive', 'manage',  operations.RedriveIn,         operations.OperationOut,      operations.redriveWebhook),

@@ -72,6 +72,18 @@ export const resumeWebhook = wish('Resume a paused webhook; it does not heal it'
 export const disableWebhook = wish('Disable a webhook: its deliveries are held', disable);
 export const enableWebhook = wish('Enable a disabled webhook; it is pending and challenged again', enable);
 
+export const unparkWebhook = operation<null, WebhookOut>()({
+  summary: 'Try again what is parked: each line that waits goes on',
+  description: 'For `fifo` webhooks with `onFailure: park`. What fails again is parked again after its tries.',
+  params: WebhookParams,
+  success: { 200: 'What was parked is due.' },
+  async handle({ params, workspace }, tools) {
+    const webhook = await findWebhook(params.webhook, workspace, tools);
+    await tools.engine.unpark({ workspace: workspace.workspace, target: webhook.webhook });
+    return ok(showWebhook(webhook));
+  },
+});
+
 function wish(summary: string, decide: Wish) {
   return operation<null, WebhookOut>()({
     summary,

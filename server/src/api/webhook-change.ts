@@ -9,6 +9,7 @@ import {
   type Workspace,
 } from '../store/contract.ts';
 import { checkOneAuthorization, oauthAfter, type OAuthPatchIn } from './webhook-oauth.ts';
+import { policyAfter, type PolicyIn } from './webhook-policy.ts';
 import { replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
 import { checkTlsUrl, tlsAfter, type TlsIn } from './webhook-tls.ts';
 import { absent, numberOf } from './wire.ts';
@@ -61,7 +62,7 @@ export interface Edit {
   authorization?: string | null;
   headers?: Record<string, string>;
   format?: Format;
-  policy?: { retryDelaysMs?: number[] | null; timeoutMs?: number | null };
+  policy?: PolicyIn;
   oauth?: OAuthPatchIn | null;
   tls?: TlsIn | null;
 }
@@ -95,7 +96,7 @@ export function changeOf(
   const turned = secretsAfter(edit, { secrets, signing: before.signing, publicKey: before.publicKey }, bytes);
   const patch: WebhookPatch = {
     ...pick(edit, ['name', 'description', 'url', 'verification', 'headers', 'format']),
-    ...pick(edit.policy ?? {}, ['retryDelaysMs', 'timeoutMs']),
+    ...(edit.policy === undefined ? {} : policyAfter(edit.policy, before)),
     ...(turned === null ? {} : pick(turned, ['secrets', 'signing', 'publicKey'])),
   };
   const { url = before.url } = edit;

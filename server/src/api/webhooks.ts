@@ -4,7 +4,6 @@ import { Type, type Static } from 'typebox';
 import type { ChallengeNote } from '../model/challenge.ts';
 import { formatId } from '../model/ids.ts';
 import { problemOf, Refused } from '../model/problem.ts';
-import { LONGEST_DELAY_MS, MOST_RETRIES } from '../model/retry.ts';
 import { shownState } from '../model/webhook.ts';
 import type { Webhook, Workspace } from '../store/contract.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
@@ -12,6 +11,7 @@ import { pageThrough } from './paging.ts';
 import { checkPull, newPullWebhook } from './pull-webhook.ts';
 import { accessAfter, changeOf, updateWebhook } from './webhook-change.ts';
 import { OAuthIn, OAuthOut, OAuthPatchIn } from './webhook-oauth.ts';
+import { POLICY_EXAMPLE, policyAfter, PolicyIn, PolicyOut, showPolicy } from './webhook-policy.ts';
 import { checkHeaders, checkVerification, judgeTokenUrl, judgeUrl } from './webhook-rules.ts';
 import { firstSecrets, type Generated } from './webhook-secrets.ts';
 import { showTls, TlsIn, TlsOut } from './webhook-tls.ts';
@@ -71,24 +71,6 @@ const Headers = Type.Record(Type.String({ minLength: 1, maxLength: 100 }), Type.
   maxProperties: 20,
   description: 'Further headers of every delivery.',
 });
-const POLICY = {
-  retryDelaysMs: orNull(
-    Type.Array(spanMs('Delay before the next try.', { maximum: LONGEST_DELAY_MS }), {
-      maxItems: MOST_RETRIES,
-      description: 'Delays between tries: n delays make n + 1 tries. null is the installation’s plan.',
-    }),
-  ),
-  timeoutMs: orNull(
-    spanMs('One deadline over connect, headers and body. null is the installation’s.', {
-      minimum: 100,
-      maximum: 120_000,
-    }),
-  ),
-};
-const PolicyIn = Type.Object(
-  { retryDelaysMs: Type.Optional(POLICY.retryDelaysMs), timeoutMs: Type.Optional(POLICY.timeoutMs) },
-  { additionalProperties: false },
-);
 
 /** What a webhook is made of. */
 export const WebhookIn = Type.Object(
@@ -162,7 +144,7 @@ const WEBHOOK = {
   signing: SigningList,
   format: FormatKind,
   headers: Type.Record(Type.String(), Type.String()),
-  policy: Type.Object(POLICY),
+  policy: PolicyOut,
   oauth: orNull(OAuthOut),
   tls: orNull(TlsOut),
   allowedRate: orNull(Type.Integer({ description: 'Requests per minute the endpoint allowed; null is no limit.' })),
@@ -189,7 +171,7 @@ const EXAMPLE = {
   signing: ['standard-v1'],
   format: 'structured',
   headers: {},
-  policy: { retryDelaysMs: null, timeoutMs: null },
+  policy: POLICY_EXAMPLE,
   oauth: null,
   tls: null,
   allowedRate: null,
@@ -314,8 +296,7 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
       signing,
       format: body.format ?? 'structured',
       headers: body.headers ?? {},
-      retryDelaysMs: body.policy?.retryDelaysMs ?? null,
-      timeoutMs: body.policy?.timeoutMs ?? null,
+      ...policyAfter(body.policy),
       publicKey,
       oauth,
       tls,
@@ -433,10 +414,7 @@ export function showWebhook(webhook: Webhook): WebhookOut {
     signing: [...webhook.signing],
     format: webhook.format,
     headers: { ...webhook.headers },
-    policy: {
-      retryDelaysMs: webhook.retryDelaysMs === null ? null : [...webhook.retryDelaysMs],
-      timeoutMs: webhook.timeoutMs,
-    },
+    policy: showPolicy(webhook),
     oauth: webhook.oauth,
     tls: showTls(webhook.tls),
     allowedRate: webhook.allowedRate,

@@ -7,6 +7,8 @@ const OPTIONS: Readonly<Record<string, string>> = {
   schemaCheck: 'check',
   retryDelaysMs: 'retryDelays',
   timeoutMs: 'timeout',
+  key: 'order',
+  kind: 'order',
   graceMs: 'grace',
   url: 'address',
   scopes: 'scope',

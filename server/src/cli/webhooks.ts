@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import type { WebhookIn, WebhookOut, WebhookPatchIn, WebhookSecretOut } from '../api/webhooks.ts';
 import { BellwireError, type Client } from '../client/index.ts';
-import { formatSpan } from '../model/quantities.ts';
 import { quoted, wayOut } from '../model/webhook.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import {
@@ -21,6 +20,7 @@ import type { Column } from './table.ts';
 import { plain, type Style } from './terminal.ts';
 import { accessFacts, accessOf, accessOptions, type AccessOptions } from './webhook-access.ts';
 import { webhookId } from './webhook-names.ts';
+import { policyFacts, policyOf, policyOptions, type PolicyOptions } from './webhook-policy.ts';
 
 const STYLES: Readonly<Record<WebhookOut['state'], Style>> = {
   pending: 'yellow',
@@ -38,7 +38,7 @@ const COLUMNS: readonly Column<WebhookOut>[] = [
   { head: 'URL', of: ({ mode, url }) => (mode === 'pull' ? '(pull)' : url), least: 16 },
 ];
 
-interface SettingOptions extends AccessOptions {
+interface SettingOptions extends AccessOptions, PolicyOptions {
   description?: string;
   secret?: string;
   secretStdin?: boolean;
@@ -47,8 +47,6 @@ interface SettingOptions extends AccessOptions {
   authorization?: string;
   header?: readonly string[];
   format?: string;
-  retryDelays?: string;
-  timeout?: string;
 }
 
 export const webhooks: Declare = (command, run) => {
@@ -100,6 +98,7 @@ const WISHES = {
   resume: 'Send them again',
   enable: 'Take a disabled one into service: it is challenged again',
   disable: 'Take it out of service',
+  unpark: 'Try again what failed and holds its line (fifo with park)',
 } as const;
 
 type Wish = keyof typeof WISHES;
@@ -129,10 +128,8 @@ function settingOptions(command: Command): Command {
     .option('--signing <kinds>', 'standard-v1, standard-v1a, hpe, or several parted by commas')
     .option('--authorization <value>', 'Sent verbatim as Authorization; "none" takes it away')
     .option('--header <name:value>', 'A further header of every delivery; repeatable', collect)
-    .option('--format <mode>', 'structured or binary CloudEvents')
-    .option('--retry-delays <spans>', 'Delays between tries such as 5s,1m,1h; "default" is the installation’s plan')
-    .option('--timeout <span>', 'Deadline of one try such as 15s; "default" is the installation’s');
-  return accessOptions(told);
+    .option('--format <mode>', 'structured or binary CloudEvents');
+  return accessOptions(policyOptions(told));
 }
 
 /** What the options say, in the API's fields. What a value may be is judged by the platform. */
@@ -158,15 +155,6 @@ function headerOf(text: string): [string, string] {
   const at = text.indexOf(':');
   if (at < 1) throw usage(`--header takes name:value, not "${text}"`);
   return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
-}
-
-function policyOf({ retryDelays, timeout }: SettingOptions): WebhookIn['policy'] {
-  if (retryDelays === undefined && timeout === undefined) return undefined;
-  const delays = retryDelays === 'default' ? null : retryDelays === '' ? [] : retryDelays?.split(',');
-  const policy: WebhookIn['policy'] = {};
-  if (delays !== undefined) policy.retryDelaysMs = delays && delays.map((one) => spanMs(one, '--retry-delays'));
-  if (timeout !== undefined) policy.timeoutMs = timeout === 'default' ? null : spanMs(timeout, '--timeout');
-  return policy;
 }
 
 /** Shows a webhook that may have been challenged, when its first answer is in; resolves the exit code. */
@@ -228,8 +216,7 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
     headers: Object.entries(headers)
       .map(([name, value]) => `${name}: ${value}`)
       .join('; '),
-    'retry delays': policy.retryDelaysMs?.map(formatSpan).join(', ') ?? null,
-    timeout: policy.timeoutMs === null ? null : formatSpan(policy.timeoutMs),
+    ...policyFacts(policy),
     ...accessFacts(webhook),
     'allowed rate': allowedRate === null ? null : `${allowedRate} requests per minute`,
     'former secret': webhook.secondaryUntil === null ? null : `honoured until ${webhook.secondaryUntil}`,

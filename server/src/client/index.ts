@@ -175,6 +175,8 @@ function webhooksOf({ get, post, patch, remove, list }: Calls) {
       post<WebhookOut>(path`/v1/webhooks/${id}/pause`, { repeatable: true, ...call }),
     resume: (id: string, call?: CallOptions) =>
       post<WebhookOut>(path`/v1/webhooks/${id}/resume`, { repeatable: true, ...call }),
+    unpark: (id: string, call?: CallOptions) =>
+      post<WebhookOut>(path`/v1/webhooks/${id}/unpark`, { repeatable: true, ...call }),
     enable: (id: string, call?: CallOptions) =>
       post<WebhookOut>(path`/v1/webhooks/${id}/enable`, { repeatable: true, ...call }),
     disable: (id: string, call?: CallOptions) =>

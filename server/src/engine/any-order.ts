@@ -68,8 +68,11 @@ export class AnyOrder implements Line {
   #turn = 0;
   #isBacklog = false;
 
-  constructor(limits: LineLimits, freshFirst = false) {
+  readonly #now: () => number;
+
+  constructor(limits: LineLimits, freshFirst: boolean, now: () => number) {
     this.#limits = limits;
+    this.#now = now;
     this.#freshFirst = freshFirst;
   }
 
@@ -105,6 +108,10 @@ export class AnyOrder implements Line {
   fallBehind(): void {
     this.#behind = true;
     this.#missed = true;
+  }
+
+  sweep(): void {
+    this.fallBehind();
   }
 
   ring(): number {
@@ -162,12 +169,12 @@ export class AnyOrder implements Line {
     this.fallBehind();
   }
 
-  beginRefill({ workspace, target }: TargetKey, now: number): RefillQuery | null {
+  beginRefill({ workspace, target }: TargetKey): RefillQuery | null {
     const limit = Math.min(PAGE, mostOf(this.#limits));
     if (!this.#behind || this.isReading || this.#ready.length > limit / 2) return null;
     this.#settledMeanwhile = new Set();
     if (this.#position === null) this.#missed = false;
-    return { workspace, target, now, by: 'due', after: this.#position, limit };
+    return { workspace, target, now: this.#now(), by: 'due', after: this.#position, limit };
   }
 
   endRefill(page: Refill | null): number {

@@ -3,6 +3,7 @@ import { encodeBinary } from '../model/cloud-events/index.ts';
 import type { Attempt, PendingDelivery, Settlement } from '../model/delivery.ts';
 import { deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
+import { PARKED_AT } from '../model/order.ts';
 import { isSuccess, type Decision } from '../model/retry.ts';
 import type { AuthorizedRequest } from './oauth/index.ts';
 import { BEARER_MASK, type Route } from './route.ts';
@@ -89,6 +90,10 @@ export function nextOf(
       return { state: 'delivered', tries, dueAt: now, endedAt: now, reason: null };
     case 'retry':
       return { state: 'open', tries, dueAt: decision.at, endedAt: null, reason: decision.reason };
+    case 'blocked':
+      return { state: 'open', tries, dueAt: decision.at, endedAt: null, reason: decision.reason };
+    case 'parked':
+      return { state: 'open', tries, dueAt: PARKED_AT, endedAt: null, reason: decision.reason };
     case 'dead':
       return { state: 'dead', tries, dueAt: now, endedAt: now, reason: decision.reason };
     case 'disable':

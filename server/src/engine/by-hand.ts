@@ -7,6 +7,7 @@ import type { Outcome } from '../model/outcome.ts';
 import { isSuccess } from '../model/retry.ts';
 import type { OwnedLane, Store } from '../store/contract.ts';
 import { attemptOf, type Sending } from './attempt.ts';
+import type { Stored } from './line.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import type { QueueKeeper } from './queue-keeper.ts';
 import type { Route } from './route.ts';
@@ -39,15 +40,17 @@ export interface ByHandParts {
 
 /** Tries a delivery now. Rejects when the store does not answer. */
 export async function tryByHand(parts: ByHandParts, key: DeliveryKey): Promise<ManualResult> {
-  const { queues, lanes } = parts;
+  const { queues, lanes, store } = parts;
   const queue = queues.of(key);
   if (queue.route === null || !queue.isRead) await queues.reload(queue);
   if (!queue.route) return { kind: 'gone' };
+  // Only a line in order asks which delivery it is.
+  const stored = queue.route.order.kind === 'fifo' ? await readStored(store, key) : null;
   const { route } = queue;
   const lane = lanes.owned(route.lane);
   if (!lane) return { kind: 'elsewhere' };
   if (!route.sendable) return { kind: 'held' };
-  const taken = queue.pull(key, null);
+  const taken = queue.pull(key, stored);
   if (taken !== 'taken') return { kind: taken };
   try {
     return await tryNow(parts, key, { route, lane });
@@ -57,6 +60,11 @@ export async function tryByHand(parts: ByHandParts, key: DeliveryKey): Promise<M
     queue.fallBehind();
     void queues.refill(queue);
   }
+}
+
+async function readStored({ log }: Store, key: DeliveryKey): Promise<Stored | null> {
+  const [delivery, found] = await Promise.all([log.pending(key), log.delivery(key)]);
+  return delivery && found && { delivery, isOpen: found.delivery.state === 'open' };
 }
 
 async function tryNow(

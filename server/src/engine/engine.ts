@@ -9,7 +9,7 @@ import type { Clock } from '../model/clock.ts';
 import type { Attempt, PendingDelivery, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
-import { decide, isSuccess, type Decision } from '../model/retry.ts';
+import { decide, isSuccess, type DecideInput, type Decision } from '../model/retry.ts';
 import type { OwnedLane, Store, TargetKey } from '../store/contract.ts';
 import { attemptOf, compose, nextOf, uncomposed, type Sending } from './attempt.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
@@ -144,7 +144,7 @@ export class Engine {
     const now = clock.now();
     const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual: false, startedAt, shownHeaders });
     const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
-    const decision = decide({ outcome, tries, plan: queue.route?.plan ?? defaults.plan, now, dice: dice() });
+    const decision = decide({ outcome, tries, ...planOf(queue.route, defaults), now, dice: dice() });
     const next = nextOf(decision, { tries, now });
     const firstTryAt = delivery.firstTryAt ?? startedAt;
     queue.underWay--;
@@ -153,6 +153,10 @@ export class Engine {
     const asksForPatience = this.#pace(queue, { outcome, decision, sentAt: startedAt });
     const changed = this.#health.judge(queue, { decision, outcome, firstTryAt, now, lane, asksForPatience });
     const { workspace, event, target, copy } = delivery;
+    queue.ended(
+      delivery,
+      next.state === 'open' ? { ...delivery, tries, attempts: attempt.attempt, firstTryAt, dueAt: next.dueAt } : null,
+    );
     this.#settler.add({
       settlement: { workspace, event, target, copy, next, firstTryAt, attempt },
       lane,
@@ -160,8 +164,10 @@ export class Engine {
       done: () => {
         queue.forget(delivery);
         if (next.state === 'open') this.#queues.dueLater(queue, next.dueAt);
+        if (queue.behind) void this.#queues.refill(queue);
+        if (queue.isReady()) this.#turns.join(queue);
         onAttempt?.({ delivery, attempt, state: next.state });
-        if (this.#isStalled) this.#pump();
+        if (this.#isStalled || queue.isInOrder) this.#pump();
       },
     });
     if (queue.isReady()) this.#turns.join(queue);
@@ -199,6 +205,11 @@ export class Engine {
     return this.#queues.reload(key);
   }
 
+  /** What is parked of a target is tried again, and its lines go on. */
+  unpark(key: TargetKey): Promise<void> {
+    return this.#queues.unpark(key);
+  }
+
   /** Tries a delivery now, whatever its state; see by-hand.ts. */
   retry(key: DeliveryKey): Promise<ManualResult> {
     const send = (delivery: PendingDelivery, route: Route): Sending => this.#send(delivery, route, true);
@@ -227,6 +238,11 @@ export class Engine {
   abandon(): void {
     this.#settler.abandon();
   }
+}
+
+function planOf(route: Route | null, defaults: RouteDefaults): Pick<DecideInput, 'plan' | 'onFailure'> {
+  if (!route) return { plan: defaults.plan };
+  return { plan: route.plan, onFailure: route.order.kind === 'fifo' ? route.order.onFailure : undefined };
 }
 
 /** A try that has ended. */

@@ -89,6 +89,8 @@ function evidenceOf(of: Judged): Evidence | null {
     case 'delivered':
       return { kind: 'success', at: of.now };
     case 'dead':
+    case 'blocked':
+    case 'parked':
       return { kind: 'dead-letter', firstTryAt: of.firstTryAt, words: describeOutcome(of.outcome) };
     case 'retry':
     case 'disable':

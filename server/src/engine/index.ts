@@ -85,6 +85,8 @@ export interface Delivering {
   challenge(key: TargetKey): void;
   /** Why nothing may be sent to this host at present, or null; a name that does not resolve is no reason. */
   judgeHost(hostname: string): Promise<AddressRefused | null>;
+  /** What is parked of a target is tried again, and its lines go on. */
+  unpark(key: TargetKey): Promise<void>;
   /** Tries a delivery by hand. */
   retry(key: DeliveryKey): Promise<ManualResult>;
   stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
@@ -155,6 +157,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     test: (key) => challenger.test(key),
     challenge: (key) => challenger.begin(key),
     judgeHost: (hostname) => judgeHost(guard, hostname),
+    unpark: (key) => engine.unpark(key),
     retry: (key) => engine.retry(key),
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
     stop: (graceMs) =>

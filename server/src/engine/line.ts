@@ -29,6 +29,12 @@ export type Taken =
   /** An earlier one of its key must go first. */
   | 'in-turn';
 
+/** A delivery as the store has it. */
+export interface Stored {
+  delivery: PendingDelivery;
+  isOpen: boolean;
+}
+
 /** A line. Times are epoch ms. */
 export interface Line {
   /** Deliveries that may be taken now. */
@@ -42,16 +48,18 @@ export interface Line {
   offer(delivery: PendingDelivery): boolean;
   /** The store has something due that memory has not: only a reading finds it. */
   fallBehind(): void;
-  /** Time has come for something; resolves when it will come next. */
-  ring(now: number): number;
+  /** From time to time: the store may have something that nobody spoke of. */
+  sweep(): void;
+  /** Time has come for something; says when it will come next (Infinity: never). */
+  ring(): number;
   /** Does something wait that was published while there was a backlog, and need not wait for that? */
   readonly hasFresh: boolean;
   /** The next delivery, now under way. With `freshOnly` the backlog has to wait, if there is something fresh. */
   take(freshOnly: boolean): PendingDelivery;
   /** Does the delivery taken last belong to the backlog? */
   readonly isBacklog: boolean;
-  /** Takes one delivery out to be tried by hand; `delivery` when it has been read. */
-  pull(key: Named, delivery: PendingDelivery | null): Taken;
+  /** Takes one delivery out to be tried by hand; with what the store says of it, which lines in order ask for. */
+  pull(key: Named, stored: Stored | null): Taken;
   /** What a try came to, before it is written down: null when it is over, or when it is due again. */
   ended(delivery: PendingDelivery, again: PendingDelivery | null): void;
   /** Forgets a delivery: its settlement is committed, or it was never sent. */
@@ -59,9 +67,9 @@ export interface Line {
   /** Drops what is ready: it is held, or somebody else's now; the store has it. */
   drop(): void;
   /** The page to read next, when there is room for one; marks the reading as begun. */
-  beginRefill(key: TargetKey, now: number): RefillQuery | null;
-  /** Takes the page that was read, null when reading failed; resolves when something will be due (Infinity: never). */
-  endRefill(page: Refill | null, now: number): number;
+  beginRefill(key: TargetKey): RefillQuery | null;
+  /** Takes the page that was read, null when reading failed; says when something will be due (Infinity: never). */
+  endRefill(page: Refill | null): number;
 }
 
 /** The memory that the lines share. Every delivery counts with its whole event, though deliveries of one share it. */

@@ -4,6 +4,7 @@
 // Wake-ups are hints: the sweep looks for forgotten work, and for webhooks that another node changed.
 import type { Clock } from '../model/clock.ts';
 import type { Store, TargetKey } from '../store/contract.ts';
+import { PARKED_AT } from '../model/order.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import { makeRoute, takeOver, type Route, type RouteDefaults } from './route.ts';
 import { TargetQueue, type QueueLimits } from './target-queue.ts';
@@ -78,7 +79,7 @@ export class QueueKeeper {
       missing.delete(queue);
       if (dueAt !== null) {
         if (dueAt > clock.now()) this.dueLater(queue, dueAt);
-        else if (queue.isEmpty || dueAt < clock.now() - OVERDUE_MS) queue.fallBehind();
+        else if (queue.isEmpty || dueAt < clock.now() - OVERDUE_MS) queue.sweep();
       }
       const isOld = queue.route !== null && queue.unwritten === 0 && queue.route.revision < revision;
       if (queue.route === null || isOld) void this.reload(queue);
@@ -164,6 +165,16 @@ export class QueueKeeper {
     this.wake(queue);
   }
 
+  /** What is parked goes on. */
+  async unpark(key: TargetKey): Promise<void> {
+    const { store, clock } = this.#parts;
+    const queue = this.of(key);
+    await store.log.expedite(key, clock.now(), true);
+    if (!queue.isRead) return this.reload(queue);
+    queue.drop();
+    await this.refill(queue);
+  }
+
   #pause(): Promise<void> {
     return new Promise<void>((resolve) => {
       const timer = this.#parts.clock.after(RETRY_MS, end);
@@ -186,7 +197,10 @@ export class QueueKeeper {
       const query = queue.beginRefill();
       if (!query) return;
       try {
-        this.dueLater(queue, queue.endRefill(await store.log.refill(query)));
+        const page = await store.log.refill(query);
+        this.dueLater(queue, queue.endRefill(page));
+        // Parked under a former order: nobody parks any more.
+        if (page.nextDueAt === PARKED_AT && !queue.isInOrder) await this.unpark(queue);
       } catch (error) {
         queue.endRefill(null);
         onError(error);
@@ -201,7 +215,7 @@ export class QueueKeeper {
 
   /** Something will be due; of several instants the earliest counts, the others are found when it has come. */
   dueLater(queue: TargetQueue, at: number): void {
-    if (at >= queue.due.at || !this.#isRunning || !this.#keeps(queue)) return;
+    if (at >= queue.due.at || at >= PARKED_AT || !this.#isRunning || !this.#keeps(queue)) return;
     queue.due.set(this.#parts.clock, at, () => {
       this.dueLater(queue, queue.ring());
       this.#parts.onReady(queue);

@@ -2,7 +2,8 @@
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
-import type { RetryPlan } from '../model/retry.ts';
+import { ANY_ORDER, type Order, type Recovery } from '../model/order.ts';
+import { planInOrder, type RetryPlan } from '../model/retry.ts';
 import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
 import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
 import { hmacSha256 } from './hmac.ts';
@@ -25,7 +26,11 @@ export interface Route {
   sign(message: Message): SignatureHeaders;
   plan: RetryPlan;
   timeoutMs: number;
-  /** Between two sends at least this, ms: the rate the endpoint allowed (`WebHook-Allowed-Rate`); 0 without one. */
+  order: Order;
+  recovery: Recovery;
+  /** Order and recovery as one name: another name is another line. */
+  orderName: string;
+  /** Between two sends at least this, ms: by the webhook's own rate and the one its endpoint allowed, whichever is lower; 0 without. */
   paceMs: number;
   /** Until when the endpoint asked to be left alone, as far as the store knows (epoch ms); 0 without. */
   quietUntil: number;
@@ -43,6 +48,9 @@ export interface RouteDefaults {
   timeoutMs: number;
   userAgent: string;
 }
+
+/** The name of no order and no wish for what is fresh. */
+export const ANY_IN_ORDER = JSON.stringify([ANY_ORDER, 'in-order']);
 
 /** What stands in the place of a secret. */
 const MASK = '•••';
@@ -75,9 +83,15 @@ export function makeRoute(
     headers: [...headers, ...secretHeaders(authorization ?? '')],
     shownHeaders: asObject([...headers, ...shown]),
     sign: signerOf({ webhook, secrets }, rotating),
-    plan: webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
+    plan: planInOrder(
+      webhook.order,
+      webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
+    ),
     timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
-    paceMs: webhook.allowedRate === null ? 0 : 60_000 / webhook.allowedRate,
+    order: webhook.order,
+    recovery: webhook.recovery,
+    orderName: JSON.stringify([webhook.order, webhook.recovery]),
+    paceMs: paceOf(webhook),
     quietUntil: webhook.quietUntil ?? 0,
     intent,
     vitals: { health, streak, lastSuccessAt },
@@ -162,4 +176,9 @@ function signingKeys({ signing }: Webhook, secrets: WebhookSecrets, rotating: bo
     keys.push({ scheme: 'hpe', secret: old ?? secrets.secret });
   }
   return keys;
+}
+
+function paceOf({ rate, allowedRate }: Webhook): number {
+  const perMinute = Math.min(rate ?? Infinity, allowedRate ?? Infinity);
+  return perMinute === Infinity ? 0 : 60_000 / perMinute;
 }

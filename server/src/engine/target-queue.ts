@@ -5,8 +5,9 @@ import { Window, type WindowLimits } from '../model/window.ts';
 import type { Refill, RefillQuery, TargetKey } from '../store/contract.ts';
 import { Alarm } from './alarm.ts';
 import { AnyOrder } from './any-order.ts';
-import type { Line, LineLimits, Named, Taken } from './line.ts';
-import type { Route } from './route.ts';
+import { InOrder } from './in-order.ts';
+import type { Line, LineLimits, Named, Stored, Taken } from './line.ts';
+import { ANY_IN_ORDER, type Route } from './route.ts';
 import type { Taker } from './turns.ts';
 
 /** Bounds of a queue. */
@@ -23,8 +24,11 @@ const RAMP_BURST = 8;
 export class TargetQueue implements Taker, TargetKey {
   readonly workspace: number;
   readonly target: number;
+  readonly #limits: QueueLimits;
   readonly #now: () => number;
   #line: Line;
+  /** After a change of the order: until what the former line sent has come back, nothing goes by the new one. */
+  #former: Line | null = null;
   #route: Route | null = null;
   readonly window: Window;
   /** Nothing is sent before this instant (epoch ms): the target's own word (`Retry-After`). */
@@ -49,8 +53,9 @@ export class TargetQueue implements Taker, TargetKey {
   constructor({ workspace, target }: TargetKey, limits: QueueLimits, now: () => number) {
     this.workspace = workspace;
     this.target = target;
+    this.#limits = limits;
     this.#now = now;
-    this.#line = new AnyOrder(limits);
+    this.#line = new AnyOrder(limits, false, now);
     this.window = new Window(limits.window);
   }
 
@@ -60,7 +65,21 @@ export class TargetQueue implements Taker, TargetKey {
   }
 
   set route(route: Route | null) {
+    const before = this.#route;
     this.#route = route;
+    if (!route || (before !== null ? before.orderName === route.orderName : route.orderName === ANY_IN_ORDER)) return;
+    if (!this.#former && !this.#line.isEmpty) this.#former = this.#line;
+    this.#line.drop();
+    this.#line =
+      route.order.kind === 'fifo'
+        ? new InOrder(this.#limits, route.order, this.#now)
+        : new AnyOrder(this.#limits, route.recovery === 'fresh-first', this.#now);
+    this.#line.fallBehind();
+    this.#settleFormer();
+  }
+
+  #settleFormer(): void {
+    if (this.#former?.isEmpty) this.#former = null;
   }
 
   get waiting(): number {
@@ -69,11 +88,15 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** Nothing of it is in memory. */
   get isEmpty(): boolean {
-    return this.#line.isEmpty;
+    return this.#line.isEmpty && this.#former === null;
   }
 
   get behind(): boolean {
     return this.#line.behind;
+  }
+
+  get isInOrder(): boolean {
+    return this.#route?.order.kind === 'fifo';
   }
 
   get isReading(): boolean {
@@ -105,6 +128,7 @@ export class TargetQueue implements Taker, TargetKey {
   isReady(): boolean {
     return (
       this.#line.waiting > 0 &&
+      this.#former === null &&
       this.#route !== null &&
       this.#route.sendable &&
       this.changes === this.changesRead &&
@@ -123,9 +147,14 @@ export class TargetQueue implements Taker, TargetKey {
     this.#line.fallBehind();
   }
 
-  /** Something is due; resolves when the next will be. */
+  /** From time to time: the store may have something that nobody spoke of. */
+  sweep(): void {
+    this.#line.sweep();
+  }
+
+  /** Something is due; says when the next will be. */
   ring(): number {
-    return this.#line.ring(this.#now());
+    return this.#line.ring();
   }
 
   /** The next delivery, now under way. */
@@ -144,8 +173,8 @@ export class TargetQueue implements Taker, TargetKey {
   }
 
   /** Takes one out to be tried by hand. */
-  pull(key: Named, delivery: PendingDelivery | null): Taken {
-    return this.#line.pull(key, delivery);
+  pull(key: Named, stored: Stored | null): Taken {
+    return this.#former ? 'busy' : this.#line.pull(key, stored);
   }
 
   /** What a try came to, before it is written down: null when it is over. */
@@ -156,6 +185,10 @@ export class TargetQueue implements Taker, TargetKey {
   /** Forgets a delivery: its settlement is committed, or it was never sent. */
   forget(key: Named): void {
     this.#line.forget(key);
+    if (this.#former) {
+      this.#former.forget(key);
+      this.#settleFormer();
+    }
   }
 
   /** Drops what is ready: it is held, or somebody else's now; the store has it. */
@@ -166,12 +199,12 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** The page to read next, when there is room for one; marks the reading as begun. */
   beginRefill(): RefillQuery | null {
-    return this.#line.beginRefill(this, this.#now());
+    return this.#former ? null : this.#line.beginRefill(this);
   }
 
-  /** Takes the page that was read, null when reading failed; resolves when something will be due. */
+  /** Takes the page that was read, null when reading failed; says when something will be due. */
   endRefill(page: Refill | null): number {
-    const dueAt = this.#line.endRefill(this.route?.sendable ? page : null, this.#now());
+    const dueAt = this.#line.endRefill(this.route?.sendable ? page : null);
     if (!this.behind && this.waiting === 0) this.#endRamp();
     return dueAt;
   }
@@ -208,6 +241,7 @@ export class TargetQueue implements Taker, TargetKey {
     this.window.reset();
     this.#ramp = new Ramp(this.#now());
     this.#rampUntil = 0;
-    this.fallBehind();
+    // Their instants have been moved forward in the store.
+    this.#line.drop();
   }
 }

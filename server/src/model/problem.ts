@@ -46,6 +46,7 @@ const OWN = {
   'invalid-secret': { status: 422, title: 'The secret cannot be used as it stands.' },
   'invalid-oauth': { status: 422, title: 'The OAuth 2 client cannot be used as it stands.' },
   'invalid-tls': { status: 422, title: 'The TLS identity cannot be used as it stands.' },
+  'invalid-policy': { status: 422, title: 'The delivery policy cannot be kept as it stands.' },
   'verification-required': { status: 422, title: 'The operator does not allow webhooks that prove nothing.' },
   // What stands in the way.
   'name-taken': { status: 409, title: 'The name is in use.' },

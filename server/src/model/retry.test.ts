@@ -2,7 +2,15 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Failure, FailureCode, Outcome } from './outcome.ts';
-import { RETRY_AFTER_CAP_MS, decide, parseRetryAfter, type Decision, type RetryPlan } from './retry.ts';
+import {
+  RETRY_AFTER_CAP_MS,
+  decide,
+  parseRetryAfter,
+  planInOrder,
+  type DecideInput,
+  type Decision,
+  type RetryPlan,
+} from './retry.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 20, 0, 0);
 const EVEN = 0.5;
@@ -23,7 +31,7 @@ function failure(code: FailureCode, message = 'did not answer within 15 s'): Fai
   return { kind: 'failure', code, message, status: null, durationMs: 1, connectMs: 0 };
 }
 
-function after(outcome: Outcome, input: { tries?: number; dice?: number; plan?: RetryPlan } = {}): Decision {
+function after(outcome: Outcome, input: Partial<DecideInput> = {}): Decision {
   return decide({ outcome, tries: 1, plan: PLAN, now: NOW, dice: EVEN, ...input });
 }
 
@@ -170,4 +178,19 @@ test('wire 3: Retry-After: seconds, decimals rounded up, HTTP-dates; garbage ign
 test('an HTTP-date of two digits means the nearest century', () => {
   const in1999 = Date.UTC(1999, 11, 31, 23, 59, 30);
   assert.equal(parseRetryAfter('Saturday, 01-Jan-00 00:00:00 GMT', in1999), in1999 + 30_000);
+});
+
+test('R124 the tries of an order cut the plan short or repeat its last delay', () => {
+  const plan = { delaysMs: [1, 2], jitter: 0 };
+  const of = (tries: number | null): readonly number[] =>
+    planInOrder({ kind: 'fifo', key: null, onFailure: 'skip', tries }, plan).delaysMs;
+  assert.deepEqual([of(null), of(1), of(2), of(5)], [[1, 2], [], [1], [1, 2, 2, 2]]);
+});
+
+test('R124 a delivery that holds its line is blocked or parked after its last try, or skipped', () => {
+  const last = (onFailure?: 'block' | 'skip' | 'park'): object => after(answer(500), { tries: 20, onFailure });
+  assert.deepEqual(last('skip'), last());
+  const rest = { slowDown: true, quietUntil: null };
+  assert.deepEqual(last('park'), { next: 'parked', reason: 'parked after 20 tries: answered 500', ...rest });
+  assert.deepEqual(last('block'), { next: 'blocked', at: NOW + 3_600_000, reason: 'answered 500', ...rest });
 });

@@ -1,4 +1,5 @@
 // The retry plan: what follows an attempt, and when (R124, wire 3). Pure: clock and dice are handed in.
+import type { OnFailure, Order } from './order.ts';
 import { describeOutcome, isOurFault, type Outcome } from './outcome.ts';
 
 /** When to try again: the waits between tries, so `delaysMs.length + 1` tries in all. */
@@ -22,11 +23,26 @@ const OWN_FAULT_DELAY_MS = 1_000;
 /** Statuses with which a server may say, by `Retry-After`, until when it wants to be left alone (wire 3). */
 const PATIENCE_STATUSES = new Set([429, 502, 503, 504]);
 
+/** The plan of a webhook whose order says how many tries there are: cut short, or its last delay repeated. */
+export function planInOrder(order: Order, plan: RetryPlan): RetryPlan {
+  if (order.kind === 'any' || order.tries === null) return plan;
+  const { delaysMs } = plan;
+  const last = delaysMs.at(-1) ?? DEFAULT_DELAY_MS;
+  return { ...plan, delaysMs: Array.from({ length: order.tries - 1 }, (_, n) => delaysMs[n] ?? last) };
+}
+
+/** Where an order asks for more tries than a plan without any delay has. */
+const DEFAULT_DELAY_MS = 5_000;
+/** How long what blocks its line waits where the plan has no delay. */
+const BLOCKED_DELAY_MS = 3_600_000;
+
 export interface DecideInput {
   outcome: Outcome;
   /** Automatic tries made so far, this one included. */
   tries: number;
   plan: RetryPlan;
+  /** What becomes of a delivery that holds a line, when its tries are used up; left out it is a dead letter. */
+  onFailure?: OnFailure | undefined;
   /** Epoch ms. */
   now: number;
   /** From 0 inclusive to 1 exclusive. */
@@ -40,6 +56,10 @@ export type NextStep =
   | { next: 'retry'; at: number; counted: boolean; reason: string }
   /** All tries are used. */
   | { next: 'dead'; reason: string }
+  /** All tries are used, but it holds its line (model/order.ts) and is tried on. */
+  | { next: 'blocked'; at: number; reason: string }
+  /** All tries are used, and its line waits for somebody. */
+  | { next: 'parked'; reason: string }
   /** 410: the webhook is to be disabled; the delivery waits, held, like the others of that webhook. */
   | { next: 'disable'; reason: string };
 
@@ -66,9 +86,21 @@ export function decide(input: DecideInput): Decision {
   if (outcome.kind === 'response' && outcome.status === 410) return { next: 'disable', reason, slowDown, quietUntil };
 
   const delayMs = plan.delaysMs[tries - 1];
-  if (delayMs === undefined) return { next: 'dead', reason, slowDown, quietUntil };
+  if (delayMs === undefined) return { ...afterLastTry(input, { reason, quietUntil }), slowDown, quietUntil };
   const at = Math.max(now + spread(delayMs, plan.jitter, dice), quietUntil ?? 0);
   return { next: 'retry', at, counted: true, reason, slowDown, quietUntil };
+}
+
+function afterLastTry(
+  { plan, onFailure, tries, now, dice }: DecideInput,
+  { reason, quietUntil }: { reason: string; quietUntil: number | null },
+): NextStep {
+  if (onFailure === 'park') {
+    return { next: 'parked', reason: `parked after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${reason}` };
+  }
+  if (onFailure !== 'block') return { next: 'dead', reason };
+  const delayMs = plan.delaysMs.at(-1) ?? BLOCKED_DELAY_MS;
+  return { next: 'blocked', at: Math.max(now + spread(delayMs, plan.jitter, dice), quietUntil ?? 0), reason };
 }
 
 /** Any 2xx. */

@@ -15,6 +15,7 @@ import type { Catalog, EventType, SchemaCheck } from '../model/catalog.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
+import type { Order, Recovery } from '../model/order.ts';
 import type { OperationKind, OperationState } from '../model/operation.ts';
 import type {
   Format,
@@ -235,8 +236,11 @@ export interface Log {
   refill(query: RefillQuery): Promise<Refill>;
   /** All targets in these lanes (0–63), and since when they have something open: what a node finds to do there. */
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
-  /** Makes every waiting retry of a target due now, in chunks; resolves the number moved. */
-  expedite(target: TargetKey, now: number): Promise<number>;
+  /**
+   * Makes every waiting retry of a target due now, in chunks; resolves the number moved. What is parked (model/order.ts)
+   * stays so unless it is asked for, too.
+   */
+  expedite(target: TargetKey, now: number, parked?: boolean): Promise<number>;
   /**
    * Tells, by operational events, of webhooks whose open deliveries have reached the threshold, and of those that have
    * less than half of it again; resolves how many. Looks only where somebody has subscribed.
@@ -568,6 +572,10 @@ export interface Webhook {
   retryDelaysMs: readonly number[] | null;
   /** One deadline over connect, headers and body, or null for the installation's. */
   timeoutMs: number | null;
+  /** Deliveries per minute at most, or null for as many as the endpoint bears. */
+  rate: number | null;
+  order: Order;
+  recovery: Recovery;
   /** Requests per minute the endpoint allowed when it was verified, or null for no limit. */
   allowedRate: number | null;
   /** Until when it asked to be left alone (`Retry-After`), or null. */
@@ -629,6 +637,9 @@ export interface NewWebhook extends Pick<
   | 'headers'
   | 'retryDelaysMs'
   | 'timeoutMs'
+  | 'rate'
+  | 'order'
+  | 'recovery'
   | 'publicKey'
   | 'oauth'
   | 'tls'
@@ -654,6 +665,9 @@ export type WebhookPatch = Partial<
     | 'headers'
     | 'retryDelaysMs'
     | 'timeoutMs'
+    | 'rate'
+    | 'order'
+    | 'recovery'
     | 'allowedRate'
     | 'quietUntil'
     | 'intent'

@@ -81,7 +81,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     watchBacklogs: (threshold, now) => watchBacklogs({ sql, listeners }, { threshold, now }),
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),
-    expedite: (target, now) => expedite(sql, target, now),
+    expedite: (target, now, parked = false) => expedite(sql, target, { now, parked }),
     bury: (limit) => bury(sql, limit),
     expandFanouts: makeExpander(sql, listeners),
     events: (query) => events(sql, query, listWindow),

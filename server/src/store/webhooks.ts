@@ -1,6 +1,7 @@
 // Webhooks and subscriptions: the verbs of the settings that say who hears what.
 import { createHash } from 'node:crypto';
 import type { ChallengeNote } from '../model/challenge.ts';
+import type { Order, Recovery } from '../model/order.ts';
 import type {
   Format,
   Health,
@@ -131,6 +132,9 @@ interface WebhookRow {
   headers: string;
   retryDelaysMs: string | null;
   timeoutMs: number | null;
+  rate: number | null;
+  order: string;
+  recovery: Recovery;
   allowedRate: number | null;
   quietUntil: number | null;
   intent: Intent;
@@ -151,8 +155,9 @@ interface WebhookRow {
 }
 
 const WEBHOOK = `
-  SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.mode, w.url, w.verification, w.signing, w.format,
-         w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.allowed_rate AS "allowedRate",
+  SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.mode, w.url, w.verification, w.signing,
+         w.format, w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.rate, w.ordering AS "order",
+         w.recovery, w.allowed_rate AS "allowedRate",
          w.quiet_until AS "quietUntil", w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason,
          w.public_key AS "publicKey", w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge,
          w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
@@ -170,6 +175,7 @@ function webhookOf({
   signing,
   headers,
   retryDelaysMs,
+  order,
   oauth,
   tls,
   challenge,
@@ -180,6 +186,7 @@ function webhookOf({
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
+    order: JSON.parse(order) as Order,
     challenge: challenge === null ? null : (JSON.parse(challenge) as ChallengeNote),
     oauth: oauth === null ? null : (JSON.parse(oauth) as OAuthClient),
     tls: tls === null ? null : (JSON.parse(tls) as TlsSettings),
@@ -292,6 +299,9 @@ const COLUMNS = {
   headers: 'headers',
   retryDelaysMs: 'retry_delays_ms',
   timeoutMs: 'timeout_ms',
+  rate: 'rate',
+  order: 'ordering',
+  recovery: 'recovery',
   allowedRate: 'allowed_rate',
   quietUntil: 'quiet_until',
   intent: 'intent',
