@@ -326,6 +326,27 @@ function exercise(engine: string, prepare: Prepare): void {
     await runner.stop();
   });
 
+  test(`${engine}: two nodes that both believe an operation theirs do each chunk once`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const workspace = await addWorkspace(store);
+    const { webhook } = await addWebhook({ store, workspace }, 'all', 'com.example.*');
+    await mustPublish({ store, workspace }, someEvents(900));
+    // The same name twice: the lanes are both's, under the same epochs.
+    const both = [await node(store, 'same'), await node(store, 'same')];
+    const done = await ended(
+      store,
+      await store.operations.begin(wish({ workspace, kind: 'replay', webhook }), Date.now()),
+    );
+    for (const { runner, errors } of both) {
+      await runner.stop();
+      assert.deepEqual(errors, []);
+    }
+    assert.deepEqual([done.state, done.looked, done.released], ['done', 900, 900]);
+    assert.equal((await ids(ground, 'copy = 1')).size, 900);
+    assert.equal((await ids(ground, 'copy > 1')).size, 0);
+  });
+
   test(`${engine}: operations that have ended go with retention, and all with their workspace`, async (t) => {
     const ground = await prepare(t);
     const store = await ground.open();
