@@ -230,27 +230,25 @@ class PostgresTx implements Tx {
     return (await this.#query(text, values)).rowCount ?? 0;
   }
 
+  // One array per column: one statement for any number of rows. Measured against a list of rows: a third less CPU here, a
+  // fifth less there, and no round trip per power of two.
   async insert(table: TableName, rows: readonly (readonly Value[])[], existing = 'refuse'): Promise<void> {
-    await this.#insert(table, rows, existing === 'keep' ? ' ON CONFLICT DO NOTHING' : '');
+    if (rows.length === 0) return;
+    const arrays = Object.keys(TABLES[table].columns).map((_, i) => rows.map((row) => row[i] ?? null));
+    await this.#query(insertArraysText(table, existing === 'keep'), arrays as unknown as Value[]);
   }
 
+  // A list of rows, in powers of two so that few statements are prepared: an array of envelopes would travel as text.
   async insertNew(table: TableName, rows: readonly (readonly Value[])[]): Promise<boolean[]> {
     const { key } = TABLES[table];
-    const inserted = await this.#insert(table, rows, ` ON CONFLICT DO NOTHING RETURNING ${key.join(', ')}`);
-    const made = new Set(inserted.map((row) => key.map((column) => row[column]).join()));
-    return rows.map((row) => made.has(row.slice(0, key.length).join()));
-  }
-
-  async #insert(table: TableName, rows: readonly (readonly Value[])[], suffix: string): Promise<Row[]> {
-    const returned: Row[] = [];
+    const made = new Set<string>();
     for (let from = 0; from < rows.length;) {
       const size = Math.min(LARGEST_INSERT, 2 ** Math.floor(Math.log2(rows.length - from)));
-      const values = rows.slice(from, from + size).flat();
-      const result = await this.#query(insertText(table, size, suffix), values);
-      for (const row of result.rows) returned.push(row as Row);
+      const result = await this.#query(insertNewText(table, size), rows.slice(from, from + size).flat());
+      for (const row of result.rows as Row[]) made.add(key.map((column) => row[column]).join());
       from += size;
     }
-    return returned;
+    return rows.map((row) => made.has(row.slice(0, key.length).join()));
   }
 
   async update(table: TableName, { columns, rows, only }: Update): Promise<number> {
@@ -304,28 +302,42 @@ function nameOf(text: string): string {
   return remembered(`name ${text}`, () => createHash('sha256').update(text).digest('base64url').slice(0, 20));
 }
 
-function insertText(table: TableName, size: number, suffix: string): string {
-  return remembered(`insert ${table} ${size}${suffix}`, () => {
-    const columns = Object.keys(TABLES[table].columns);
+function insertNewText(table: TableName, size: number): string {
+  return remembered(`insert new ${table} ${size}`, () => {
+    const { key, columns } = TABLES[table];
+    const names = Object.keys(columns);
     const tuples = Array.from({ length: size }, (_, row) => {
-      const marks = columns.map((_column, i) => `$${row * columns.length + i + 1}`);
+      const marks = names.map((_column, i) => `$${row * names.length + i + 1}`);
       return `(${marks.join(', ')})`;
     });
-    return `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${tuples.join(', ')}${suffix}`;
+    const values = `VALUES ${tuples.join(', ')} ON CONFLICT DO NOTHING`;
+    return `INSERT INTO ${table} (${names.join(', ')}) ${values} RETURNING ${key.join(', ')}`;
   });
 }
 
 const ARRAY_OF: Record<ColumnKind, string> = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' };
 
+function arraysOf(table: TableName, columns: readonly string[]): string {
+  const kinds = TABLES[table].columns as Record<string, ColumnKind>;
+  return columns.map((column, i) => `$${i + 1}::${ARRAY_OF[kinds[column]!]}`).join(', ');
+}
+
+function insertArraysText(table: TableName, keep: boolean): string {
+  return remembered(`insert ${table} ${keep}`, () => {
+    const columns = Object.keys(TABLES[table].columns);
+    const rows = `SELECT * FROM unnest(${arraysOf(table, columns)})`;
+    return `INSERT INTO ${table} (${columns.join(', ')}) ${rows}${keep ? ' ON CONFLICT DO NOTHING' : ''}`;
+  });
+}
+
 // The new values carry other names than the columns, so that `only` speaks of what the rows hold.
 function updateText(table: TableName, columns: readonly string[], only = ''): string {
   return remembered(`update ${table} ${columns.join()} ${only}`, () => {
-    const { key, columns: kinds } = TABLES[table];
+    const { key } = TABLES[table];
     const named = [...key, ...columns];
-    const arrays = named.map((column, i) => `$${i + 1}::${ARRAY_OF[(kinds as Record<string, ColumnKind>)[column]!]}`);
     const set = columns.map((column) => `${column} = new_${column}`).join(', ');
     const where = [...key.map((column) => `${column} = new_${column}`), ...(only ? [only] : [])].join(' AND ');
     const fresh = named.map((column) => `new_${column}`).join(', ');
-    return `UPDATE ${table} SET ${set} FROM unnest(${arrays.join(', ')}) AS v(${fresh}) WHERE ${where}`;
+    return `UPDATE ${table} SET ${set} FROM unnest(${arraysOf(table, named)}) AS v(${fresh}) WHERE ${where}`;
   });
 }
