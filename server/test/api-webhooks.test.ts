@@ -223,7 +223,7 @@ test('API: a changed URL or secret has to be proved again; other changes leave t
   });
   assert.deepEqual(
     [kept['state'], kept['name'], kept['policy'], kept['headers']],
-    ['active', 'm', { ...PLAIN, retryDelaysMs: [10, 20], timeoutMs: 5_000 }, { 'x-a': 'b' }],
+    ['active', 'm', { ...PLAIN, retryDelaysMs: [10, 20], timeoutMs: 5_000 }, { 'x-a': '•••' }],
   );
   assert.deepEqual((await patch({ policy: { timeoutMs: null } }))['policy'], { ...PLAIN, retryDelaysMs: [10, 20] });
   assert.equal((await patch({ url: `${hook.url}/other` }))['state'], 'pending');

@@ -136,7 +136,7 @@ test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration 
     recovery: 'in-order',
     order: { kind: 'fifo', key: 'subject', onFailure: 'skip', tries: 3 },
   });
-  assert.deepEqual([changed[0]?.['name'], changed[0]?.['headers']], ['audit two', { 'x-a': 'b' }]);
+  assert.deepEqual([changed[0]?.['name'], changed[0]?.['headers']], ['audit two', { 'x-a': '•••' }]);
   assert.match(String(changed[0]?.['standardKey']), /^whsec_/);
   const rotated = await ok("webhooks rotate 'audit two' --grace 1h");
   assert.match(rotated, /^audit two \(wh_\w+\) is active: /);

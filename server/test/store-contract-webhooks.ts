@@ -57,10 +57,11 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       reason: 'registered',
     });
     const made = await settings.createWebhook(fresh);
-    const { secrets, now, ...rest } = fresh;
+    const { secrets, now, headers, ...rest } = fresh;
     const token = (await settings.workspace({ workspace }))!.token;
     const expected: Webhook = {
       ...rest,
+      headers: { 'x-team': '•••' },
       mode: 'push',
       webhook: made.webhook,
       token,
@@ -81,7 +82,10 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
     assert.ok(made.bucket >= 0 && made.bucket < BUCKETS);
     assert.deepEqual(await settings.webhook(workspace, made.webhook), expected);
     assert.deepEqual(await settings.webhooks(workspace), [expected]);
-    assert.deepEqual(await settings.target({ workspace, target: made.webhook }), { webhook: expected, secrets });
+    assert.deepEqual(await settings.target({ workspace, target: made.webhook }), {
+      webhook: { ...expected, headers },
+      secrets,
+    });
     assert.deepEqual(told, [made.webhook]);
     const changes = await settings.webhookChanges(workspace, made.webhook, 10);
     assert.deepEqual(
@@ -127,7 +131,9 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       clientSecret: 'SECRET-seven-in-the-clear',
       privateKey: 'SECRET-eight-in-the-clear',
     };
-    const { webhook } = await settings.createWebhook(newWebhook(workspace, 'sealed', { secrets }));
+    const { webhook } = await settings.createWebhook(
+      newWebhook(workspace, 'sealed', { secrets, headers: { 'x-api-key': 'SECRET-header' } }),
+    );
     const other = await settings.createWebhook(newWebhook(workspace, 'other'));
     await settings.updateWebhook({
       workspace,
@@ -182,7 +188,7 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       secrets: null,
     } as const;
     const second = await update(patch, 1);
-    assert.deepEqual(second, { ...webhook, ...patch, revision: 2, updatedAt: NOON + 1 });
+    assert.deepEqual(second, { ...webhook, ...patch, headers: { a: '•••' }, revision: 2, updatedAt: NOON + 1 });
     const nulls = {
       retryDelaysMs: null,
       timeoutMs: null,

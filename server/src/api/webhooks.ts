@@ -2,6 +2,7 @@
 // is webhook-actions.ts; what it may be webhook-rules.ts; which secrets it has webhook-secrets.ts.
 import { Type, type Static } from 'typebox';
 import type { ChallengeNote } from '../model/challenge.ts';
+import { maskHeaders } from '../model/headers.ts';
 import { formatId } from '../model/ids.ts';
 import { problemOf, Refused } from '../model/problem.ts';
 import { shownState } from '../model/webhook.ts';
@@ -69,7 +70,7 @@ const Authorization = orNull(
 );
 const Headers = Type.Record(Type.String({ minLength: 1, maxLength: 100 }), Type.String({ maxLength: 1024 }), {
   maxProperties: 20,
-  description: 'Further headers of every delivery.',
+  description: 'Further headers of every delivery and challenge. Values are write-only: shown as •••.',
 });
 
 /** What a webhook is made of. */
@@ -413,7 +414,7 @@ export function showWebhook(webhook: Webhook): WebhookOut {
     verification: webhook.verification,
     signing: [...webhook.signing],
     format: webhook.format,
-    headers: { ...webhook.headers },
+    headers: maskHeaders(webhook.headers),
     policy: showPolicy(webhook),
     oauth: webhook.oauth,
     tls: showTls(webhook.tls),

@@ -1,6 +1,7 @@
 // A route: everything a delivery needs to know about its webhook, prepared once per change of the webhook.
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
+import { MASK, maskHeaders } from '../model/headers.ts';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { ANY_ORDER, type Order, type Recovery } from '../model/order.ts';
 import { planInOrder, type RetryPlan } from '../model/retry.ts';
@@ -52,8 +53,6 @@ export interface RouteDefaults {
 /** The name of no order and no wish for what is fresh. */
 export const ANY_IN_ORDER = JSON.stringify([ANY_ORDER, 'in-order']);
 
-/** What stands in the place of a secret. */
-const MASK = '•••';
 /** What stands in the place of an access token's header. */
 export const BEARER_MASK = `Bearer ${MASK}`;
 
@@ -69,6 +68,7 @@ export function makeRoute(
   const { intent, health, streak, lastSuccessAt, secondaryUntil } = webhook;
   const rotating = secondaryUntil !== null && secondaryUntil > now;
   const headers = staticHeaders(webhook, defaults.userAgent);
+  const masked = staticHeaders({ ...webhook, headers: maskHeaders(webhook.headers) }, defaults.userAgent);
   const { authorization } = secrets;
   const secretHeaders = (value: string): string[] => (authorization === null ? [] : ['authorization', value]);
   const credentials = credentialsOf({ webhook, secrets });
@@ -81,7 +81,7 @@ export function makeRoute(
     credentials,
     format: webhook.format,
     headers: [...headers, ...secretHeaders(authorization ?? '')],
-    shownHeaders: asObject([...headers, ...shown]),
+    shownHeaders: asObject([...masked, ...shown]),
     sign: signerOf({ webhook, secrets }, rotating),
     plan: planInOrder(
       webhook.order,

@@ -29,6 +29,14 @@ const OURS = new Set([
 ]);
 const OUR_PREFIXES = ['webhook-', 'ce-', 'proxy-'];
 
+/** What stands in the place of a value that is a secret, or may be one. HTTP cannot carry it: nobody's value is this. */
+export const MASK = '•••';
+
+/** Headers of a user's own, as they are shown. Whether a value is a credential its name need not say: none is shown. */
+export function maskHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, MASK]));
+}
+
 /** What is wrong with a header line, as one clause for people; null when HTTP can carry it. Never throws. */
 export function headerFault(name: string, value: string): string | null {
   if (name === '' || name.length > MAX_NAME_LENGTH || !TOKEN.test(name)) {

@@ -567,6 +567,7 @@ export interface Webhook {
   verification: Verification;
   signing: readonly Signing[];
   format: Format;
+  /** Of the user's own: their values stand in what `target` resolves alone, a mask everywhere else. */
   headers: Readonly<Record<string, string>>;
   /** Delays between tries, or null for the installation's plan. */
   retryDelaysMs: readonly number[] | null;

@@ -12,6 +12,7 @@ import type {
   TlsSettings,
   Verification,
 } from '../model/webhook.ts';
+import { maskHeaders } from '../model/headers.ts';
 import { deletedEvent } from '../model/operational-events.ts';
 import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
@@ -79,7 +80,9 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
     },
     target: async ({ workspace, target }) => {
       const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, target]);
-      return row ? { webhook: webhookOf(row), secrets: openSecrets(keyring, row) } : null;
+      if (!row) return null;
+      const { headers, ...secrets } = openSealed(keyring, row);
+      return { webhook: { ...webhookOf(row), headers }, secrets };
     },
     updateWebhook: async (update) => {
       const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
@@ -198,12 +201,17 @@ export function contextOf({ workspace, webhook }: { workspace: number; webhook: 
   return `webhook ${workspace} ${webhook}`;
 }
 
-function sealSecrets(keyring: Keyring, of: { workspace: number; webhook: number }, secrets: WebhookSecrets): string {
-  return keyring.seal(JSON.stringify(secrets), contextOf(of));
+// The values of a user's own headers are sealed with the secrets, for many of them are; their names stand in the row.
+interface Sealed extends WebhookSecrets {
+  headers: Readonly<Record<string, string>>;
 }
 
-function openSecrets(keyring: Keyring, row: WebhookRow): WebhookSecrets {
-  return JSON.parse(keyring.open(row.secrets, contextOf(row))) as WebhookSecrets;
+function seal(keyring: Keyring, of: { workspace: number; webhook: number }, sealed: Sealed): string {
+  return keyring.seal(JSON.stringify(sealed), contextOf(of));
+}
+
+function openSealed(keyring: Keyring, row: Pick<WebhookRow, 'workspace' | 'webhook' | 'secrets'>): Sealed {
+  return JSON.parse(keyring.open(row.secrets, contextOf(row))) as Sealed;
 }
 
 /** The bucket a target hashes to, for ever: its lane is the bucket modulo the number of lanes. */
@@ -270,7 +278,7 @@ async function createWebhook(
     health: fresh.health,
     streak: 0,
     reason: fresh.reason,
-    secrets: sealSecrets(keyring, key, fresh.secrets),
+    secrets: seal(keyring, key, { ...fresh.secrets, headers: fresh.headers }),
     created_at: now,
     updated_at: now,
     revision: 1,
@@ -283,10 +291,14 @@ async function createWebhook(
   return readOne(tx, key);
 }
 
-async function readOne(tx: Tx, { workspace, webhook }: { workspace: number; webhook: number }): Promise<Webhook> {
+async function readOne(tx: Tx, key: { workspace: number; webhook: number }): Promise<Webhook> {
+  return webhookOf(await readRow(tx, key));
+}
+
+async function readRow(tx: Tx, { workspace, webhook }: { workspace: number; webhook: number }): Promise<WebhookRow> {
   const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, webhook]);
   if (!row) throw new StoreRefusal('not-found', 'there is no such webhook');
-  return webhookOf(row);
+  return row;
 }
 
 const COLUMNS = {
@@ -318,8 +330,9 @@ const COLUMNS = {
 
 function columnsOf(fields: WebhookPatch): Record<string, Value> {
   const columns: Record<string, Value> = {};
+  const shown = fields.headers === undefined ? fields : { ...fields, headers: maskHeaders(fields.headers) };
   for (const [field, column] of Object.entries(COLUMNS)) {
-    const value = fields[field as keyof typeof COLUMNS];
+    const value = shown[field as keyof typeof COLUMNS];
     if (value === undefined) continue;
     columns[column] = value !== null && typeof value === 'object' ? JSON.stringify(value) : value;
   }
@@ -336,13 +349,16 @@ async function updateWebhook(
   // Held, so that no other one takes the name meanwhile.
   if (patch.name !== undefined) await holdWorkspace(sql, tx, workspace);
   if (patch.intent !== undefined || patch.health !== undefined) await telling.listen([workspace]);
-  const before = await readOne(tx, key);
+  const before = await readRow(tx, key);
   if (before.revision !== revision) {
     throw new StoreRefusal('changed-meanwhile', 'the webhook was changed meanwhile: read it again');
   }
   if (patch.name !== undefined) await refuseTakenName(tx, { workspace, name: patch.name, except: webhook });
   const columns: Record<string, Value> = { ...columnsOf(patch), updated_at: now, revision: revision + 1 };
-  if (patch.secrets) columns['secrets'] = sealSecrets(keyring, key, patch.secrets);
+  if (patch.secrets || patch.headers) {
+    const { headers, ...secrets } = openSealed(keyring, before);
+    columns['secrets'] = seal(keyring, key, { ...(patch.secrets ?? secrets), headers: patch.headers ?? headers });
+  }
   const { intent = before.intent, health = before.health } = patch;
   const moved = intent !== before.intent || health !== before.health;
   if (reason !== null) columns['reason'] = reason;
@@ -388,7 +404,7 @@ async function endRotation(
   const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE}`, [key.workspace, key.target]);
   // Deleted, or rotated again meanwhile.
   if (!row || row.secondaryUntil === null || row.secondaryUntil > now) return null;
-  const { proved, standardKeys, ...secrets } = openSecrets(keyring, row);
+  const { proved, standardKeys, headers: _, ...secrets } = openSealed(keyring, row);
   const patch: WebhookPatch = {
     secondaryUntil: null,
     secrets: { ...secrets, secondarySecret: null, proved: 'secret', standardKeys: standardKeys.slice(0, 1) },
