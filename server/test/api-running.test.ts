@@ -233,7 +233,9 @@ test('OpenAPI: real answers are what the document says', async (t) => {
   const [delivery] = (await api.expect(200, 'GET /v1/deliveries'))['items'] as { id: string }[];
   const replay = { body: { type: AUDIT } };
   const begun = await api.expect(202, `POST /v1/webhooks/${String(webhook['id'])}/replay`, replay);
+  const erasure = await api.expect(202, 'POST /v1/erasures', { body: { subject: 'somebody' } });
   const values: Record<string, string> = {
+    '{erasure}': erasure['id'] as string,
     '{operation}': begun['id'] as string,
     '{service}': 'hpe-greenlake-platform',
     '{type}': AUDIT,

@@ -1,5 +1,6 @@
 // The store's contract as tests that any engine can be handed. Each part stands in a file of its own.
 import { exerciseAccept } from './store-contract-accept.ts';
+import { exerciseErasing } from './store-contract-erasing.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
 import { exerciseLimits } from './store-contract-limits.ts';
 import { exerciseReading } from './store-contract-reading.ts';
@@ -21,4 +22,5 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseWebhooks(engine, prepare);
   exerciseTelling(engine, prepare);
   exerciseRetention(engine, prepare);
+  exerciseErasing(engine, prepare);
 }

@@ -9,7 +9,20 @@ import { test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { StoreOutage } from '../src/store/index.ts';
 import { openSqlite } from '../src/store/sqlite.ts';
-import { addWorkspace, furnish, mustPublish, newEvent, NOON, openOf, publish, someEvents } from './store-furniture.ts';
+import { about, eraseAll, MARKER } from './store-contract-erasing.ts';
+import {
+  addWorkspace,
+  DAY,
+  furnish,
+  mustPublish,
+  newEvent,
+  NOON,
+  openOf,
+  publish,
+  settle,
+  settlementOf,
+  someEvents,
+} from './store-furniture.ts';
 import { sqliteGround, testFolder, type Ground } from './store-ground.ts';
 
 /** Another process with the store open; resolves when it has. */
@@ -242,4 +255,59 @@ test('R53 a full disk refuses publishes as an outage, harms nothing, and all goe
   const file = new DatabaseSync(address);
   assert.equal(file.prepare('PRAGMA integrity_check').get()!['integrity_check'], 'ok');
   file.close();
+});
+
+test('what is erased stands in no file any more: not in free pages, not in the log', async (t) => {
+  const ground = await sqliteGround(t);
+  const store = await ground.open();
+  const place = await furnish(store);
+  for (let i = 0; i < 20; i++) {
+    const events = Array.from({ length: 20 }, (_, n) =>
+      about(`e${i}-${n}`, n % 3 ? MARKER : 'x', { size: (n * 977) % 9000 }),
+    );
+    await mustPublish(
+      place,
+      events.map((event, n) => (n % 3 ? event : newEvent(event.id))),
+    );
+  }
+  const open = await openOf(place, place.target);
+  const response = Buffer.from(MARKER.repeat(500));
+  const answered = open.slice(0, 200).map((one) => {
+    const settlement = settlementOf(one);
+    const isTheirs = Buffer.from(one.carried.envelope).includes(MARKER);
+    return isTheirs ? { ...settlement, attempt: { ...settlement.attempt, response } } : settlement;
+  });
+  await settle(store, ...answered);
+  // Retention has taken some away before: their bytes are in pages that nothing uses.
+  const span = { eventsMs: 900 * DAY, deliveriesMs: 1000, idempotencyMs: DAY, changesMs: DAY };
+  await store.log.prune(span, NOON + DAY, 60);
+  const stands = (): string[] =>
+    ['', '-wal']
+      .map((end) => ground.address + end)
+      .filter((file) => existsSync(file) && readFileSync(file).includes(MARKER));
+  assert.notDeepEqual(stands(), []);
+  await store.erasures.begin({ workspace: place.workspace, subject: MARKER }, NOON);
+  await eraseAll(store);
+  assert.deepEqual(stands(), []);
+  await mustPublish(place, [newEvent('after')]);
+});
+
+test('the file shrinks in small steps where much of it is free, and is used again where little is', async (t) => {
+  const ground = await sqliteGround(t);
+  const store = await ground.open();
+  const place = await furnish(store);
+  const envelope = Buffer.alloc(8000, 'x');
+  for (let i = 0; i < 60; i++) await mustPublish(place, someEvents(100, `e${i}-`, { envelope, type: 'org.nobody' }));
+  const span = { eventsMs: 1000, deliveriesMs: 1000, idempotencyMs: DAY, changesMs: DAY };
+  assert.equal(await store.log.shrink(), false, 'nothing is free');
+  while ((await store.log.prune(span, NOON + DAY, 2000)) > 0);
+  const pages = async (): Promise<number> =>
+    (await ground.query<{ page_count: number }>('PRAGMA page_count'))[0]!.page_count;
+  const before = await pages();
+  assert.equal(await store.log.shrink(), true);
+  const after = await pages();
+  assert.ok(after < before && after > before - 200, `${before} pages, then ${after}`);
+  while (await store.log.shrink());
+  assert.ok((await pages()) < before / 2);
+  await mustPublish(place, [newEvent('after')]);
 });

@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox';
 import type { Attempt } from '../model/delivery.ts';
 import { deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
 import { PARKED_AT } from '../model/order.ts';
+import { refuse } from '../model/problem.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
 import { ok, operation, type Tools } from './kernel.ts';
 import { PAGE, readMark, writeCursor } from './paging.ts';
@@ -175,9 +176,13 @@ export const retryDelivery = operation<null, RetryOut>()({
   summary: 'Send a delivery once more, now, whatever its state',
   description: 'The automatic tries go on as planned; a success ends them. The webhook-id stays the same.',
   params: DeliveryParams,
-  errors: ['wrong-state'],
+  errors: ['wrong-state', 'erased'],
   async handle({ params, workspace }, { store, engine }) {
     const key = keyOf(params.delivery, workspace);
+    const event = await store.log.event(key.workspace, key.event);
+    if (event !== null && event.erasedAt !== null) {
+      throw refuse('erased', `The payload of its event was erased at ${instant(event.erasedAt)}.`);
+    }
     const outcome = await engine.retry(key);
     const found = outcome === null ? null : await store.log.delivery(key);
     if (outcome === null || found === null) throw absent('dlv', params.delivery);

@@ -2,11 +2,12 @@
 import { Type, type Static } from 'typebox';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
+import { refuse } from '../model/problem.ts';
 import type { StoredEvent } from '../store/contract.ts';
 import { okText, operation } from './kernel.ts';
 import { PAGE, readPosition, writeCursor } from './paging.ts';
 import { instantOf, typeOf } from './selection.ts';
-import { absent, idOf, Instant, instant, numberOf, orNull, PageQuery } from './wire.ts';
+import { absent, idOf, Instant, instant, instantOrNull, numberOf, orNull, PageQuery } from './wire.ts';
 
 /** A CloudEvent in structured mode, as an example of every place where one appears. */
 export const CLOUD_EVENT = {
@@ -70,6 +71,12 @@ export const EventOut = Type.Object(
     note: orNull(Type.String({ description: 'What a schema in `warn` mode found.' })),
     traceparent: orNull(Type.String({ description: 'W3C trace context of the publish.' })),
     envelope: CloudEvent,
+    erasedAt: orNull(
+      Type.String({
+        format: 'date-time',
+        description: 'When its payload was erased: then the envelope has nothing but its required attributes.',
+      }),
+    ),
   },
   {
     examples: [
@@ -82,6 +89,7 @@ export const EventOut = Type.Object(
         note: null,
         traceparent: null,
         envelope: CLOUD_EVENT,
+        erasedAt: null,
       },
     ],
   },
@@ -150,10 +158,13 @@ export const getEvent = operation<null, EventOut>()({
   summary: 'Show an event; as application/cloudevents+json: its exact bytes',
   params: EventParams,
   produces: ['application/cloudevents+json'],
+  errors: ['erased'],
   async handle({ params, workspace, header }, { store }) {
     const row = await store.log.event(workspace.workspace, numberOf('evt', workspace, params.event));
     if (row === null) throw absent('evt', params.event);
     if (/\bapplication\/cloudevents\+json\b/i.test(header('accept') ?? '')) {
+      if (row.erasedAt !== null)
+        throw refuse('erased', `The payload of this event was erased at ${instant(row.erasedAt)}.`);
       return { status: 200, bytes: row.envelope, mediaType: STRUCTURED_CONTENT_TYPE };
     }
     return okText(eventJson(row, workspace.token));
@@ -170,8 +181,14 @@ export function eventJson(row: StoredEvent, token: string): string {
     type: row.type,
     note: row.note,
     traceparent: row.trace,
+    erasedAt: instantOrNull(row.erasedAt),
   };
-  return withEnvelope(head, row.envelope);
+  return withEnvelope(head, row.erasedAt === null ? row.envelope : restOf(row));
+}
+
+// What is left of an erased event, as the smallest envelope.
+function restOf({ id, source, type }: StoredEvent): Uint8Array {
+  return Buffer.from(JSON.stringify({ specversion: '1.0', id, source, type }));
 }
 
 /**

@@ -39,6 +39,7 @@ const REFUSALS: Record<RefusalCode, ProblemCode> = {
   'in-use': 'in-use',
   'limit-reached': 'limit-reached',
   'changed-meanwhile': 'changed-meanwhile',
+  erased: 'erased',
   'operation-running': 'operation-running',
 };
 

@@ -1,6 +1,7 @@
 // The whole API on one screen: method and path, who may call it, what goes in, what comes out, what does it.
 import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import * as deliveries from './deliveries.ts';
+import * as erasures from './erasures.ts';
 import * as types from './event-types.ts';
 import * as events from './events.ts';
 import type { Access, Operation } from './kernel.ts';
@@ -75,6 +76,10 @@ export const routes: readonly Route[] = [
   route('GET /v1/operations',                  'read',    null,                         operations.OperationsOut,     operations.listOperations),
   route('GET /v1/operations/{operation}',      'read',    null,                         operations.OperationOut,      operations.getOperation),
   route('POST /v1/operations/{operation}/cancel', 'manage', null,                       operations.OperationOut,      operations.cancelOperation),
+
+  route('GET /v1/erasures',                    'read',    null,                         erasures.ErasuresOut,         erasures.listErasures),
+  route('POST /v1/erasures',                   'manage',  erasures.ErasureIn,           erasures.ErasureOut,          erasures.eraseSubject),
+  route('GET /v1/erasures/{erasure}',          'read',    null,                         erasures.ErasureOut,          erasures.getErasure),
 
   route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),

@@ -45,6 +45,7 @@ const ID_EXAMPLES: Record<IdKind, string> = {
   att: 'att_k3v9x2m4q7_2s_7_1',
   key: 'key_k3v9x2m4q7',
   op: 'op_k3v9x2m4q7_c',
+  ers: 'ers_k3v9x2m4q7_c',
 };
 
 /**
@@ -66,6 +67,7 @@ const KIND_NAMES: Record<IdKind, string> = {
   att: 'attempt',
   key: 'key',
   op: 'operation',
+  ers: 'erasure',
 };
 
 /** The refusal of an id that is nobody's here. */

@@ -10,7 +10,7 @@ import type { Attempt, PendingDelivery, StoredState } from '../model/delivery.ts
 import type { DeliveryKey } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
 import { decide, isSuccess, type DecideInput, type Decision } from '../model/retry.ts';
-import type { OwnedLane, Store, TargetKey } from '../store/contract.ts';
+import type { OwnedLane, Store, StoreListener, TargetKey } from '../store/contract.ts';
 import { attemptOf, compose, nextOf, uncomposed, type Sending } from './attempt.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
 import { Health } from './health.ts';
@@ -199,6 +199,16 @@ export class Engine {
   drop(lanes: readonly number[]): void {
     this.#queues.drop(lanes);
   }
+
+  /** What the engine wants to hear from the store. */
+  readonly ears: StoreListener = {
+    deliveries: (deliveries) => this.offer(deliveries),
+    due: (targets) => {
+      for (const target of targets) this.expect(target);
+    },
+    // What waits in memory is dropped and read again.
+    erased: (workspace) => this.#queues.reread(workspace),
+  };
 
   /** Reads a target's webhook again: it was changed. */
   reload(key: TargetKey): Promise<void> {

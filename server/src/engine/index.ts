@@ -72,6 +72,10 @@ const BACKLOG_EVERY_MS = 30_000;
 const BURY_CHUNK = 1_000;
 const PRUNE_EVERY_MS = 60_000;
 const PRUNE_CHUNK = 500;
+const ERASE_EVERY_MS = 2_000;
+const SHRINK_EVERY_MS = 500;
+/** Steps in a row: what is given back in one look, a quarter of a megabyte each. */
+const SHRINK_STEPS = 8;
 const RESEAL_EVERY_MS = 3_600_000;
 const RESEAL_CHUNK = 100;
 
@@ -135,11 +139,8 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
   });
   const operations = new OperationRunner({ store, lanes, clock, onError });
+  store.on(engine.ears);
   store.on({
-    deliveries: (deliveries) => engine.offer(deliveries),
-    due: (targets) => {
-      for (const target of targets) engine.expect(target);
-    },
     fanouts: () => upkeep.hurry('fan-out'),
     operation: () => operations.wake(),
     webhook: (workspace, target) => {
@@ -278,6 +279,8 @@ function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task
     },
     { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
     { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, retention, chunks(on)) },
+    { name: 'erasures', everyMs: ERASE_EVERY_MS, run: (on) => eraseAll(store, chunks(on)) },
+    { name: 'room', everyMs: SHRINK_EVERY_MS, run: (on) => shrinkSome(store, on) },
     { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(store, on) },
   ];
 }
@@ -309,6 +312,14 @@ async function buryAll(store: Store, { on }: Chunks): Promise<void> {
 
 async function expandAll(store: Store, limit: number, { clock, on }: Chunks): Promise<void> {
   while (on() && (await store.log.expandFanouts(limit, clock.now())));
+}
+
+async function eraseAll(store: Store, { clock, on }: Chunks): Promise<void> {
+  while (on() && (await store.erasures.advance(clock.now())));
+}
+
+async function shrinkSome(store: Store, on: () => boolean): Promise<void> {
+  for (let step = 0; step < SHRINK_STEPS && on(); step++) if (!(await store.log.shrink())) return;
 }
 
 // The rest of a rotation of the keys that seal secrets: once after the start, which is when there are new ones.

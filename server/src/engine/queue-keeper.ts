@@ -107,6 +107,16 @@ export class QueueKeeper {
     }
   }
 
+  /** Drops what is ready for a workspace's targets and reads it again: some of it was erased. */
+  reread(workspace: number): void {
+    for (const queue of this.#queues.values()) {
+      if (queue.workspace !== workspace) continue;
+      queue.drop();
+      queue.fallBehind();
+      void this.refill(queue);
+    }
+  }
+
   #remove(key: string, queue: TargetQueue): void {
     for (const alarm of [queue.due, queue.wake, queue.expiry]) alarm.cancel();
     this.#queues.delete(key);

@@ -58,6 +58,7 @@ const OWN = {
   'already-delivered': { status: 409, title: 'The delivery was acknowledged before.' },
   'lease-lost': { status: 409, title: 'The lease of the delivery is somebody else’s, or was given back.' },
   'lease-expired': { status: 409, title: 'The lease of the delivery has ended; it is handed out again.' },
+  erased: { status: 410, title: 'The payload of the event was erased.' },
   'operation-running': { status: 409, title: 'An operation of this kind runs already.' },
   'limit-reached': { status: 409, title: 'The workspace has as many of these as it may have.' },
   'over-quota': { status: 429, title: 'The workspace has used what it may use today.' },

@@ -52,9 +52,18 @@ export function makeAcceptor(sql: Sql, listeners: Listeners, limits: AcceptLimit
     most: group,
     blamesItem: (error) => sql.blamesRow(error),
   });
+  const underWay = new Set<Promise<AcceptResult>>();
   return {
-    accept: async (publish) => commits.submit({ publish, targets: await matchEvents(publish) }),
-    drained: () => commits.drained(),
+    accept: (publish) => {
+      const accepted = matchEvents(publish).then((targets) => commits.submit({ publish, targets }));
+      underWay.add(accepted);
+      const end = (): void => void underWay.delete(accepted);
+      accepted.then(end, end);
+      return accepted;
+    },
+    drained: async () => {
+      while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
   };
 }
 

@@ -33,6 +33,7 @@ import type {
 export interface Store {
   log: Log;
   operations: Operations;
+  erasures: Erasures;
   pulls: Pulls;
   settings: Settings;
   lanes: Lanes;
@@ -56,6 +57,8 @@ export interface StoreListener {
   fanouts?(): void;
   /** An operation was begun. */
   operation?(): void;
+  /** Events of this workspace were erased: what memory has of its deliveries is to be read again. */
+  erased?(workspace: number): void;
   /** A webhook was made, changed or deleted. */
   webhook?(workspace: number, webhook: number): void;
 }
@@ -111,7 +114,10 @@ export interface StoredEvent {
   type: string;
   note: string | null;
   trace: string | null;
+  /** Empty when it was erased. */
   envelope: Uint8Array;
+  /** When its payload was erased, or null. */
+  erasedAt: number | null;
 }
 
 /** A page of a list: `next` continues it; null when the end was reached. */
@@ -264,6 +270,11 @@ export interface Log {
    * Resolves how many rows went or were buried: call again until 0.
    */
   prune(retention: Retention, now: number, limit: number): Promise<number>;
+  /**
+   * Gives a little of the room that deletions left back to the file system, where that is worth it; true when there is
+   * more. PostgreSQL sees to it itself.
+   */
+  shrink(): Promise<boolean>;
   /** Counts for metrics: open, dead, and the oldest due instant, per workspace. Runs off the hot thread. */
   totals(): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]>;
 }
@@ -279,6 +290,35 @@ export interface RefillQuery extends TargetKey {
   /** Exclusive position (dueAt, event, copy) of the last one read, or null from the start. */
   after: { dueAt: number; event: number; copy: number } | null;
   limit: number;
+}
+
+/* ── Erasures ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** How far an erasure is: running until nothing of it is left in the files, as far as the store can see to that. */
+export type ErasureState = 'running' | 'done';
+
+/** An erasure as it is read; the subject is not kept longer than it is needed, so it is never shown. */
+export interface StoredErasure {
+  workspace: number;
+  erasure: number;
+  state: ErasureState;
+  /** Events erased so far. */
+  erased: number;
+  /** From 0 to 1. */
+  progress: number;
+  createdAt: number;
+  endedAt: number | null;
+}
+
+/** Erasing the payloads of subjects. */
+export interface Erasures {
+  /** Begins to erase the events of a subject that are committed by now. It survives restarts. */
+  begin(of: { workspace: number; subject: string }, now: number): Promise<StoredErasure>;
+  one(workspace: number, erasure: number): Promise<StoredErasure | null>;
+  /** The newest first, below the number `cursor`. */
+  list(query: { workspace: number; cursor: number | null; limit: number }): Promise<StoredErasure[]>;
+  /** One chunk of the oldest that can go on; false when there is nothing to do by now. */
+  advance(now: number): Promise<boolean>;
 }
 
 /* ── Operations ─────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -749,7 +789,8 @@ export type RefusalCode =
   | 'in-use'
   | 'limit-reached'
   | 'changed-meanwhile'
-  | 'operation-running';
+  | 'operation-running'
+  | 'erased';
 
 /** The first answer to a request with an `Idempotency-Key`, or the state of it. */
 export type IdempotencyClaim =

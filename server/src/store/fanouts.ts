@@ -2,6 +2,7 @@
 import type { CarriedEvent, PendingDelivery } from '../model/delivery.ts';
 import { deliveryRow, newDelivery } from './accept.ts';
 import type { Log } from './contract.ts';
+import { ERASED } from './erased.ts';
 import type { Listeners } from './listeners.ts';
 import type { Sql, Tx } from './sql.ts';
 
@@ -28,6 +29,8 @@ export function makeExpander(sql: Sql, listeners: Listeners): Log['expandFanouts
   };
 }
 
+type Carried = CarriedEvent & { erasedAt: number | null };
+
 interface Chunk {
   workspace: number;
   /** Deliveries at most. */
@@ -53,11 +56,14 @@ async function expand(sql: Sql, tx: Tx, { workspace, limit, now }: Chunk): Promi
   const all = parts.flatMap(({ event, targets }) =>
     targets.map((target) => newDelivery({ workspace, target, carried: carried.get(event)!, at: now })),
   );
-  const deleted = { at: now, reason: 'the webhook was deleted' };
-  const rows = all.map((delivery) => deliveryRow(delivery, living.has(delivery.target) ? null : deleted));
+  const deadWhy = ({ event, target }: PendingDelivery): { at: number; reason: string } | null => {
+    if (carried.get(event)!.erasedAt !== null) return { at: now, reason: ERASED };
+    return living.has(target) ? null : { at: now, reason: 'the webhook was deleted' };
+  };
+  const rows = all.map((delivery) => deliveryRow(delivery, deadWhy(delivery)));
   await tx.insert('deliveries', rows, 'keep');
   await leaveRest(tx, workspace, parts);
-  return all.filter(({ target }) => living.has(target));
+  return all.filter((delivery) => deadWhy(delivery) === null);
 }
 
 // The oldest events, up to the limit: of the last one something may be left.
@@ -78,13 +84,9 @@ async function takeParts(tx: Tx, workspace: number, limit: number): Promise<Part
   return parts;
 }
 
-async function carriedEvents(
-  tx: Tx,
-  workspace: number,
-  parts: readonly Part[],
-): Promise<ReadonlyMap<number, CarriedEvent>> {
-  const rows = await tx.all<CarriedEvent>(
-    `SELECT e.event, e.type, e.trace, e.envelope FROM fanouts f
+async function carriedEvents(tx: Tx, workspace: number, parts: readonly Part[]): Promise<ReadonlyMap<number, Carried>> {
+  const rows = await tx.all<Carried>(
+    `SELECT e.event, e.type, e.trace, e.envelope, e.erased_at AS "erasedAt" FROM fanouts f
      JOIN events e ON e.workspace = f.workspace AND e.event = f.event WHERE f.workspace = $1 AND f.event <= $2`,
     [workspace, parts.at(-1)!.event],
   );

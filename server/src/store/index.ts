@@ -6,6 +6,7 @@ import type { Keyring } from './keyring.ts';
 import { makeIdempotencyVerbs, makeKeyVerbs } from './keys.ts';
 import { makeLanes } from './lanes.ts';
 import { Listeners } from './listeners.ts';
+import { makeErasures } from './erasures.ts';
 import { migrate } from './migrate.ts';
 import { makeOperations } from './operations.ts';
 import { openPostgres } from './postgres.ts';
@@ -91,6 +92,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     delivery: (key) => delivery(sql, key),
     pending: (key) => pending(sql, key),
     prune: (retention, now, limit) => prune(sql, { retention, now, limit }),
+    shrink: () => sql.shrink(),
     totals: () => totals(sql),
   };
   const settings: Settings = {
@@ -106,6 +108,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
   return {
     log,
     operations: makeOperations(sql, listeners),
+    erasures: makeErasures(sql, listeners),
     pulls: makePulls(sql),
     settings,
     lanes: makeLanes(sql),

@@ -22,6 +22,7 @@ import {
   type StoredOperation,
   type TargetKey,
 } from './contract.ts';
+import { ERASED } from './erased.ts';
 import type { Listeners } from './listeners.ts';
 import { lastBefore } from './prune.ts';
 import { stillOwned } from './settle.ts';
@@ -329,7 +330,8 @@ async function release(tx: Tx, keys: readonly DeliveryKey[], now: number): Promi
   const reopened = await tx.update('deliveries', {
     columns: REOPENED,
     rows: named.map((key) => [...key, STATE.open, 0, now, null, null, null]),
-    only: `state = ${STATE.dead}`,
+    // What was erased has nothing that could be sent.
+    only: `state = ${STATE.dead} AND (reason IS NULL OR reason <> '${ERASED}')`,
   });
   return reopened + expedited;
 }
@@ -368,7 +370,7 @@ async function copiesOf(
       ...(await tx.all<{ event: number; copies: number | null }>(
         `SELECT e.event, (SELECT MAX(d.copy) FROM deliveries d WHERE d.workspace = e.workspace AND d.event = e.event
            AND d.target = $2) AS copies
-         FROM events e WHERE e.workspace = $1 AND e.event IN (${marks}) ORDER BY e.event${sql.dialect.forUpdate}`,
+         FROM events e WHERE e.workspace = $1 AND e.erased_at IS NULL AND e.event IN (${marks}) ORDER BY e.event${sql.dialect.forUpdate}`,
         [workspace, webhook, ...some],
       )),
     );

@@ -77,6 +77,7 @@ function openPool(url: string, options: PostgresOptions, max: number): pg.Pool {
 }
 
 const SHARE_OF_SCANS = 5;
+const VACUUM_MS = 6 * 3_600_000;
 const GRACE_MS = 5_000;
 const HOLD_AGAIN_MS = 1_000;
 
@@ -146,6 +147,24 @@ class Postgres implements Sql {
   async #query<R>(pool: pg.Pool, text: string, values: readonly Value[]): Promise<R[]> {
     const { rows } = await this.#said(pool.query({ name: nameOf(text), text, values: values as unknown[] }));
     return rows as R[];
+  }
+
+  // VACUUM takes what was deleted out of reach of every query and lets its room be used again; bytes of it may stand in
+  // the files until they are. Only VACUUM FULL rewrites them, and stops everybody meanwhile: that is the operator's.
+  async scrub(): Promise<void> {
+    const client = await this.#said(this.#scans.connect());
+    try {
+      await this.#said(client.query('SET statement_timeout = 0'));
+      for (const table of ['events', 'deliveries', 'attempts', 'leases', 'erasures']) {
+        await this.#said(client.query({ text: `VACUUM ${table}`, query_timeout: VACUUM_MS } as pg.QueryConfig));
+      }
+    } finally {
+      client.release(true);
+    }
+  }
+
+  async shrink(): Promise<boolean> {
+    return false;
   }
 
   // SQLSTATE classes: 22 data exception, 23 integrity violation, 54 program limit exceeded.

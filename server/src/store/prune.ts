@@ -269,7 +269,16 @@ function dropLeases(sql: Sql, { workspace, before, limit }: Chunk): Promise<numb
 
 // The log of a deleted workspace is gone: nothing is left but its mark, and what a request under way may have added.
 async function vanish(tx: Tx, workspace: number): Promise<number> {
-  for (const table of ['attempts', 'idempotency_keys', 'event_types', 'fanouts', 'burials', 'operations', 'leases']) {
+  for (const table of [
+    'attempts',
+    'idempotency_keys',
+    'event_types',
+    'fanouts',
+    'burials',
+    'operations',
+    'leases',
+    'erasures',
+  ]) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }
   return tx.run('DELETE FROM workspaces WHERE workspace = $1', [workspace]);

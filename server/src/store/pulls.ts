@@ -139,7 +139,7 @@ async function complete(sql: Sql, { workspace, target }: PullQuery, handed: read
     const marks = some.map((_, i) => `$${i + 2}`).join(', ');
     const rows = await sql.read<Carried>(
       `SELECT event, accepted_at AS "acceptedAt", trace, type, envelope FROM events
-       WHERE workspace = $1 AND event IN (${marks})`,
+       WHERE workspace = $1 AND erased_at IS NULL AND event IN (${marks})`,
       [workspace, ...some],
     );
     for (const row of rows) known.set(row.event, row);

@@ -9,7 +9,8 @@ import { STATE, type Sql, type Value } from './sql.ts';
 /** Numbers that one filtered page looks through at most: a rare type in a long log costs pages, not seconds. */
 export const WINDOW = 50_000;
 
-const EVENT = `SELECT workspace, event, accepted_at AS "acceptedAt", source, id, type, note, trace, envelope FROM events`;
+const EVENT = `SELECT workspace, event, accepted_at AS "acceptedAt", source, id, type, note, trace, envelope,
+  erased_at AS "erasedAt" FROM events`;
 
 /** Collects conditions and their values. A text must not hold values: both engines keep every statement they prepare. */
 class Where {

@@ -4,6 +4,7 @@ import { stateEvent } from '../model/operational-events.ts';
 import type { Health, Intent } from '../model/webhook.ts';
 import type { OwnedLane, SettleBatch, VitalsChange } from './contract.ts';
 import { nameOf, type DeadLetters } from './dead-letters.ts';
+import { ERASED, erasedAmong } from './erased.ts';
 import type { Listeners } from './listeners.ts';
 import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
 import { writeTelling, type Telling } from './telling.ts';
@@ -42,6 +43,15 @@ function withoutDetails(settlement: Settlement): Settlement {
   return { ...settlement, attempt: { ...settlement.attempt, ...details } };
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
+// The event was erased while the attempt was under way.
+function withoutPayload(settlement: Settlement): Settlement {
+  const error = settlement.attempt.error === null ? null : ERASED;
+  const details = { error, requestHeaders: '{}', responseHeaders: null, response: null };
+  return { ...settlement, attempt: { ...settlement.attempt, ...details } };
+}
+
 async function settleWhole(parts: SettleParts, batch: SettleBatch): Promise<'settled' | 'fenced'> {
   const { sql, listeners, deadLetters } = parts;
   const moved: VitalsChange[] = [];
@@ -54,7 +64,9 @@ async function settleWhole(parts: SettleParts, batch: SettleBatch): Promise<'set
       const changed = batch.vitals.filter(({ change }) => change !== null);
       await telling.listen([...dead, ...changed].map(({ workspace }) => workspace));
       const settled = await settleDeliveries(tx, batch.settlements);
-      await tx.insert('attempts', settled.map(attemptRow), 'keep');
+      const erased = settled.length === 0 ? NONE : await erasedAmong(tx, settled, batch.now);
+      const kept = settled.map((one) => (erased.has(`${one.workspace}/${one.event}`) ? withoutPayload(one) : one));
+      await tx.insert('attempts', kept.map(attemptRow), 'keep');
       for (const change of batch.vitals) if (await setVitals(tx, change, telling)) moved.push(change);
       if (dead.length > 0) await deadLetters.tell(tx, telling, { dead, now: batch.now });
       return 'settled';

@@ -61,6 +61,10 @@ export interface Sql {
   read<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
   /** A query that may take long (lists, totals, what is to be pruned): short ones do not wait for it. */
   scan<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
+  /** Takes what deletions left behind out of the files, as far as that can be done while they are in use. */
+  scrub(): Promise<void>;
+  /** Gives up to some pages that nothing uses any more back to the file system; true when there are more. */
+  shrink(): Promise<boolean>;
   /** Is the error the fault of some row (so that others may be stored), rather than of the engine or the way to it? */
   blamesRow(error: unknown): boolean;
   /** Resolves true when the session named so (see `holdSession`) is certainly gone. */

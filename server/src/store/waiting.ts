@@ -59,7 +59,7 @@ export async function pending(
   { workspace, event, target, copy }: DeliveryKey,
 ): Promise<PendingDelivery | null> {
   const [row] = await sql.read<PendingRow>(
-    `${PENDING} WHERE d.workspace = $1 AND d.event = $2 AND d.target = $3 AND d.copy = $4`,
+    `${PENDING} WHERE d.workspace = $1 AND d.event = $2 AND d.target = $3 AND d.copy = $4 AND e.erased_at IS NULL`,
     [workspace, event, target, copy],
   );
   return row ? pendingOf(row) : null;

@@ -138,7 +138,15 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
   );
   if (changed === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
   const webhooks = await tx.all<{ webhook: number }>('SELECT webhook FROM webhooks WHERE workspace = $1', [workspace]);
-  const settings = ['subscriptions', 'webhooks', 'webhook_changes', 'event_types', 'idempotency_keys', 'operations'];
+  const settings = [
+    'subscriptions',
+    'webhooks',
+    'webhook_changes',
+    'event_types',
+    'idempotency_keys',
+    'operations',
+    'erasures',
+  ];
   for (const table of settings) await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   return webhooks.map(({ webhook }) => webhook);
 }

@@ -162,9 +162,25 @@ CREATE TABLE events (
   note TEXT,
   trace TEXT,
   envelope ${bytes} NOT NULL,
+  erased_at BIGINT,
   PRIMARY KEY (workspace, event),
   UNIQUE (workspace, source, id)
 );
+CREATE INDEX events_erased ON events (workspace, event) WHERE erased_at IS NOT NULL;
+
+CREATE TABLE erasures (
+  workspace BIGINT NOT NULL,
+  erasure BIGINT NOT NULL,
+  subject TEXT,
+  stage TEXT NOT NULL,
+  up_to BIGINT NOT NULL,
+  cursor BIGINT NOT NULL,
+  erased BIGINT NOT NULL,
+  due_at BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  PRIMARY KEY (workspace, erasure)
+)${updated};
 
 CREATE TABLE deliveries (
   workspace BIGINT NOT NULL,
