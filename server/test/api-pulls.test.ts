@@ -133,6 +133,8 @@ test('pull: what makes no sense is refused by name, and every key needs its scop
     assert.match(String((await life.refused('invalid-request', path, { body, key }))['detail']), words);
   }
   await life.refused('invalid-request', `POST /v1/webhooks/${webhook}/ack`, { key, body: { items: [] } });
+  const repeated = { key, body: { waitMs: 10 }, headers: { 'idempotency-key': 'once' } };
+  assert.match(String((await life.refused('invalid-request', path, repeated))['detail']), /takes no Idempotency-Key/);
   await life.refused('missing-scope', 'GET /v1/deliveries', { key });
   const { key: reader } = await life.expect(201, 'POST /v1/keys', { body: { name: 'r', scopes: ['read', 'manage'] } });
   await life.refused('missing-scope', path, { key: reader as string });

@@ -106,7 +106,10 @@ export const pull = operation<PullIn, PullOut>()({
   optionalBody: true,
   quiet: true,
   errors: ['wrong-state'],
-  async handle({ body, params, workspace, now }, tools) {
+  async handle({ body, params, workspace, now, header }, tools) {
+    if (body.waitMs && header('idempotency-key') !== undefined) {
+      throw refuse('invalid-request', 'A pull that waits takes no Idempotency-Key: what it will answer is not kept.');
+    }
     const webhook = await pullWebhook(params.webhook, workspace, tools);
     const ask: Ask = {
       target: { workspace: workspace.workspace, target: webhook.webhook },
