@@ -9,7 +9,7 @@ interface Waiting {
   go(): void;
 }
 
-/** A bounded number of places, fair between workspaces: one alone has half of them. */
+/** A bounded number of places, fair between workspaces: one alone has half of them at most. */
 export class ChallengePlaces {
   readonly #turns: Turns<Waiting>;
 

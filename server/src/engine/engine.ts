@@ -87,7 +87,7 @@ export class Engine {
       if (queue.route === null) this.expect(delivery);
       else if (!queue.route.sendable || !this.#parts.lanes.owned(queue.route.lane)) queue.fallBehind();
       else if (queue.offer(delivery)) this.#turns.join(queue);
-      else void this.#queues.refill(queue);
+      else if (queue.isInOrder) void this.#queues.refill(queue);
     }
     this.#pump();
   }
