@@ -53,7 +53,7 @@ function telltale(delivery: Parameters<typeof settlementOf>[0]): ReturnType<type
 async function foundIn({ engine, query }: Ground): Promise<string[]> {
   const columns = await query<{ table: string; column: string }>(
     engine === 'postgres'
-      ? `SELECT table_name AS "table", column_name AS "column" FROM information_schema.columns
+      ? `SELECT table_name AS "table", 'a row' AS "column" FROM information_schema.tables
          WHERE table_schema = current_schema()`
       : `SELECT m.name AS "table", c.name AS "column" FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'`,
   );
