@@ -221,3 +221,13 @@ test('R53 thousands of deliveries to webhooks not known yet cost one reading eac
   await engine.until('all came', () => receiver.requests.length === 500);
   assert.ok(reads <= 2, `${reads} readings`);
 });
+
+test('R124 in a warning the webhook says why its deliveries fail now, not why they first did', async (t) => {
+  const engine = await startEngine(t);
+  const receiver = await endpoint(t, (_request, nth) => ({ status: nth === 0 ? 500 : 403 }));
+  const { workspace, webhook } = await engine.webhook(receiver.url);
+  await engine.publish();
+  const reason = async (): Promise<string> => (await engine.store.settings.webhook(workspace, webhook))!.reason;
+  await engine.until('it says so', async () => /answered 500/.test(await reason()));
+  await engine.until('it says anew', async () => /answered 403/.test(await reason()));
+});

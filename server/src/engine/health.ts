@@ -46,7 +46,7 @@ export class Health {
     const { workspace, target } = queue;
     const disables = of.decision.next === 'disable' && route.intent === 'enabled';
     if (!changed && !disables) {
-      this.#note(queue, of);
+      this.#note(queue, of, vitals.health === 'warning' && evidence.kind !== 'success' ? reason : null);
       return false;
     }
     if (disables) route.intent = 'disabled';
@@ -69,13 +69,18 @@ export class Health {
     return true;
   }
 
-  #note(queue: TargetQueue, { now, lane, asksForPatience }: Judged): void {
+  // In a warning the newest failure is the one that people look for.
+  #note(queue: TargetQueue, { now, lane, asksForPatience }: Judged, failure: string | null): void {
     if (now - (this.#notedAt.get(queue) ?? 0) < VITALS_EVERY_MS && !asksForPatience) return;
     this.#notedAt.set(queue, now);
     const { workspace, target } = queue;
     const { revision, vitals } = queue.route!;
     const quietUntil = quietOf(queue, now);
-    this.#parts.settler.note({ change: { workspace, target, revision, vitals, quietUntil, change: null }, lane });
+    const news = failure === null ? {} : { reason: failure };
+    this.#parts.settler.note({
+      change: { workspace, target, revision, vitals, quietUntil, change: null, ...news },
+      lane,
+    });
   }
 }
 

@@ -220,6 +220,8 @@ export interface VitalsChange extends TargetKey {
   vitals: Vitals;
   /** Until when it asked to be left alone (`Retry-After`), or null. */
   quietUntil: number | null;
+  /** Why its deliveries fail at present, where the state stays `warning`; absent when there is nothing new to say. */
+  reason?: string;
   /** Present when the state changed. */
   change: { intent: Intent; reason: string; at: number } | null;
 }

@@ -22,7 +22,8 @@ import { openSqlite } from './sqlite.ts';
 import { makeExpander } from './fanouts.ts';
 import { backlogs, expedite, pending, refill } from './waiting.ts';
 import { bury } from './burials.ts';
-import { makeSubscriptionVerbs, makeWebhookVerbs } from './webhooks.ts';
+import { makeSubscriptionVerbs } from './subscriptions.ts';
+import { makeWebhookVerbs } from './webhooks.ts';
 import { makeCatalogVerbs, makeWorkspaceVerbs } from './workspaces.ts';
 
 export * from './contract.ts';

@@ -164,8 +164,8 @@ async function setVitals(
   const where = 'workspace = $1 AND webhook = $2 AND revision = $3';
   const known = [workspace, target, revision];
   if (!change) {
-    const set = 'streak = $4, last_success_at = $5, quiet_until = $6';
-    const values = [...known, streak, lastSuccessAt, quietUntil];
+    const set = 'streak = $4, last_success_at = $5, quiet_until = $6, reason = COALESCE($7, reason)';
+    const values = [...known, streak, lastSuccessAt, quietUntil, storable(of.reason ?? null)];
     return (await tx.run(`UPDATE webhooks SET ${set} WHERE ${where}`, values)) === 1;
   }
   const { intent, at } = change;

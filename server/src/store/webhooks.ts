@@ -1,4 +1,4 @@
-// Webhooks and subscriptions: the verbs of the settings that say who hears what.
+// Webhooks: the verbs of the settings that say who is to be reached, where and how.
 import { createHash } from 'node:crypto';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Order, Recovery } from '../model/order.ts';
@@ -18,10 +18,8 @@ import { moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
   BUCKETS,
   StoreRefusal,
-  type NewSubscription,
   type NewWebhook,
   type Settings,
-  type Subscription,
   type TargetKey,
   type Unproved,
   type Webhook,
@@ -52,7 +50,6 @@ type WebhookVerbs = Pick<
   | 'deleteWebhook'
   | 'webhookChanges'
 >;
-type SubscriptionVerbs = Pick<Settings, 'createSubscription' | 'subscriptions' | 'deleteSubscription'>;
 
 /** What these verbs stand on. */
 export interface WebhookParts {
@@ -443,64 +440,4 @@ async function deleteWebhook(
   await moveWorkspaceCatalog(tx, workspace);
   const hearing = telling.hearing(workspace);
   if (hearing) await telling.tell(hearing, [deletedEvent({ token: hearing.token, webhook, name, at: now })]);
-}
-
-/* ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────── */
-
-const SUBSCRIPTION = `SELECT workspace, subscription, webhook, type, NULLIF(filter, '') AS filter,
-                             created_at AS "createdAt" FROM subscriptions`;
-
-/** The verbs about subscriptions. */
-export function makeSubscriptionVerbs({ sql, catalogs }: WebhookParts): SubscriptionVerbs {
-  return {
-    createSubscription: async (fresh) => {
-      const result = await sql.write((tx) => createSubscription(sql, tx, fresh));
-      catalogs.forget(fresh.workspace);
-      return result;
-    },
-    subscriptions: (workspace, webhook) =>
-      webhook === undefined
-        ? sql.read<Subscription>(`${SUBSCRIPTION} WHERE workspace = $1 ORDER BY subscription`, [workspace])
-        : sql.read<Subscription>(`${SUBSCRIPTION} WHERE workspace = $1 AND webhook = $2 ORDER BY subscription`, [
-            workspace,
-            webhook,
-          ]),
-    deleteSubscription: async (workspace, subscription) => {
-      await sql.write(async (tx) => {
-        await nextNumber(sql, tx, workspace);
-        const deleted = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND subscription = $2', [
-          workspace,
-          subscription,
-        ]);
-        if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such subscription');
-        await moveWorkspaceCatalog(tx, workspace);
-      });
-      catalogs.forget(workspace);
-    },
-  };
-}
-
-async function createSubscription(
-  sql: Sql,
-  tx: Tx,
-  { workspace, webhook, type, filter, now }: NewSubscription,
-): Promise<{ subscription: Subscription; created: boolean }> {
-  const { head: subscription, subscriptions } = await nextNumber(sql, tx, workspace);
-  const known = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND webhook = $2', [
-    workspace,
-    webhook,
-  ]);
-  if (known.length === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
-  const [same] = await tx.all<Subscription>(
-    `${SUBSCRIPTION} WHERE workspace = $1 AND webhook = $2 AND type = $3 AND filter = $4`,
-    [workspace, webhook, type, filter ?? ''],
-  );
-  if (same) return { subscription: same, created: false };
-  await refuseOverLimit(tx, { table: 'subscriptions', workspace, limit: subscriptions });
-  await tx.run(
-    'INSERT INTO subscriptions (workspace, subscription, webhook, type, filter, created_at) VALUES ($1, $2, $3, $4, $5, $6)',
-    [workspace, subscription, webhook, type, filter ?? '', now],
-  );
-  await moveWorkspaceCatalog(tx, workspace);
-  return { subscription: { workspace, subscription, webhook, type, filter, createdAt: now }, created: true };
 }
