@@ -118,13 +118,3 @@ test('wire 5: what may have been done is not done again at once; what was done i
   settings.fulfil = fulfil;
   assert.equal((await make('k', 'kept')).status, 409);
 });
-
-test('wire 5: what is answered by a stream is not kept: a pull that waits is answered anew', async (t) => {
-  const api = await startApi(t);
-  const { id } = await api.expect(201, 'POST /v1/webhooks', { body: { name: 'pulled', mode: 'pull' } });
-  const asked = { body: { waitMs: 60 }, headers: { 'idempotency-key': 'pull' } };
-  const empty = { items: [], state: 'active' };
-  assert.deepEqual(await api.expect(200, `POST /v1/webhooks/${String(id)}/pull`, asked), empty);
-  const again = await api.ask(`POST /v1/webhooks/${String(id)}/pull`, asked);
-  assert.deepEqual([again.status, again.json, again.headers.get('idempotency-replayed')], [200, empty, null]);
-});
