@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { sharedPostgresVariable } from './kit/postgres.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NOBODY = 65_534;
@@ -25,8 +26,11 @@ interface How {
   uid?: number;
 }
 
+/** The environment without what `npm test` tells its tests: the platform takes no setting it does not know. */
+const { [sharedPostgresVariable]: _, ...OWN } = process.env;
+
 /** Runs `node tools/bellwire.mjs` of this clone or of another folder. */
-function bellwire(args: string[], { root = ROOT, env = process.env, node = [], uid }: How = {}): Promise<Ended> {
+function bellwire(args: string[], { root = ROOT, env = OWN, node = [], uid }: How = {}): Promise<Ended> {
   const as = uid === undefined ? {} : { uid, gid: uid };
   const child = spawn(process.execPath, [...node, join(root, 'tools/bellwire.mjs'), ...args], { env, ...as });
   const said = { stdout: '', stderr: '' };

@@ -46,7 +46,7 @@ test('the CLI: a command line that cannot be meant is told in one line, exit cod
     [['webhooks', 'lst'], /^bellwire: there is no command "webhooks lst"; did you mean list\?\n$/],
     [['webhooks'], /^bellwire: webhooks needs one of: add, list, .*\n$/],
     [['webhooks', 'list', '--jso'], /^bellwire: unknown option '--jso'; did you mean --json\?\n$/],
-    [['webhooks', 'add', 'x'], /^bellwire: missing required argument 'url'; see: bellwire webhooks add --help\n$/],
+    [['webhooks', 'add', 'x'], /^bellwire: webhooks add needs a URL, or --pull\n$/],
     [['events', 'list', '--limit', 'ten'], /^bellwire: --limit takes a whole number from 1, not "ten"\n$/],
     [
       ['serve', '--port', '99999'],

@@ -152,7 +152,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   return {
     start: async () => {
       await lanes.start();
-      for (const task of tasks({ store, engine, challenger, lanes, clock, options })) upkeep.start(task);
+      for (const task of tasks({ store, engine, challenger, lanes, clock, options, upkeep })) upkeep.start(task);
       operations.start();
     },
     test: (key) => challenger.test(key),
@@ -246,11 +246,13 @@ interface Kept {
   lanes: LaneKeeper;
   clock: Clock;
   options: Pick<DeliveringOptions, 'fanout' | 'retention' | 'challenge' | 'backlog'>;
+  upkeep: Upkeep;
 }
 
 /** What is done from time to time. */
-function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task[] {
+function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kept): Task[] {
   const watch = new ClockWatch(clock);
+  let isSetBack = false;
   const { fanout, retention, backlog } = options;
   const { recheckMs } = options.challenge;
   const chunks = (on: () => boolean): Chunks => ({ clock, on });
@@ -274,7 +276,19 @@ function tasks({ store, engine, challenger, lanes, clock, options }: Kept): Task
       name: 'clock',
       everyMs: CLOCK_EVERY_MS,
       run: async () => {
-        if (watch.setBack() > 0) await hurryAll(store, { engine, lanes, now: clock.now() });
+        if (watch.setBack() === 0) return;
+        isSetBack = true;
+        upkeep.hurry('retries');
+      },
+    },
+    {
+      name: 'retries',
+      everyMs: SWEEP_EVERY_MS,
+      // A task of its own: while it goes through a long backlog the clock is watched on, for it may be set back again.
+      run: async () => {
+        if (!isSetBack) return;
+        isSetBack = false;
+        await hurryAll(store, { engine, lanes, now: clock.now() });
       },
     },
     { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
