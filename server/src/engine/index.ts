@@ -63,6 +63,8 @@ export interface DeliveringOptions {
 
 const SWEEP_EVERY_MS = 30_000;
 const CLOCK_EVERY_MS = 1_000;
+/** How long after a clock was set back its retries are brought forward, at most. */
+const CLOCK_SLACK_MS = 60_000;
 const CHALLENGES_EVERY_MS = 30_000;
 const ROTATIONS_EVERY_MS = 10_000;
 const ROTATIONS_CHUNK = 100;
@@ -252,7 +254,7 @@ interface Kept {
 /** What is done from time to time. */
 function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kept): Task[] {
   const watch = new ClockWatch(clock);
-  let isSetBack = false;
+  let backMs = 0;
   const { fanout, retention, backlog } = options;
   const { recheckMs } = options.challenge;
   const chunks = (on: () => boolean): Chunks => ({ clock, on });
@@ -276,8 +278,9 @@ function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kep
       name: 'clock',
       everyMs: CLOCK_EVERY_MS,
       run: async () => {
-        if (watch.setBack() === 0) return;
-        isSetBack = true;
+        const ms = watch.setBack();
+        if (ms === 0) return;
+        backMs = Math.max(backMs, ms);
         upkeep.hurry('retries');
       },
     },
@@ -286,9 +289,10 @@ function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kep
       everyMs: SWEEP_EVERY_MS,
       // A task of its own: while it goes through a long backlog the clock is watched on, for it may be set back again.
       run: async () => {
-        if (!isSetBack) return;
-        isSetBack = false;
-        await hurryAll(store, { engine, lanes, now: clock.now() });
+        if (backMs === 0) return;
+        const beyond = clock.now() + backMs - CLOCK_SLACK_MS;
+        backMs = 0;
+        await hurryAll(store, { engine, lanes, now: clock.now(), beyond });
       },
     },
     { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
@@ -299,13 +303,14 @@ function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kep
   ];
 }
 
-// Retries were planned by a clock that ran ahead. Nobody can tell by how much each of them: rather one try too early.
+// Retries were planned by a clock that ran ahead: those that lie at least as far ahead as it did. One that was meant to
+// wait that long is among them; rather a try too early.
 async function hurryAll(
   { log }: Store,
-  { engine, lanes, now }: { engine: Engine; lanes: LaneKeeper; now: number },
+  { engine, lanes, now, beyond }: { engine: Engine; lanes: LaneKeeper; now: number; beyond: number },
 ): Promise<void> {
   for (const { workspace, target, dueAt } of await log.backlogs(lanes.numbers)) {
-    if (dueAt !== null) await log.expedite({ workspace, target }, now);
+    if (dueAt !== null) await log.expedite({ workspace, target }, now, { beyond });
   }
   await engine.sweep(lanes.numbers);
 }

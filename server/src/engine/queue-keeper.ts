@@ -179,7 +179,7 @@ export class QueueKeeper {
   async unpark(key: TargetKey): Promise<void> {
     const { store, clock } = this.#parts;
     const queue = this.of(key);
-    await store.log.expedite(key, clock.now(), true);
+    await store.log.expedite(key, clock.now(), { parked: true });
     if (!queue.isRead) return this.reload(queue);
     queue.drop();
     await this.refill(queue);

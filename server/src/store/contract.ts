@@ -246,9 +246,9 @@ export interface Log {
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
   /**
    * Makes every waiting retry of a target due now, in chunks; resolves the number moved. What is parked (model/order.ts)
-   * stays so unless it is asked for, too.
+   * stays so unless it is asked for, too. `beyond`: only what would be due later than this instant (epoch ms).
    */
-  expedite(target: TargetKey, now: number, parked?: boolean): Promise<number>;
+  expedite(target: TargetKey, now: number, which?: { parked?: boolean; beyond?: number }): Promise<number>;
   /**
    * Tells, by operational events, of webhooks whose open deliveries have reached the threshold, and of those that have
    * less than half of it again; resolves how many. Looks only where somebody has subscribed.

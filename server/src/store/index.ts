@@ -83,7 +83,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     watchBacklogs: (threshold, now) => watchBacklogs({ sql, listeners }, { threshold, now }),
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),
-    expedite: (target, now, parked = false) => expedite(sql, target, { now, parked }),
+    expedite: (target, now, which = {}) => expedite(sql, target, { now, ...which }),
     bury: (limit) => bury(sql, limit),
     expandFanouts: makeExpander(sql, listeners),
     events: (query) => events(sql, query, listWindow),

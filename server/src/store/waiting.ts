@@ -87,16 +87,16 @@ const CHUNK = 1000;
 export async function expedite(
   sql: Sql,
   { workspace, target }: TargetKey,
-  { now, parked }: { now: number; parked: boolean },
+  { now, parked = false, beyond = now }: { now: number; parked?: boolean; beyond?: number },
 ): Promise<number> {
   const before = parked ? PARKED_AT + 1 : PARKED_AT;
   for (let moved = 0; ;) {
     const changed = await sql.write((tx) =>
       tx.run(
-        `UPDATE deliveries SET due_at = $1 WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $1 AND due_at < $4
+        `UPDATE deliveries SET due_at = $1 WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $5 AND due_at < $4
            AND (event, copy) IN (SELECT event, copy FROM deliveries
-             WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $1 AND due_at < $4 LIMIT ${CHUNK})`,
-        [now, workspace, target, before],
+             WHERE workspace = $2 AND target = $3 AND state = 0 AND due_at > $5 AND due_at < $4 LIMIT ${CHUNK})`,
+        [now, workspace, target, before, Math.max(now, beyond)],
       ),
     );
     moved += changed;
