@@ -22,6 +22,8 @@ export interface Play {
   /** Where the data is to be, when the temporary folder will not do. */
   folder?: string;
   process?: Pick<ProcessOptions, 'failAt' | 'clock'>;
+  /** Events of one request, and requests under way at once; a hundred in each of four where nothing is said. */
+  load?: { batch: number; requests: number };
 }
 
 /** What came of it. */
@@ -76,7 +78,8 @@ export class Ground {
     this.ledger = openLedger(join(made.folder, 'ledger'));
     this.dice = diceOf(play.seed);
     this.#running = this.#start(play.process);
-    this.publisher = new Publisher({ ledger: this.ledger, batch: 100, requests: 4, platform: () => this.#running });
+    const load = play.load ?? { batch: 100, requests: 4 };
+    this.publisher = new Publisher({ ledger: this.ledger, ...load, platform: () => this.#running });
   }
 
   /** Starts it all: two webhooks that need not prove themselves, and the publisher. */

@@ -26,7 +26,7 @@ import { ERASED } from './erased.ts';
 import type { Listeners } from './listeners.ts';
 import { lastBefore } from './prune.ts';
 import { stillOwned } from './settle.ts';
-import { STATE, type Sql, type Tx, type Value } from './sql.ts';
+import { STATE, STILL_OPEN, type Sql, type Tx, type Value } from './sql.ts';
 import { bucketOf, nextNumber } from './webhooks.ts';
 
 /** Makes the verbs about operations. */
@@ -325,7 +325,7 @@ async function release(tx: Tx, keys: readonly DeliveryKey[], now: number): Promi
   const expedited = await tx.update('deliveries', {
     columns: ['due_at'],
     rows: named.map((key) => [...key, now]),
-    only: `state = ${STATE.open}`,
+    only: STILL_OPEN,
   });
   const reopened = await tx.update('deliveries', {
     columns: REOPENED,

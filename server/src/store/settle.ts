@@ -6,7 +6,7 @@ import type { OwnedLane, SettleBatch, VitalsChange } from './contract.ts';
 import { nameOf, type DeadLetters } from './dead-letters.ts';
 import { ERASED, erasedAmong } from './erased.ts';
 import type { Listeners } from './listeners.ts';
-import { STATE, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
+import { STATE, STILL_OPEN, type Dialect, type Sql, type Tx, type Value } from './sql.ts';
 import { writeTelling, type Telling } from './telling.ts';
 
 /** What settling stands on. */
@@ -107,7 +107,7 @@ async function settleDeliveries(tx: Tx, settlements: readonly Settlement[]): Pro
   if (delivered.length > 0) changed += await tx.update('deliveries', { columns: MOVED, rows: delivered.map(movedRow) });
   if (failed.length > 0) {
     const rows = failed.map(movedRow);
-    changed += await tx.update('deliveries', { columns: MOVED, rows, only: `state = ${STATE.open}` });
+    changed += await tx.update('deliveries', { columns: MOVED, rows, only: STILL_OPEN });
   }
   if (counted.length > 0) changed += await countAttempts(tx, counted);
   if (changed === settlements.length) return settlements;

@@ -155,3 +155,9 @@ export type TableName = keyof typeof TABLES;
 
 /** The stored form of a delivery's state. */
 export const STATE = { open: 0, delivered: 1, dead: 2 } as const;
+
+/**
+ * What is still open, among rows named by their keys. The sum keeps the index of open deliveries from being used: before
+ * PostgreSQL knows how large its tables are, it would go through a webhook's whole backlog for each key.
+ */
+export const STILL_OPEN = `state + 0 = ${STATE.open}`;
