@@ -54,7 +54,7 @@ export const faults: readonly Fault[] = [
   { name: 'the connections to PostgreSQL are cut', engines: ['PostgreSQL'], play: cut },
   { name: 'the connections to PostgreSQL go silent', engines: ['PostgreSQL'], play: silent },
   { name: 'the process is frozen for longer than every time-out', engines: BOTH, play: frozen },
-  // Not yet on PostgreSQL: nothing is lost there, but the backlog drains at 250 a second, which is too slow for the play.
+  // Not yet on PostgreSQL, where some deliveries stay due an hour later: they arrive, but then.
   { name: 'the clock steps by an hour, forward and back', engines: ['SQLite'], play: clockSteps },
   { name: 'the disk is full', engines: ['SQLite'], skip: withoutSmallDisk(), play: diskFull },
 ];
