@@ -94,7 +94,7 @@ export async function expedite(
   const which = 'workspace = $1 AND target = $2 AND state = 0 AND due_at > $3 AND due_at < $4';
   const values = [workspace, target, after, before];
   const [row] = await sql.read<{ count: number }>(`SELECT COUNT(*) AS count FROM deliveries WHERE ${which}`, values);
-  const all = Number(row!.count);
+  const all = row!.count;
   // Not until a chunk comes out small: on PostgreSQL a settle that comes in between takes rows out of it. And not until
   // nothing is left: what fails meanwhile is planned anew.
   for (let moved = 0; ;) {
