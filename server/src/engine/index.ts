@@ -290,9 +290,15 @@ function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kep
       // A task of its own: while it goes through a long backlog the clock is watched on, for it may be set back again.
       run: async () => {
         if (backMs === 0) return;
-        const beyond = clock.now() + backMs - CLOCK_SLACK_MS;
+        const ms = backMs;
         backMs = 0;
-        await hurryAll(store, { engine, lanes, now: clock.now(), beyond });
+        try {
+          await hurryAll(store, { engine, lanes, now: clock.now(), beyond: clock.now() + ms - CLOCK_SLACK_MS });
+        } catch (error) {
+          // The step is not done with: the next round goes on.
+          backMs = Math.max(backMs, ms);
+          throw error;
+        }
       },
     },
     { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
