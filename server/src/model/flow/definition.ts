@@ -1,0 +1,185 @@
+// What a flow is: a job or a policy set, as it was written in a document and checked. Pure data, kept as JSON.
+//
+// A flow is started by a trigger, runs (a job its tree of steps, a policy set its rules) and reports when it has ended.
+// Spans are ms, instants epoch ms. Texts marked "template" may hold `${ … }` (expression/), parsed when the flow is saved.
+
+/** A JSON value. */
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+/** What is started: a job or a policy set. */
+export type FlowKind = 'job' | 'policy-set';
+
+/** A flow. */
+export type Flow = Job | PolicySet;
+
+interface FlowHead {
+  /** Unique among the workspace's flows of its kind, 1–255 characters. */
+  name: string;
+  description: string;
+  /** The name of the group it belongs to, or null. */
+  group: string | null;
+  /** Nothing but a hand starts it while it is false. */
+  enabled: boolean;
+  params: Readonly<Record<string, Param>>;
+  on: Triggers;
+  /** A run that takes longer is ended, with status `aborted`. */
+  timeoutMs: number;
+  concurrency: Concurrency;
+  after: After;
+}
+
+/** A job: a tree of steps. */
+export interface Job extends FlowHead {
+  kind: 'job';
+  steps: readonly Step[];
+}
+
+/** A policy set: rules over resources. */
+export interface PolicySet extends FlowHead {
+  kind: 'policy-set';
+  rules: readonly Rule[];
+}
+
+/** A parameter of a run. */
+export interface Param {
+  type: 'text' | 'number' | 'integer' | 'boolean';
+  /** Absent: it has to be given. */
+  default?: Json;
+  /** The values allowed, or absent for all of its type. */
+  oneOf?: readonly Json[];
+  description: string;
+}
+
+/** What starts a flow, besides a hand. */
+export interface Triggers {
+  cron: readonly Cron[];
+  /** `POST /trigger/<token>` (R16). */
+  http: boolean;
+  events: readonly EventTrigger[];
+}
+
+/** A time table. */
+export interface Cron {
+  /** Five or six fields, or one instant in RFC 3339 for once. */
+  at: string;
+  /** IANA name. */
+  timezone: string;
+  /** Days of that zone on which nothing starts: `YYYY-MM-DD`. */
+  skip: readonly string[];
+  /** A start that is later than this is not made any more; null for always. */
+  startTimeoutMs: number | null;
+  /** What becomes of starts that were missed: none, one, or each of them (the last 100). */
+  catchUp: 'none' | 'one' | 'all';
+  params: Readonly<Record<string, Json>>;
+}
+
+/** An event of the catalog that starts a flow; the end of another job is one, too. */
+export interface EventTrigger {
+  /** Exact type or pattern, as in subscriptions. */
+  type: string;
+  /** Filter, as in subscriptions, or null. */
+  filter: string | null;
+  /** Parameters made of the event: templates over `event` (its attributes and `data`). */
+  params: Readonly<Record<string, Json>>;
+}
+
+/** Several runs at once. */
+export interface Concurrency {
+  max: number;
+  /** What becomes of a start beyond: it waits, is left out, ends the oldest run, or is a failed run. */
+  then: 'queue' | 'skip' | 'replace' | 'fail';
+}
+
+/** The post-processings, by name, that a run's end is told to. An aborted run tells those of `failed` (R1). */
+export interface After {
+  completed: readonly string[];
+  failed: readonly string[];
+}
+
+/* ── Steps ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** A step: an action, or a part of the tree. */
+export type Step = ActionStep | RouteStep | EachStep;
+
+interface StepHead {
+  /** Unique in the flow: later steps see its output as `steps.<name>`; null where nobody has to. */
+  name: string | null;
+  /** Where it stands in the document: `steps[0].route[1].steps[2]`. */
+  path: string;
+  /** An expression without `${}`: the step is skipped unless it is true; null is always. */
+  if: string | null;
+  onError: OnError;
+}
+
+/** Does something: `run`, `http`, `publish`, `wait`, `mail`, `noop`, `fail`, `set` … */
+export interface ActionStep extends StepHead {
+  kind: 'action';
+  action: string;
+  /** What stands behind the action's word, checked by the action's own rules; its texts are templates. */
+  input: Json;
+  retry: { times: number; waitMs: number };
+  /** One try of it may take so long; null for as long as the run may. */
+  timeoutMs: number | null;
+  /** What becomes of it when the platform ended in the middle of it. */
+  resume: 'fail' | 'rerun';
+}
+
+/** The first branch that fits (or all that fit) is taken. */
+export interface RouteStep extends StepHead {
+  kind: 'route';
+  match: 'first' | 'all';
+  branches: readonly Branch[];
+}
+
+/** A branch of a route. */
+export interface Branch {
+  name: string;
+  /** An expression; null for the branch that is taken when no other one is (R101). */
+  if: string | null;
+  steps: readonly Step[];
+}
+
+/** Its steps once for each item of a list. */
+export interface EachStep extends StepHead {
+  kind: 'each';
+  /** An expression that gives an array. */
+  of: string;
+  /** The name of the item in its steps. */
+  as: string;
+  /** How many at once. */
+  atOnce: number;
+  steps: readonly Step[];
+}
+
+/** What a step that failed leads to: the run fails, goes on, or these steps run first and then it goes on. */
+export type OnError = { then: 'fail' } | { then: 'continue' } | { then: 'steps'; steps: readonly Step[] };
+
+/* ── Rules ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** A rule of a policy set: every resource is judged by it. Expressions are over the resource's own fields. */
+export interface Rule {
+  name: string;
+  description: string;
+  resources: Resources;
+  /** An expression: false makes a resource NOT_APPLICABLE; null is always true. */
+  applies: string | null;
+  /** An expression: true is COMPLIANT, false NON_COMPLIANT, anything else INSUFFICIENT_DATA. */
+  compliant: string;
+  /** ResultDetailCode of what does not comply: a template, or null. */
+  detail: string | null;
+}
+
+/** Where a rule's resources come from. `id` and `name` are expressions over one resource. */
+export interface Resources {
+  from:
+    | { kind: 'inline'; items: readonly Json[] }
+    | { kind: 'file'; path: string; each: string | null }
+    | { kind: 'http'; url: string; headers: Readonly<Record<string, string>>; each: string; next: string | null }
+    | {
+        kind: 'aws';
+        type: 'ec2.instance' | 'ec2.security-group' | 'ec2.volume' | 's3.bucket';
+        regions: readonly string[];
+      };
+  id: string;
+  name: string | null;
+}

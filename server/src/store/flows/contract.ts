@@ -1,0 +1,324 @@
+// The flows' half of the store's contract: definitions, runs with their steps and log, secrets, what policies found.
+//
+// The promises of ../contract.ts hold here, too: one verb is one transaction, a verb that has resolved is committed and
+// synced. A flow hashes to a bucket as targets do, and its runs belong to the owner of the bucket's lane: verbs of a run
+// under way carry that lane, and a former owner is refused (`fenced`). Keys lead with the workspace. Instants are epoch ms.
+import type { OperationalEvent } from '../../model/operational-events.ts';
+import type { FlowKind, Json } from '../../model/flow/definition.ts';
+import type { OwnedLane, Page } from '../contract.ts';
+
+/** Flows. */
+export interface Flows {
+  /* Definitions */
+
+  /** Makes or replaces a flow by kind and name. `same` when the document's meaning is what it was: then nothing is written. */
+  put(flow: FlowSetting, now: number): Promise<{ flow: StoredFlow; change: 'created' | 'changed' | 'same' }>;
+  /** All of a kind, by name; without one, all. */
+  list(workspace: number, kind?: FlowKind): Promise<StoredFlow[]>;
+  one(workspace: number, by: { flow: number } | { kind: FlowKind; name: string }): Promise<StoredFlow | null>;
+  /** A former version of it, as long as a run of it is kept. */
+  version(workspace: number, flow: number, version: number): Promise<FlowVersion | null>;
+  /** Its runs under way are to be aborted first: `in-use` otherwise. History goes with retention. */
+  remove(workspace: number, flow: number, now: number): Promise<void>;
+  /** The flow whose HTTP trigger has this token's SHA-256 (hex). */
+  byTrigger(hash: string): Promise<StoredFlow | null>;
+
+  /* Secrets, by name; values leave the store towards the flow engine only */
+
+  putSecret(workspace: number, name: string, value: string, now: number): Promise<void>;
+  secretNames(workspace: number): Promise<{ name: string; updatedAt: number }[]>;
+  deleteSecret(workspace: number, name: string): Promise<void>;
+  /** The values of those that there are. */
+  secrets(workspace: number, names: readonly string[]): Promise<Record<string, string>>;
+
+  /* Runs */
+
+  /**
+   * Asks for a run. It is queued, or refused by the flow's concurrency (`skip` leaves nothing but a line in no log,
+   * `fail` leaves a failed run, `replace` asks the oldest to abort). The same `dedupe` of a flow again gives the first
+   * run. A depth above `maxDepth` leaves a failed run that says so (R16).
+   */
+  start(run: NewRun): Promise<Started>;
+  /** Queued runs of these lanes that may begin by their flow's concurrency become `running`; the oldest first. */
+  claim(lanes: readonly OwnedLane[], now: number, limit: number): Promise<ClaimedRun[]>;
+  /** Runs of these lanes that were running when their owner ended, with the steps they have finished. */
+  interrupted(lanes: readonly OwnedLane[]): Promise<ClaimedRun[]>;
+  /** Writes steps that began or ended, and lines of the log, of one run. */
+  note(notes: RunNotes): Promise<'noted' | 'fenced'>;
+  /**
+   * Ends a run: its state, what is left to note, and in the same transaction the events that tell of it, which go to
+   * whoever has subscribed and to the post-processings of the flow's `after`.
+   */
+  finish(end: RunEnd): Promise<'finished' | 'fenced'>;
+  /** Asks for the end of a run; its owner hears of it. A queued one is ended at once. False when it has ended already. */
+  abort(key: RunKey, by: string, now: number): Promise<boolean>;
+  /** Runs of these lanes that were asked to end. */
+  aborting(lanes: readonly number[]): Promise<RunKey[]>;
+
+  run(key: RunKey): Promise<StoredRun | null>;
+  /** The newest first. */
+  runs(query: RunsQuery): Promise<Page<StoredRun>>;
+  steps(key: RunKey): Promise<StoredStep[]>;
+  /** Lines after `after` (0 from the start), in order. */
+  lines(key: RunKey, after: number, limit: number): Promise<StoredLine[]>;
+
+  /* Time tables */
+
+  /** Those that are due by now in these lanes. */
+  dueSchedules(lanes: readonly number[], now: number, limit: number): Promise<DueSchedule[]>;
+  /** When the next one of these lanes is due, or null. */
+  nextSchedule(lanes: readonly number[]): Promise<number | null>;
+  /** Moves a time table on, with the runs it starts, in one transaction. `nextAt` null: never again. */
+  advanceSchedule(
+    of: ScheduleKey & { lastAt: number; nextAt: number | null; runs: readonly NewRun[] },
+  ): Promise<Started[]>;
+
+  /* What policies found */
+
+  /** What is known of a rule's resources from its last evaluation. */
+  known(workspace: number, flow: number, rule: string): Promise<KnownResource[]>;
+  /** Results of one evaluation, the resources that do not comply first, then by id. */
+  results(query: ResultsQuery): Promise<Page<StoredResult>>;
+  /** What one resource was found to be, the newest first; only changes. */
+  history(query: HistoryQuery): Promise<StoredResult[]>;
+
+  /** Takes up to `limit` runs away that ended before. Resolves how many. */
+  prune(endedBefore: (workspace: number) => number, limit: number): Promise<number>;
+}
+
+/** A flow to be kept. */
+export interface FlowSetting {
+  workspace: number;
+  kind: FlowKind;
+  name: string;
+  /** The name of its group, or null. */
+  group: string | null;
+  enabled: boolean;
+  /** The definition (model/flow/definition.ts) as JSON text, canonical: the same meaning is the same text. */
+  definition: string;
+  /** The document as its author wrote it. */
+  source: string;
+  /** SHA-256 of the HTTP trigger's token (hex) for a flow that has none yet, or null without such a trigger. */
+  triggerHash: string | null;
+  /** The names of `after`, refused `not-found` where there is no such post-processing. */
+  after: { completed: readonly string[]; failed: readonly string[] };
+  concurrency: { max: number; then: 'queue' | 'skip' | 'replace' | 'fail' };
+  /** The first start of each of its time tables, in order. */
+  schedules: readonly (number | null)[];
+  /** What its event triggers subscribe to. */
+  events: readonly { type: string; filter: string | null }[];
+}
+
+/** A flow as it is read. `flow` is the job id of R29. */
+export interface StoredFlow extends Omit<FlowSetting, 'triggerHash' | 'schedules' | 'events'> {
+  flow: number;
+  bucket: number;
+  version: number;
+  hasTrigger: boolean;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** What a flow was. */
+export interface FlowVersion {
+  version: number;
+  definition: string;
+  source: string;
+  createdAt: number;
+}
+
+/** Names a run. */
+export interface RunKey {
+  workspace: number;
+  run: number;
+}
+
+/** What started a run. */
+export type Cause =
+  | { by: 'hand'; key: string }
+  | { by: 'cron'; schedule: number; at: number }
+  | { by: 'http' }
+  | { by: 'event'; event: number; type: string };
+
+/** A run that is asked for. */
+export interface NewRun {
+  workspace: number;
+  flow: number;
+  cause: Cause;
+  params: Readonly<Record<string, Json>>;
+  /** The event that caused it (attributes and data), for its expressions; null without. */
+  event: Json;
+  /** The same name again is the same run; null for a run of its own. */
+  dedupe: string | null;
+  /** How many runs led to this one. */
+  depth: number;
+  maxDepth: number;
+  now: number;
+}
+
+/** What became of the wish for a run. */
+export type Started =
+  | { kind: 'queued'; run: number }
+  | { kind: 'known'; run: number }
+  | { kind: 'skipped' }
+  | { kind: 'failed'; run: number; reason: string }
+  | { kind: 'gone' };
+
+/** How far a run is. */
+export type RunState = 'queued' | 'running' | 'completed' | 'failed' | 'aborted';
+
+/** A run as it is read. */
+export interface StoredRun extends RunKey {
+  flow: number;
+  kind: FlowKind;
+  name: string;
+  version: number;
+  state: RunState;
+  reason: string | null;
+  cause: Cause;
+  params: Readonly<Record<string, Json>>;
+  depth: number;
+  abortAsked: string | null;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  /** The events that told of its end; what became of its post-processings is read from their deliveries. */
+  endEvents: readonly number[];
+}
+
+/** A run to be worked at, with everything that takes. */
+export interface ClaimedRun extends StoredRun {
+  lane: OwnedLane;
+  definition: string;
+  group: string | null;
+  event: Json;
+  startedAt: number;
+  /** Steps so far: those that ended, and those that were under way. Empty for one that begins. */
+  steps: readonly StoredStep[];
+}
+
+/** How far a step is. */
+export type StepState = 'running' | 'completed' | 'failed' | 'skipped' | 'aborted';
+
+/** A step of a run. Secrets are masked before it gets here. */
+export interface StoredStep {
+  /** Where it is in this run: the step's path with the number of the item in each loop: `steps[1].each[3].steps[0]`. */
+  place: string;
+  name: string | null;
+  action: string;
+  state: StepState;
+  tries: number;
+  input: Json;
+  output: Json;
+  error: string | null;
+  /** What is needed to find its processes again after a crash, or null. */
+  process: string | null;
+  startedAt: number;
+  finishedAt: number | null;
+}
+
+/** A line of a job log or policy log. */
+export interface StoredLine {
+  /** From 1, without gaps. */
+  line: number;
+  at: number;
+  place: string;
+  stream: 'out' | 'error' | 'note';
+  text: string;
+}
+
+/** What is written of a run under way. */
+export interface RunNotes {
+  key: RunKey;
+  lane: OwnedLane;
+  /** Inserted, or replaced under their place. */
+  steps: readonly StoredStep[];
+  lines: readonly Omit<StoredLine, 'line'>[];
+}
+
+/** The end of a run. */
+export interface RunEnd extends RunNotes {
+  state: 'completed' | 'failed' | 'aborted';
+  reason: string | null;
+  now: number;
+  /** What tells of it, each to the post-processings of `completed` or `failed`. */
+  events: readonly { event: OperationalEvent; after: 'completed' | 'failed' }[];
+  /** What a policy set found; empty for a job. */
+  results: readonly RuleResult[];
+}
+
+/** What an evaluation found for one rule. */
+export interface RuleResult {
+  rule: string;
+  status: 'completed' | 'failed';
+  reason: string | null;
+  resources: readonly FoundResource[];
+}
+
+/** What became of one resource. */
+export interface FoundResource {
+  id: string;
+  name: string;
+  compliance: string;
+  detail: string | null;
+  /** What it was last time, where that was something else; null for the same, or for one that was not known. */
+  before: string | null;
+}
+
+/** A resource as it was last found. */
+export interface KnownResource {
+  id: string;
+  name: string;
+  compliance: string;
+}
+
+/** A result as it is read. */
+export interface StoredResult extends FoundResource {
+  run: number;
+  rule: string;
+  at: number;
+}
+
+/** How runs are listed. */
+export interface RunsQuery {
+  workspace: number;
+  flow?: number;
+  kind?: FlowKind;
+  state?: RunState;
+  cursor: string | null;
+  limit: number;
+}
+
+/** How results are listed. */
+export interface ResultsQuery {
+  workspace: number;
+  run: number;
+  rule?: string;
+  compliance?: string;
+  cursor: string | null;
+  limit: number;
+}
+
+/** Whose history is read. */
+export interface HistoryQuery {
+  workspace: number;
+  flow: number;
+  rule: string;
+  resource: string;
+  limit: number;
+}
+
+/** Names a time table. */
+export interface ScheduleKey {
+  workspace: number;
+  flow: number;
+  schedule: number;
+}
+
+/** A time table whose instant has come. */
+export interface DueSchedule extends ScheduleKey {
+  definition: string;
+  enabled: boolean;
+  /** The instant it was planned for. */
+  dueAt: number;
+}
