@@ -171,15 +171,43 @@ export interface Rule {
 
 /** Where a rule's resources come from. `id` and `name` are expressions over one resource. */
 export interface Resources {
-  from:
-    | { kind: 'inline'; items: readonly Json[] }
-    | { kind: 'file'; path: string; each: string | null }
-    | { kind: 'http'; url: string; headers: Readonly<Record<string, string>>; each: string; next: string | null }
-    | {
-        kind: 'aws';
-        type: 'ec2.instance' | 'ec2.security-group' | 'ec2.volume' | 's3.bucket';
-        regions: readonly string[];
-      };
+  from: Source;
   id: string;
   name: string | null;
 }
+
+/** A list of resources. Rules of one evaluation that name the same source see the same list. */
+export type Source =
+  | { kind: 'inline'; items: readonly Json[] }
+  /** A JSON file in a folder that the operator allows. */
+  | { kind: 'file'; path: string; each: string | null }
+  | HttpSource
+  | AwsSource;
+
+/**
+ * Pages of JSON over HTTP. `each` (an expression that gives the page's resources) and `next` (one that gives the URL of
+ * the page after it, or nothing) see the page's fields, `body`, `status` and `headers`. Texts are templates.
+ */
+export interface HttpSource {
+  kind: 'http';
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  each: string;
+  next: string | null;
+}
+
+/** What there is of a kind in an account at AWS. Texts of `credentials` are templates. */
+export interface AwsSource {
+  kind: 'aws';
+  type: AwsType;
+  regions: readonly string[];
+  /** Null: those of the machine, where the operator allows it. */
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | null;
+  /** Another address that speaks the protocol, or null. */
+  endpoint: string | null;
+}
+
+/** Kinds of resources at AWS. */
+export const AWS_TYPES = ['ec2.instance', 'ec2.security-group', 'ec2.volume', 's3.bucket'] as const;
+/** See {@link AWS_TYPES}. */
+export type AwsType = (typeof AWS_TYPES)[number];
