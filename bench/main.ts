@@ -2,8 +2,8 @@
 //
 //   ceiling ─ for each engine: fan-out 1 and 10, single and batched publish, then latency at a steady rate ─ ceiling
 //
-// Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. A whole run goes to
-// bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
+// Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. A whole run of an
+// engine goes to bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
 // `--case=1/single` (fan-out/publish), `--case=latency`, `--case=field` or `--case=field/backlog` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
@@ -20,7 +20,7 @@ const wordAfter = (name: string): string | null =>
 const engines = ['sqlite', 'postgres'].filter((engine) => !words.some(isEngine) || words.includes(engine));
 const scale = words.includes('--quick') ? 0.1 : 1;
 const onlyCase = wordAfter('case');
-const isWhole = words.length === 0;
+const isWhole = onlyCase === null && scale === 1;
 
 const CASES = [
   { fanout: 1, publish: 'single', events: 40_000, perRequest: 1, connections: 64 },
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
   await receiver.end();
   const result = { machine, ceilings, throughput, latency, field };
   print(result);
-  if (isWhole) console.log(`written to ${save(result)}`);
+  if (isWhole) for (const engine of engines) console.log(`written to ${save(engine, result)}`);
 }
 
 try {

@@ -1,5 +1,5 @@
 // The result of a run: as tables for people, as JSON for comparing runs.
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawChart } from './chart.ts';
 import type { Figure, LatencyRow, ThroughputRow } from './figures.ts';
@@ -30,15 +30,38 @@ export function print({ machine, ceilings, throughput, latency, field }: Result)
 
 const RESULTS = join(import.meta.dirname, 'results');
 
-/** Writes the result to bench/results/, named by day, and the chart of the README beside it. */
-export function save(result: Result): string {
+/** A run of one engine, as it lies in bench/results/. */
+interface Saved extends Result {
+  day: string;
+  throughput: readonly (ThroughputRow & { ofCeiling: number })[];
+}
+
+/**
+ * Writes what one engine reached to bench/results/ENGINE.json, and the chart of the README from what is there of all
+ * engines: each share is one of the ceiling of its own run.
+ */
+export function save(engine: string, result: Result): string {
   const ceiling = meanOf(result.ceilings, 'perSecond');
-  const throughput = result.throughput.map((row) => ({ ...row, ofCeiling: row.deliveriesPerSecond / ceiling }));
-  const name = `${new Date().toISOString().slice(0, 10)}.json`;
+  const of = <T extends { engine: string }>(rows: readonly T[]): T[] => rows.filter((row) => row.engine === engine);
+  const saved: Saved = {
+    day: new Date().toISOString().slice(0, 10),
+    ...result,
+    throughput: of(result.throughput).map((row) => ({ ...row, ofCeiling: row.deliveriesPerSecond / ceiling })),
+    latency: of(result.latency),
+    field: of(result.field),
+  };
+  writeFileSync(join(RESULTS, `${engine}.json`), `${JSON.stringify(saved, rounded, 2)}\n`);
+  const files = readdirSync(RESULTS).filter((name) => name.endsWith('.json'));
+  const all = files.map((name) => JSON.parse(readFileSync(join(RESULTS, name), 'utf8')) as Saved);
   const { cpu, cores, node } = result.machine;
-  writeFileSync(join(RESULTS, name), `${JSON.stringify({ ...result, throughput }, rounded, 2)}\n`);
-  writeFileSync(join(RESULTS, 'chart.svg'), drawChart(throughput, `${cpu}, ${cores} cores, Node ${node}`));
-  return `bench/results/${name}`;
+  writeFileSync(
+    join(RESULTS, 'chart.svg'),
+    drawChart(
+      all.flatMap(({ throughput }) => throughput),
+      `${cpu}, ${cores} cores, Node ${node}`,
+    ),
+  );
+  return `bench/results/${engine}.json`;
 }
 
 function meanOf(ceilings: readonly Ceiling[], field: keyof Ceiling): number {

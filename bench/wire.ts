@@ -22,43 +22,58 @@ export function messages(onMessage: (head: string, body: Buffer) => void): (chun
   };
 }
 
-/** One kept-alive connection that posts one request at a time and resolves with the status. */
+/** One kept-alive connection that posts one request at a time; opened again when the server has closed it meanwhile. */
 export class Poster {
-  readonly #socket: net.Socket;
-  #resolve: ((answer: { status: number; body: Buffer }) => void) | null = null;
+  readonly #port: number;
+  #socket: net.Socket | null = null;
+  #underWay: { bytes: Buffer; resolve: (answer: { status: number; body: Buffer }) => void } | null = null;
 
-  private constructor(socket: net.Socket) {
+  private constructor(port: number) {
+    this.#port = port;
+  }
+
+  static async open(port: number): Promise<Poster> {
+    const poster = new Poster(port);
+    await new Promise((resolve, reject) => {
+      poster.#connect().once('connect', resolve).once('error', reject);
+    });
+    return poster;
+  }
+
+  /** Sends again, with the same ids, what a connection took along when it closed. */
+  post(head: string, body: Buffer): Promise<{ status: number; body: Buffer }> {
+    return new Promise((resolve) => {
+      const bytes = Buffer.concat([Buffer.from(`${head}content-length: ${body.length}\r\n\r\n`, 'latin1'), body]);
+      this.#underWay = { bytes, resolve };
+      (this.#socket ?? this.#connect()).write(bytes);
+    });
+  }
+
+  close(): void {
+    this.#underWay = null;
+    this.#socket?.destroy();
+  }
+
+  #connect(): net.Socket {
+    const socket = net.connect(this.#port, '127.0.0.1');
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on(
       'data',
       messages((head, body) => {
-        const resolve = this.#resolve;
-        this.#resolve = null;
-        resolve?.({ status: Number(head.slice(9, 12)), body: Buffer.from(body) });
+        const status = Number(head.slice(9, 12));
+        // What a server says to a connection that was idle for too long: it answers nothing that was sent.
+        if (status === 408 || this.#underWay === null) return socket.destroy();
+        const { resolve } = this.#underWay;
+        this.#underWay = null;
+        resolve({ status, body: Buffer.from(body) });
       }),
     );
     socket.on('error', () => undefined);
-  }
-
-  static open(port: number): Promise<Poster> {
-    return new Promise((resolve, reject) => {
-      const socket = net.connect(port, '127.0.0.1', () => resolve(new Poster(socket)));
-      socket.once('error', reject);
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#socket = null;
+      if (this.#underWay !== null) this.#connect().write(this.#underWay.bytes);
     });
-  }
-
-  post(head: string, body: Buffer): Promise<{ status: number; body: Buffer }> {
-    return new Promise((resolve) => {
-      this.#resolve = resolve;
-      this.#socket.cork();
-      this.#socket.write(`${head}content-length: ${body.length}\r\n\r\n`, 'latin1');
-      this.#socket.write(body);
-      this.#socket.uncork();
-    });
-  }
-
-  close(): void {
-    this.#socket.destroy();
+    return socket;
   }
 }
