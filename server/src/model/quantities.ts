@@ -52,6 +52,14 @@ export function parseSize(value: string | number): number | null {
   return whole(Number(match[1]) * (SIZES[(match[2] ?? 'b').toLowerCase()] as number));
 }
 
+/** A size for people: `256 KiB`, `10 MiB`, `1,000 bytes`; a power of 1,024 where it is a whole number of those. */
+export function formatSize(bytes: number): string {
+  for (const [unit, factor] of [['GiB', 2 ** 30] as const, ['MiB', 2 ** 20] as const, ['KiB', 2 ** 10] as const]) {
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor} ${unit}`;
+  }
+  return `${bytes.toLocaleString('en-US')} bytes`;
+}
+
 function whole(value: number): number | null {
   return Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

@@ -1,0 +1,105 @@
+// The input of each action, held against its rules: as it was written, and as it was evaluated.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ACTION_NAMES, actionFault, actionRule, variableFault } from './actions.ts';
+import type { Json } from './definition.ts';
+import type { Stage } from './input-rules.ts';
+
+const right: [string, Json][] = [
+  ['noop', null],
+  ['noop', {}],
+  ['set', { hmac: 'a', count_2: [1, { b: null }] }],
+  ['fail', 'out of stock'],
+  ['wait', '30s'],
+  ['wait', 1500],
+  ['wait', { for: '1h30m' }],
+  ['wait', { until: '2026-11-22T09:30:00+09:00' }],
+  ['http', 'https://api.example/reindex?all=1'],
+  ['http', { url: 'http://api.example', method: 'PUT', headers: { authorization: 'Bearer x', 'X-A': 'b' }, body: [1] }],
+  ['http', { url: 'https://api.example', form: { a: 1, b: true, c: 'd' }, expect: [200, '4xx'] }],
+  ['publish', { type: 'com.example.done', data: { rows: 3 }, attributes: { tenant: 'a', retry: 2, dry: true } }],
+  ['mail', { to: 'ops@example.com', subject: 'Done', text: '' }],
+  ['mail', { to: ['ops@example.com', 'o.n-call+night@example.co.jp'], subject: 'Done', text: 'All is well.' }],
+];
+
+const wrong: [string, Json, string][] = [
+  ['htp', 'https://a.example', 'there is no action "htp"; did you mean http?'],
+  ['noop', 'something', 'noop takes nothing'],
+  ['set', 'a', 'set must be names with values, not text'],
+  ['set', { '1st': 1 }, 'set["1st"] is no name: letters, digits and _, no digit first, at most 64'],
+  ['set', { secret: 1 }, 'set["secret"] is a name of Bellwire’s own'],
+  ['fail', '', 'fail must not be empty'],
+  ['fail', { reason: 'x' }, 'fail must be text, not an object'],
+  ['wait', 'soon', 'wait must be a span such as 30s, 10m or 1h30m'],
+  ['wait', -1, 'wait must be a span such as 30s, 10m or 1h30m'],
+  ['wait', { for: '366d' }, 'wait.for is longer than a year'],
+  [
+    'wait',
+    { until: '2026-02-30T00:00:00Z' },
+    'wait.until must be an instant such as 2026-11-22T09:30:00Z, or milliseconds since 1970',
+  ],
+  ['wait', { for: '1s', until: 1 }, 'wait needs either for or until'],
+  ['wait', {}, 'wait needs either for or until'],
+  ['wait', null, 'wait must be text or number or object, not nothing'],
+  ['http', 'ftp://a.example', 'http must be a URL that begins with http:// or https://'],
+  ['http', 'https://user:pw@a.example', 'http must not hold a user name or password: use headers'],
+  ['http', {}, 'http needs the field url'],
+  ['http', { url: 'https://a.example', metod: 'GET' }, 'http has no field "metod"; did you mean method?'],
+  [
+    'http',
+    { url: 'https://a.example', method: 'get' },
+    'http.method must be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; did you mean GET?',
+  ],
+  ['http', { url: 'https://a.example', headers: { Host: 'b' } }, 'http.headers["Host"] cannot be set'],
+  [
+    'http',
+    { url: 'https://a.example', headers: { 'X-A': 'b\r\nc: d' } },
+    'http.headers["X-A"] holds what an HTTP header cannot carry',
+  ],
+  ['http', { url: 'https://a.example', expect: [200, 99] }, 'http.expect[1] must be a status such as 201, or 2xx'],
+  ['publish', { data: 1 }, 'publish needs the field type'],
+  [
+    'publish',
+    { type: 'a', attributes: { 'no-dash': 'x' } },
+    'publish.attributes["no-dash"] must consist of a-z and 0-9',
+  ],
+  ['mail', { to: 'nobody', subject: 'a', text: 'b' }, 'mail.to must be an e-mail address such as ops@example.com'],
+  [
+    'mail',
+    { to: ['a@b.example', 'x\r\ny@b.example'], subject: 'a', text: 'b' },
+    'mail.to[1] must be an e-mail address such as ops@example.com',
+  ],
+  ['mail', { to: [], subject: 'a', text: 'b' }, 'mail.to must not be empty'],
+];
+
+test('Actions of jobs: what is right is right, written and evaluated', () => {
+  for (const stage of ['written', 'evaluated'] as Stage[]) {
+    for (const [action, input] of right) assert.equal(actionFault(action, input, stage), null, JSON.stringify(input));
+  }
+});
+
+test('Actions of jobs: what is wrong is refused in words that name the place', () => {
+  for (const [action, input, words] of wrong) assert.equal(actionFault(action, input, 'evaluated'), words);
+});
+
+test('Actions of jobs: a template may become anything when it is saved, and is judged by what it became', () => {
+  const input = { url: '${ params.url }', expect: '${ params.status }', headers: { 'X-A': '${ params.a }' } };
+  assert.equal(actionFault('http', input, 'written'), null);
+  assert.equal(actionFault('http', input, 'evaluated'), 'http.url must be a URL that begins with http:// or https://');
+  assert.equal(actionFault('mail', { to: '${ params.to }', subject: 's', text: 't' }, 'written'), null);
+  assert.equal(actionFault('wait', '${ params.pause }', 'written'), null);
+});
+
+test('Actions of jobs: an action that reaches out of the run says so', () => {
+  const outward = ACTION_NAMES.filter((name) => actionRule(name)?.outward);
+  for (const name of ['wait', 'http', 'publish', 'mail'] as const) assert.ok(outward.includes(name), name);
+  for (const name of ['noop', 'set', 'fail'] as const) assert.ok(!outward.includes(name), name);
+  assert.equal(actionRule('toString'), null);
+});
+
+test('Actions of jobs: a variable may not be called what expressions know already', () => {
+  assert.equal(variableFault('hmac'), null);
+  for (const name of ['params', 'event', 'steps', 'run', 'secret', 'error', 'a-b', '', 'x'.repeat(65)]) {
+    assert.notEqual(variableFault(name), null, name);
+  }
+});

@@ -1,0 +1,194 @@
+// The actions of jobs, as those see them who write and save flows: their names, and what their input must look like.
+//
+// How they are done stands in flow/actions/. Texts of an input may be templates; they are judged again when a step
+// begins, by what they became.
+import { parseDateTime } from '../cloud-events/index.ts';
+import { customHeaderFault } from '../headers.ts';
+import { didYouMean } from '../near-names.ts';
+import { parseSpan } from '../quantities.ts';
+import type { Json } from './definition.ts';
+import { anything, either, fields, list, named, plain, text, word, type InputRule, type Stage } from './input-rules.ts';
+
+/** Names that expressions know already: nothing else in a flow may be called so. */
+export const SCOPE_NAMES = ['params', 'event', 'steps', 'run', 'secret', 'error'] as const;
+
+/** What a variable, a step or the item of a loop may be called. */
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** What is wrong with the name of a variable or of a loop's item, as a clause that follows it; null when nothing is. */
+export function variableFault(name: string): string | null {
+  if (!NAME.test(name) || name.length > 64) return 'is no name: letters, digits and _, no digit first, at most 64';
+  return (SCOPE_NAMES as readonly string[]).includes(name) ? 'is a name of Bellwire’s own' : null;
+}
+
+/** Methods of the `http` action. */
+export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+/** Longest URL of the `http` action, in characters. */
+const MAX_URL = 8_192;
+/** Longest single wait. */
+const MAX_WAIT_MS = 365 * 86_400_000;
+/** Most recipients of one mail. */
+const MAX_RECIPIENTS = 50;
+
+const span = plain((value) => {
+  const ms = typeof value === 'string' || typeof value === 'number' ? parseSpan(value) : null;
+  if (ms === null) return 'must be a span such as 30s, 10m or 1h30m';
+  return ms > MAX_WAIT_MS ? 'is longer than a year' : null;
+});
+
+const instant = plain((value) => {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? null : 'must be whole milliseconds';
+  if (typeof value === 'string' && parseDateTime(value) !== undefined) return null;
+  return 'must be an instant such as 2026-11-22T09:30:00Z, or milliseconds since 1970';
+});
+
+const url = plain((value) => {
+  if (typeof value !== 'string') return 'must be a URL';
+  if (value.length > MAX_URL) return `is longer than ${MAX_URL} characters`;
+  const parsed = URL.parse(value);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol))
+    return 'must be a URL that begins with http:// or https://';
+  return parsed.username === '' && parsed.password === '' ? null : 'must not hold a user name or password: use headers';
+});
+
+/** Headers an action may set although deliveries may not: nothing else sets them here. */
+const OWN_HEADERS = new Set(['content-type', 'date', 'traceparent', 'tracestate']);
+
+const headers: InputRule = (value, stage) => {
+  const judgeName = (name: string): string | null => {
+    const fault = OWN_HEADERS.has(name.toLowerCase()) ? null : customHeaderFault(name, 'x');
+    return fault === null ? null : 'cannot be set';
+  };
+  const judgeValue = plain((one) => {
+    if (typeof one !== 'string') return 'must be text';
+    return customHeaderFault('x', one) === null ? null : 'holds what an HTTP header cannot carry';
+  });
+  return named(judgeName, judgeValue)(value, stage);
+};
+
+const status = plain((value) => {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 200 && value <= 599) return null;
+  return typeof value === 'string' && /^[2-5]xx$/.test(value) ? null : 'must be a status such as 201, or 2xx';
+});
+
+// As much of RFC 5321 as tells an address from something else; the mail server judges it for good.
+const address = plain((value) => {
+  if (typeof value !== 'string') return 'must be an e-mail address';
+  return value.length <= 254 && /^[^\s@<>,;:"()[\]\\\p{Cc}]+@[^\s@<>,;:"()[\]\\\p{Cc}]+$/u.test(value)
+    ? null
+    : 'must be an e-mail address such as ops@example.com';
+});
+
+/** Text, a number, true or false. */
+const scalar = plain((value) => {
+  const isScalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  return isScalar ? null : 'must be text, a number, true or false';
+});
+
+/** What is known of an action before it runs. */
+export interface ActionRule {
+  /**
+   * Does it reach out of the run? Then all that went before is written down before it begins. What does not reach out
+   * is simply done again after a crash.
+   */
+  outward: boolean;
+  /** It goes on where it was after a crash, whatever the step's `resume` says. */
+  goesOn: boolean;
+  input: InputRule;
+}
+
+const nothing = plain((value) => {
+  if (value === null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0)) return null;
+  return 'takes nothing';
+});
+
+const RULES = {
+  /** Does nothing. */
+  noop: { outward: false, goesOn: true, input: nothing },
+  /** `set: { name: value, … }`: variables that later expressions see by name. */
+  set: { outward: false, goesOn: true, input: named(variableFault, anything) },
+  /** `fail: the reason`. */
+  fail: { outward: false, goesOn: true, input: text({ max: 1_000 }) },
+  /** `wait: 30s`, `wait: { until: 2026-11-22T09:30:00Z }`. */
+  wait: {
+    outward: true,
+    goesOn: true,
+    input: either({ text: span, number: span, object: (value, stage) => waitFields(value, stage) }),
+  },
+  /** `http: https://…`, or with `method`, `headers`, `body` or `form`, `expect`. */
+  http: {
+    outward: true,
+    goesOn: false,
+    input: either({
+      text: url,
+      object: fields(
+        {
+          method: word(HTTP_METHODS),
+          url,
+          headers,
+          body: anything,
+          form: named(() => null, scalar),
+          expect: either({ number: status, text: status, list: list(status, { max: 20 }) }),
+        },
+        ['url'],
+      ),
+    }),
+  },
+  /** `publish: { type, data, … }`: an event of the catalog. */
+  publish: {
+    outward: true,
+    goesOn: false,
+    input: fields(
+      {
+        type: text({ max: 255 }),
+        source: text({ max: 1_024 }),
+        id: text({ max: 255 }),
+        subject: text({ max: 4_096 }),
+        time: text({ max: 64 }),
+        dataschema: text({ max: 2_048 }),
+        attributes: named((name) => (/^[a-z0-9]{1,64}$/.test(name) ? null : 'must consist of a-z and 0-9'), scalar),
+        data: anything,
+      },
+      ['type'],
+    ),
+  },
+  /** `mail: { to, subject, text }`. */
+  mail: {
+    outward: true,
+    goesOn: false,
+    input: fields(
+      {
+        to: either({ text: address, list: list(address, { max: MAX_RECIPIENTS }) }),
+        subject: text({ max: 998 }),
+        text: text({ min: 0, max: 262_144 }),
+      },
+      ['to', 'subject', 'text'],
+    ),
+  },
+} as const satisfies Record<string, ActionRule>;
+
+/** The word of an action in a flow. */
+export type ActionName = keyof typeof RULES;
+
+/** All actions, by their words. */
+export const ACTION_NAMES = Object.keys(RULES) as readonly ActionName[];
+
+/** What is known of the action of this word; null when there is none. */
+export function actionRule(name: string): ActionRule | null {
+  return Object.hasOwn(RULES, name) ? RULES[name as ActionName] : null;
+}
+
+/** What is wrong with an action of a flow, in one clause that names it: `http.url must be a URL …`; null when it is right. */
+export function actionFault(name: string, input: Json, stage: Stage): string | null {
+  const rule = actionRule(name);
+  if (!rule) return `there is no action ${JSON.stringify(name)}${didYouMean(name, ACTION_NAMES)}`;
+  const fault = rule.input(input, stage);
+  return fault === null ? null : `${name}${fault.path} ${fault.words}`;
+}
+
+function waitFields(value: Json, stage: Stage): ReturnType<InputRule> {
+  const fault = fields({ for: span, until: instant })(value, stage);
+  if (fault) return fault;
+  const given = Object.keys(value as object).length;
+  return given === 1 ? null : { path: '', words: 'needs either for or until' };
+}
