@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { RE2JS } from 're2js';
 import { compileSchema } from '../src/api/payload-schema/compile.ts';
-import { compilePattern, sizeOfPattern } from '../src/api/payload-schema/patterns.ts';
+import { compilePattern, sizeOfPattern } from '../src/model/patterns.ts';
 import { judgeSchema } from '../src/api/payload-schema/rules.ts';
 
 // The schema that Ajv is given is not the stranger's but one that we wrote: it must mean the same. Plain Ajv, given

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { DataValidateFunction, FuncKeywordDefinition } from 'ajv/dist/types/index.js';
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import { FORMATS } from './keywords.ts';
-import { compilePattern } from './patterns.ts';
+import { compilePattern } from '../../model/patterns.ts';
 import type { CoreSchema } from './reader.ts';
 import { describeErrors } from './sentences.ts';
 

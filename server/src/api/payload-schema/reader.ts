@@ -5,7 +5,7 @@
 // annotations, nothing called __proto__.
 import { escapePointer } from '../../model/json-bytes.ts';
 import { countJson, FORMATS, KEYWORDS, OBSOLETE, type Keyword } from './keywords.ts';
-import { sizeOfPattern } from './patterns.ts';
+import { sizeOfPattern } from '../../model/patterns.ts';
 
 /** How deep schemas may stand in one another. */
 const MAX_DEPTH = 32;

@@ -1,5 +1,6 @@
 // Compiles a filter's tree to nested closures, one per node, with everything known beforehand taken out of the call.
 import { parseDateTime } from '../cloud-events/time.ts';
+import { member, order } from '../json-value.ts';
 import type { ComparisonOperator, FilterTree, Literal, Path } from './tree.ts';
 
 /** What a filter looks at. */
@@ -58,15 +59,6 @@ function reader({ root, steps }: Path): Read {
   };
 }
 
-/**
- * An object's own member; whatever is no JSON object has none. Prototypes are never looked at. (Data that is bytes has
- * numbered members only, and no path begins with a digit.)
- */
-function member(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
-}
-
 /** `ne` is the opposite of `eq`, also for what is missing or of another kind; every other comparison is then false. */
 function comparison(operator: ComparisonOperator, literal: Literal): Test {
   if (operator === 'ne') {
@@ -104,20 +96,6 @@ function membership(literals: readonly Literal[]): Test {
   }
   if (others.length === 0) return (value) => plain.has(value);
   return (value) => plain.has(value) || others.some((test) => test(value));
-}
-
-/** Comparisons with NaN, the instant of what is no time, are all false. */
-function order(operator: 'gt' | 'ge' | 'lt' | 'le'): <T extends string | number>(left: T, right: T) => boolean {
-  switch (operator) {
-    case 'gt':
-      return (left, right) => left > right;
-    case 'ge':
-      return (left, right) => left >= right;
-    case 'lt':
-      return (left, right) => left < right;
-    case 'le':
-      return (left, right) => left <= right;
-  }
 }
 
 /** Epoch milliseconds: an RFC 3339 string's instant, a number as it is (created_at of R73 is one), NaN otherwise. */

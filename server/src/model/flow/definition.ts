@@ -3,8 +3,9 @@
 // A flow is started by a trigger, runs (a job its tree of steps, a policy set its rules) and reports when it has ended.
 // Spans are ms, instants epoch ms. Texts marked "template" may hold `${ … }` (expression/), parsed when the flow is saved.
 
-/** A JSON value. */
-export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+import type { Json } from '../json-value.ts';
+
+export type { Json } from '../json-value.ts';
 
 /** What is started: a job or a policy set. */
 export type FlowKind = 'job' | 'policy-set';
