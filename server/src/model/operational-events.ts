@@ -1,7 +1,9 @@
-// Operational events: what Bellwire itself says of webhooks, dead letters and backlogs, as events of the catalog. Pure.
+// Operational events: what Bellwire itself says, as events of the catalog: of webhooks, dead letters and backlogs here, of
+// the ends of runs in flow/end-events.ts. Pure.
 //
 // No such event goes to the webhook it is about, and a dead letter of one makes no further one: a subscriber that fails
 // cannot feed itself.
+import { END_EXAMPLES } from './flow/end-events.ts';
 import { deliveryId, formatId, type DeliveryKey } from './ids.ts';
 import { shownState, type Health, type Intent } from './webhook.ts';
 
@@ -20,8 +22,9 @@ export interface OperationalEvent {
   type: string;
   /** The same for the same fact: a repetition is a duplicate. */
   id: string;
-  /** The webhook it is about, by number and by id. */
-  about: number;
+  /** The webhook it is about, which it does not go to; null where it is about none. */
+  about: number | null;
+  /** Its id, or the job or policy set: `job/12`. */
   subject: string;
   data: Readonly<Record<string, unknown>>;
   /** Epoch ms. */
@@ -114,7 +117,7 @@ export function envelopeOf(event: OperationalEvent): Uint8Array {
 /** The service they belong to. */
 export const OPERATIONAL_SERVICE = {
   service: 'bellwire',
-  description: 'Bellwire itself: webhooks, dead letters, backlogs.',
+  description: 'Bellwire itself: webhooks, dead letters, backlogs, the ends of jobs and policies.',
 };
 
 const TEXT = { type: 'string' };
@@ -183,7 +186,7 @@ const EXAMPLES: readonly { event: OperationalEvent; description: string; propert
 ];
 
 /** All of them, with schema and example of `data`. */
-export const OPERATIONAL_TYPES = EXAMPLES.map(({ event, description, properties }) => {
+export const OPERATIONAL_TYPES = [...EXAMPLES, ...END_EXAMPLES].map(({ event, description, properties }) => {
   const schema = { type: 'object', required: Object.keys(properties), properties };
   return { type: event.type, description, schema, example: event.data };
 });

@@ -1,11 +1,13 @@
 // Brings a store to the newest schema: numbered migrations, forward only, each in one transaction with its record.
 import { createHash } from 'node:crypto';
 import { begin } from './migrations/001-begin.ts';
+import { flows } from './migrations/002-flows.ts';
 import type { Dialect, Sql, Tx } from './sql.ts';
 
 /** Every migration in order; its place is its number. An entry never changes after a release: add another one. */
 const MIGRATIONS: readonly { name: string; statements: (dialect: Dialect) => string }[] = [
   { name: '001-begin', statements: begin },
+  { name: '002-flows', statements: flows },
 ];
 
 /** The number of the newest schema this program knows. */

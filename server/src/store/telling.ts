@@ -1,5 +1,6 @@
 // Telling of what happens here by operational events: written in the transaction of the change they tell of, so that
-// none is lost and none is told of what was undone. Where nobody has subscribed to them nothing is written.
+// none is lost and none is told of what was undone. Where nobody has subscribed to them, and no post-processing is to be
+// told, nothing is written.
 //
 // Lock order: the workspaces' rows, as `accept` holds them, before any row of webhooks or deliveries.
 import { compileSubscriptions, type Catalog } from '../model/catalog.ts';
@@ -13,7 +14,13 @@ import type { Sql, Tx, WriteOptions } from './sql.ts';
 /** The condition of the index that finds them; it must stand there and here in the same words. */
 export const IS_OPERATIONAL = `substr(type, 1, 9) = 'bellwire.'`;
 
-/** A workspace in which somebody has subscribed. Its row is held until the commit. */
+/** An event to be told, and the post-processings it goes to beside those who have subscribed. */
+export interface Told {
+  event: OperationalEvent;
+  reports: readonly number[];
+}
+
+/** A workspace in which something may be told. Its row is held until the commit. */
 export interface Hearing {
   workspace: number;
   token: string;
@@ -41,10 +48,15 @@ export class Telling {
     const heard = await this.#tx.all<{ workspace: number }>(
       `SELECT DISTINCT workspace FROM subscriptions WHERE ${IS_OPERATIONAL} AND workspace IN (${asked.join(', ')})`,
     );
-    if (heard.length === 0) return;
+    await this.hold(heard.map(({ workspace }) => workspace));
+  }
+
+  /** Holds these workspaces whether or not somebody has subscribed: for what post-processings are told of. */
+  async hold(workspaces: readonly number[]): Promise<void> {
+    if (workspaces.length === 0) return;
     const rows = await this.#tx.all<{ workspace: number; token: string; head: number }>(
       `SELECT workspace, token, head FROM workspaces
-       WHERE workspace IN (${heard.map(({ workspace }) => workspace).join(', ')}) AND deleted_at IS NULL
+       WHERE workspace IN (${workspaces.join(', ')}) AND deleted_at IS NULL
        ORDER BY workspace${this.#forUpdate}`,
     );
     // Read while the row is held: whoever subscribes, or is deleted, does it before or after.
@@ -58,41 +70,70 @@ export class Telling {
     }
   }
 
-  /** The workspace, if somebody listens there. */
+  /** The workspace, if it is held; undefined where nobody listens, or it is gone. */
   hearing(workspace: number): Hearing | undefined {
     return this.#hearings.get(workspace);
   }
 
   /** Writes those events that somebody else than the webhook they are about has subscribed to. */
   async tell(hearing: Hearing, events: readonly OperationalEvent[]): Promise<void> {
+    await this.report(
+      hearing,
+      events.map((event) => ({ event, reports: [] })),
+    );
+  }
+
+  /**
+   * Writes those events that somebody has subscribed to, or that go to a post-processing. Resolves the number of each in
+   * the log, null where it was not written: nobody is told of it, or it is there already.
+   */
+  async report(hearing: Hearing, told: readonly Told[]): Promise<(number | null)[]> {
     const { workspace } = hearing;
-    const wanted = events.flatMap((event) => {
+    const living = await this.#livingReports(workspace, told);
+    const judged = told.map(({ event, reports }) => {
       const { type, data, about } = event;
       const targets = hearing.targetsOf({ type, attributes: attributesOf(event), data });
-      const others = targets.filter((target) => target !== about);
-      return others.length === 0 ? [] : [{ event, others, number: ++hearing.head, envelope: envelopeOf(event) }];
+      const others = new Set(targets.filter((target) => target !== about));
+      for (const target of reports) if (living.has(target)) others.add(target);
+      return { event, others: [...others], number: others.size === 0 ? null : ++hearing.head };
     });
-    if (wanted.length === 0) return;
+    const wanted = judged.flatMap(({ event, others, number }) =>
+      number === null ? [] : [{ event, others, number, envelope: envelopeOf(event) }],
+    );
+    if (wanted.length === 0) return judged.map(() => null);
     const isNew = await this.#tx.insertNew(
       'events',
       wanted.map(({ event, number, envelope }) => {
         return [workspace, number, event.at, OPERATIONAL_SOURCE, event.id, event.type, null, null, envelope];
       }),
     );
-    const made = wanted
-      .filter((_, i) => isNew[i])
-      .flatMap(({ event, others, number, envelope }) => {
-        const carried: CarriedEvent = { event: number, type: event.type, envelope, trace: null };
-        return others.map((target) => newDelivery({ workspace, target, carried, at: event.at }));
-      });
+    const written = wanted.filter((_, i) => isNew[i]);
+    const made = written.flatMap(({ event, others, number, envelope }) => {
+      const carried: CarriedEvent = { event: number, type: event.type, envelope, trace: null };
+      return others.map((target) => newDelivery({ workspace, target, carried, at: event.at }));
+    });
     await this.#tx.insert(
       'deliveries',
       made.map((delivery) => deliveryRow(delivery)),
     );
     await this.#tx.run('UPDATE workspaces SET head = $1 WHERE workspace = $2', [hearing.head, workspace]);
-    if (made.length === 0) return;
-    this.#deliveries.push(...made);
-    this.#touched.add(workspace);
+    if (made.length > 0) {
+      this.#deliveries.push(...made);
+      this.#touched.add(workspace);
+    }
+    const numbers = new Set(written.map(({ number }) => number));
+    return judged.map(({ number }) => (number !== null && numbers.has(number) ? number : null));
+  }
+
+  // A post-processing may have been deleted since the run began; its workspace is held, so none is while this lasts.
+  async #livingReports(workspace: number, told: readonly Told[]): Promise<ReadonlySet<number>> {
+    const named = [...new Set(told.flatMap(({ reports }) => reports))];
+    if (named.length === 0) return new Set();
+    const rows = await this.#tx.all<{ target: number }>(
+      `SELECT target FROM post_processings WHERE workspace = $1 AND target IN (${named.join(', ')})`,
+      [workspace],
+    );
+    return new Set(rows.map(({ target }) => target));
   }
 
   /** After the commit. */

@@ -146,6 +146,9 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
     'idempotency_keys',
     'operations',
     'erasures',
+    'groups',
+    'post_processings',
+    'flow_reports',
   ];
   for (const table of settings) await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   return webhooks.map(({ webhook }) => webhook);
