@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE, hashKey, makeKey } from './api/auth.ts';
 import type { Log } from './log/index.ts';
-import { OPERATIONAL_SERVICE, OPERATIONAL_TYPES } from './model/operational-events.ts';
+import { OPERATIONAL_SERVICE, OPERATIONAL_TYPES } from './model/operational-types.ts';
 import type { Settings, WorkspaceLimits } from './store/contract.ts';
 
 /** The service of the source document's two event types. */

@@ -3,7 +3,6 @@
 //
 // No such event goes to the webhook it is about, and a dead letter of one makes no further one: a subscriber that fails
 // cannot feed itself.
-import { END_EXAMPLES } from './flow/end-events.ts';
 import { deliveryId, formatId, type DeliveryKey } from './ids.ts';
 import { shownState, type Health, type Intent } from './webhook.ts';
 
@@ -112,13 +111,7 @@ export function envelopeOf(event: OperationalEvent): Uint8Array {
   return new TextEncoder().encode(json);
 }
 
-/* ── The catalog's entries ──────────────────────────────────────────────────────────────────────────────────── */
-
-/** The service they belong to. */
-export const OPERATIONAL_SERVICE = {
-  service: 'bellwire',
-  description: 'Bellwire itself: webhooks, dead letters, backlogs, the ends of jobs and policies.',
-};
+/* ── Examples for the catalog (operational-types.ts) ────────────────────────────────────────────────────────── */
 
 const TEXT = { type: 'string' };
 const WEBHOOK = { webhook: TEXT, name: TEXT };
@@ -157,7 +150,8 @@ const STATES: readonly { intent: Intent; health: Health; reason: string; descrip
   { intent: 'disabled', health: 'active', reason: 'answered 410', description: 'A webhook is out of service.' },
 ];
 
-const EXAMPLES: readonly { event: OperationalEvent; description: string; properties: object }[] = [
+/** One of each. */
+export const OPERATIONAL_EXAMPLES: readonly { event: OperationalEvent; description: string; properties: object }[] = [
   ...STATES.map(({ description, ...state }) => {
     return { event: stateEvent({ ...ABOUT, ...state, change: 3 }), description, properties: STATE };
   }),
@@ -184,9 +178,3 @@ const EXAMPLES: readonly { event: OperationalEvent; description: string; propert
     return { event, description, properties: BACKLOG };
   }),
 ];
-
-/** All of them, with schema and example of `data`. */
-export const OPERATIONAL_TYPES = [...EXAMPLES, ...END_EXAMPLES].map(({ event, description, properties }) => {
-  const schema = { type: 'object', required: Object.keys(properties), properties };
-  return { type: event.type, description, schema, example: event.data };
-});
