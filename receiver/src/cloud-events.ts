@@ -107,13 +107,15 @@ function modeOf(headers: Headers): Mode | 'json' | undefined {
   return essence === 'application/json' && isUtf8(charset) ? 'json' : undefined;
 }
 
-function mediaTypeOf(contentType: string): { essence: string; charset: string } {
+/** A media type in lower case, and its charset. */
+export function mediaTypeOf(contentType: string): { essence: string; charset: string } {
   const [essence = '', ...parameters] = contentType.toLowerCase().split(';');
   const charset = parameters.map((text) => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(text)?.[1]).find(Boolean);
   return { essence: essence.trim(), charset: charset ?? 'utf-8' };
 }
 
-function isUtf8(charset: string): boolean {
+/** Is it UTF-8, or left out? */
+export function isUtf8(charset: string): boolean {
   return charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii';
 }
 

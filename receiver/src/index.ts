@@ -1,6 +1,8 @@
 // Everything the library offers; the adapters have their own entry points.
 export { answerChallenge, verificationOf } from './challenge.ts';
 export type { ChallengeAnswer } from './challenge.ts';
+export { CLOUD_AUTOMATOR_USER_AGENT, createCloudAutomatorReceiver } from './cloud-automator.ts';
+export type { CloudAutomatorOptions, Evaluation, JobResult, PolicyResult } from './cloud-automator.ts';
 export { parseCloudEvents } from './cloud-events.ts';
 export type { CloudEvent, Mode, ParsedEvent, ParsedEvents, Unreadable } from './cloud-events.ts';
 export { createReceiver } from './receiver.ts';

@@ -2,7 +2,8 @@
 import { answerChallenge, challengeOf, isAnswerable } from './challenge.ts';
 import { eventsOf, readDocument, unsupported } from './cloud-events.ts';
 import type { CloudEvent, Document, ParsedEvent } from './cloud-events.ts';
-import { concat, equalBytes, hexOf, utf8 } from './encoding.ts';
+import { equalBytes, hexOf, utf8 } from './encoding.ts';
+import { readBody, refusal } from './request.ts';
 import { kindOf } from './secrets.ts';
 import { createSeen } from './seen.ts';
 import type { Seen } from './seen.ts';
@@ -56,9 +57,6 @@ export interface ReceiverOptions extends VerifierOptions {
 
 /** From Request to Response. Whatever a request contains becomes an answer; only a runtime without Ed25519 rejects. */
 export type Receiver = (request: Request) => Promise<Response>;
-
-const consumed =
-  'the body was read before the receiver got it: signatures cover raw bytes, so hand over the untouched request';
 
 type Outcome = 'handled' | 'failed';
 
@@ -207,30 +205,6 @@ async function keyOf({ source, id }: CloudEvent, deliveryId: string | undefined)
   if (key.length <= 256) return key;
   const digest = await crypto.subtle.digest('SHA-256', utf8(key) as Uint8Array<ArrayBuffer>);
   return `sha256:${hexOf(new Uint8Array(digest))}`;
-}
-
-/** The body's bytes, or the refusal as soon as they are known to be too many. */
-async function readBody(request: Request, maxBytes: number): Promise<Uint8Array | Response> {
-  if (request.bodyUsed) return refusal(500, consumed);
-  const tooLarge = () => refusal(413, `the body is larger than ${maxBytes} bytes`);
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return tooLarge();
-  if (request.body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of request.body) {
-      size += chunk.length;
-      if (size > maxBytes) return tooLarge();
-      chunks.push(chunk);
-    }
-  } catch {
-    return refusal(400, 'the body ended before it was complete');
-  }
-  return chunks.length === 1 ? chunks[0]! : concat(...chunks);
-}
-
-function refusal(status: number, reason: string, headers: Record<string, string> = {}): Response {
-  return new Response(`${reason}\n`, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } });
 }
 
 function reportToConsole(error: unknown, event: CloudEvent): void {

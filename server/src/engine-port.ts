@@ -19,7 +19,8 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
   const watchers = new Set<(settled: SettledAttempt) => void>();
   return {
     onAttempt: (end) => {
-      if (watchers.size === 0) return;
+      // The live stream tells of webhooks.
+      if (watchers.size === 0 || end.isReport) return;
       const settled = settledOf(end);
       for (const watch of watchers) watch(settled);
     },
@@ -38,6 +39,12 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
         if (refused === null) return null;
         log.info({ hostname, address: refused.address }, 'a webhook to an address that is not allowed was refused');
         return refused.message;
+      },
+      testReport: async (target, as) => {
+        const result = await engine().testReport(target, as);
+        if (!result) throw refuse('not-found', 'There is no such post-processing.');
+        const { outcome, isSuccess: isTaken } = result;
+        return outcomeOf(outcome, isTaken ? null : describeOutcome(outcome));
       },
       unpark: (target) => engine().unpark(target),
       retry: async (key) => {

@@ -138,6 +138,8 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
     concurrency: config.delivery.concurrency,
     settleDelayMs: config.delivery.settleDelayMs,
     backlog: config.delivery.backlog,
+    report: config.postProcessing,
+    mail: config.mail,
     challenge: {
       source: config.challenge.source,
       attempts: config.challenge.attempts,

@@ -131,6 +131,8 @@ function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
     settleDelayMs: 10,
     challenge: CHALLENGE,
     backlog: null,
+    report: { intervalMs: 60_000, timeoutMs: 5_000 },
+    mail: null,
     lease: { leaseMs: 15_000, heartbeatMs: 5000 },
     fanout: 1000,
     retention: { eventsMs: 1e12, deliveriesMs: 1e12, idempotencyMs: 1e12, changesMs: 1e12 },

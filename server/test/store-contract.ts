@@ -3,6 +3,7 @@ import { exerciseAccept } from './store-contract-accept.ts';
 import { exerciseErasing } from './store-contract-erasing.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
 import { exerciseLimits } from './store-contract-limits.ts';
+import { exercisePostProcessings } from './store-contract-post-processings.ts';
 import { exerciseReading } from './store-contract-reading.ts';
 import { exerciseRetention } from './store-contract-retention.ts';
 import { exerciseSettings } from './store-contract-settings.ts';
@@ -21,6 +22,7 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseSettings(engine, prepare);
   exerciseWebhooks(engine, prepare);
   exerciseTelling(engine, prepare);
+  exercisePostProcessings(engine, prepare);
   exerciseRetention(engine, prepare);
   exerciseErasing(engine, prepare);
 }

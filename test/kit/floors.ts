@@ -126,8 +126,8 @@ function brokenImport(source: Source, room: Room, one: Import): string[] {
   return [`${at}: of the store others know the contract; only the platform names its parts`];
 }
 
-/** Which files of the store a room may name: its contract, or, for those who open one, its parts. */
-const contract = /^server\/src\/store\/contract\.ts$/;
+/** Which files of the store a room may name: its contracts, or, for those who open one, its parts. */
+const contract = /^server\/src\/store\/(?:[a-z-]+\/)?contract\.ts$/;
 const storeDoors: Record<string, RegExp> = {
   engine: contract,
   flow: contract,

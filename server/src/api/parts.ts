@@ -34,6 +34,8 @@ export interface EnginePort {
    * address the operator does not allow (R59). A name that does not resolve is no reason.
    */
   judgeHost(hostname: string): Promise<string | null>;
+  /** One test request to a post-processing, now (R45). Rejects `not-found` when it is gone. */
+  testReport(target: TargetKey, as: 'job' | 'policy'): Promise<OutcomeOut>;
   /** Makes what is parked of a target due; its lines go on. */
   unpark(target: TargetKey): Promise<void>;
   /** One try by hand, now, that leaves the automatic chain alone; null when the delivery or its event is gone. */

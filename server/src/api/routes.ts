@@ -4,9 +4,11 @@ import * as deliveries from './deliveries.ts';
 import * as erasures from './erasures.ts';
 import * as types from './event-types.ts';
 import * as events from './events.ts';
+import * as groups from './groups.ts';
 import type { Access, Operation } from './kernel.ts';
 import * as keys from './keys.ts';
 import * as operations from './operations.ts';
+import * as postProcessings from './post-processings.ts';
 import { publish } from './publish.ts';
 import * as pulls from './pulls.ts';
 import * as running from './running.ts';
@@ -80,6 +82,19 @@ export const routes: readonly Route[] = [
   route('GET /v1/erasures',                    'read',    null,                         erasures.ErasuresOut,         erasures.listErasures),
   route('POST /v1/erasures',                   'manage',  erasures.ErasureIn,           erasures.ErasureOut,          erasures.eraseSubject),
   route('GET /v1/erasures/{erasure}',          'read',    null,                         erasures.ErasureOut,          erasures.getErasure),
+
+  route('GET /v1/groups',                      'read',    null,                         groups.GroupsOut,             groups.listGroups),
+  route('POST /v1/groups',                     'manage',  groups.GroupIn,               groups.GroupOut,              groups.createGroup),
+  route('GET /v1/groups/{group}',              'read',    null,                         groups.GroupOut,              groups.getGroup),
+  route('PATCH /v1/groups/{group}',            'manage',  groups.GroupIn,               groups.GroupOut,              groups.changeGroup),
+  route('DELETE /v1/groups/{group}',           'manage',  null,                         null,                         groups.deleteGroup),
+
+  route('GET /v1/post-processings',            'read',    null,                         postProcessings.PostProcessingsOut, postProcessings.listPostProcessings),
+  route('POST /v1/post-processings',           'manage',  postProcessings.PostProcessingIn, postProcessings.PostProcessingOut, postProcessings.createPostProcessing),
+  route('GET /v1/post-processings/{postProcessing}', 'read', null,                      postProcessings.PostProcessingOut, postProcessings.getPostProcessing),
+  route('PATCH /v1/post-processings/{postProcessing}', 'manage', postProcessings.PostProcessingPatchIn, postProcessings.PostProcessingOut, postProcessings.changePostProcessing),
+  route('DELETE /v1/post-processings/{postProcessing}', 'manage', null,                 null,                         postProcessings.deletePostProcessing),
+  route('POST /v1/post-processings/{postProcessing}/test', 'manage', postProcessings.TestReportIn, postProcessings.TestReportOut, postProcessings.testPostProcessing),
 
   route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),

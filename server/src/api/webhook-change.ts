@@ -36,7 +36,7 @@ export async function updateWebhook(
   const key = { workspace: workspace.workspace, target: numberOf('wh', workspace, id) };
   for (let tries = 1; ; tries++) {
     const found = await settings.target(key);
-    if (found === null) throw absent('wh', id);
+    if (found === null || found.report) throw absent('wh', id);
     const change = decide(found.webhook, found.secrets);
     if (change === null) return { webhook: found.webhook, again: false };
     const { patch, reason, again } = change;

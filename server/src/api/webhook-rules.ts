@@ -2,17 +2,33 @@
 import { escapePointer } from '../model/json-bytes.ts';
 import { customHeaderFault, headerFault } from '../model/headers.ts';
 import { problemOf, refuse, Refused, type ProblemFault } from '../model/problem.ts';
-import { judgeWebhookUrl } from '../model/webhook-url.ts';
+import { judgeWebhookUrl, type WebhookUrlRules } from '../model/webhook-url.ts';
 import type { Verification } from '../model/webhook.ts';
 import type { ApiParts } from './parts.ts';
 
 /** The URL as it is stored. Refuses `refused-url` (R59, R60, wire facts section 6); `pointer` says where it stood. */
 export async function judgeUrl(text: string, { config, engine }: ApiParts, pointer = '/url'): Promise<string> {
   const { httpsRequired, publicNamesRequired } = config.targets;
-  const verdict = judgeWebhookUrl(text, {
+  const rules = {
     https: httpsRequired ? 'required' : 'optional',
     host: publicNamesRequired ? 'fqdn' : 'any',
-  });
+  } as const;
+  return judge(text, { rules, engine, pointer });
+}
+
+/**
+ * The URL of a post-processing as it is stored: http is a legal value here whatever is required of webhooks, and so is an
+ * address (R10); where it leads is judged all the same. Refuses `refused-url`.
+ */
+export function judgeReportUrl(text: string, { engine }: ApiParts): Promise<string> {
+  return judge(text, { rules: { https: 'optional', host: 'any' }, engine, pointer: '/url' });
+}
+
+async function judge(
+  text: string,
+  { rules, engine, pointer }: { rules: WebhookUrlRules; engine: ApiParts['engine']; pointer: string },
+): Promise<string> {
+  const verdict = judgeWebhookUrl(text, rules);
   if (!verdict.ok) throw refusedUrl(verdict.message, pointer);
   // An IPv6 literal stands in brackets in a URL, and without them everywhere else.
   const reason = await engine.judgeHost(new URL(verdict.url).hostname.replace(/^\[|\]$/g, ''));

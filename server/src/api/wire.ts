@@ -46,6 +46,8 @@ const ID_EXAMPLES: Record<IdKind, string> = {
   key: 'key_k3v9x2m4q7',
   op: 'op_k3v9x2m4q7_c',
   ers: 'ers_k3v9x2m4q7_c',
+  grp: 'grp_k3v9x2m4q7_9',
+  pp: 'pp_k3v9x2m4q7_a',
 };
 
 /**
@@ -68,6 +70,8 @@ const KIND_NAMES: Record<IdKind, string> = {
   key: 'key',
   op: 'operation',
   ers: 'erasure',
+  grp: 'group',
+  pp: 'post-processing',
 };
 
 /** The refusal of an id that is nobody's here. */

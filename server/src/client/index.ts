@@ -12,8 +12,17 @@
 import type { DeliveriesOut, DeliveryDetailOut, DeliveryOut, RetryOut } from '../api/deliveries.ts';
 import type { EventTypeIn, EventTypeOut, EventTypesOut } from '../api/event-types.ts';
 import type { EventOut, EventsOut, PublishOut } from '../api/events.ts';
+import type { GroupIn, GroupOut, GroupsOut } from '../api/groups.ts';
 import type { KeyCreatedOut, KeyIn, KeysOut } from '../api/keys.ts';
 import type { OperationOut, OperationsOut, RecoverIn, RedriveIn, ReplayIn } from '../api/operations.ts';
+import type {
+  PostProcessingIn,
+  PostProcessingOut,
+  PostProcessingPatchIn,
+  PostProcessingsOut,
+  TestReportIn,
+  TestReportOut,
+} from '../api/post-processings.ts';
 import type { AckIn, ExtendIn, LeasesOut, PullIn, PullOut, ReturnIn } from '../api/pulls.ts';
 import type { ServiceIn, ServiceOut, ServicesOut } from '../api/services.ts';
 import type { SubscriptionIn, SubscriptionOut, SubscriptionsOut } from '../api/subscriptions.ts';
@@ -63,6 +72,8 @@ export interface Client {
   readonly subscriptions: ReturnType<typeof subscriptionsOf>;
   readonly deliveries: ReturnType<typeof deliveriesOf>;
   readonly operations: ReturnType<typeof operationsOf>;
+  readonly groups: ReturnType<typeof groupsOf>;
+  readonly postProcessings: ReturnType<typeof postProcessingsOf>;
   readonly keys: ReturnType<typeof keysOf>;
   /** The live stream: events and outcomes as they come. Comes back by itself and skips no event. */
   stream(options?: StreamOptions): AsyncGenerator<StreamMessage, void, void>;
@@ -86,6 +97,8 @@ export function createClient(options: ClientOptions): Client {
     subscriptions: subscriptionsOf(calls),
     deliveries: deliveriesOf(calls),
     operations: operationsOf(calls),
+    groups: groupsOf(calls),
+    postProcessings: postProcessingsOf(calls),
     keys: keysOf(calls),
     stream: (from) => follow(requester, from),
   };
@@ -252,6 +265,33 @@ function operationsOf({ get, post, list }: Calls) {
       list<OperationsOut>('/v1/operations', query),
     cancel: (id: string, call?: CallOptions) =>
       post<OperationOut>(path`/v1/operations/${id}/cancel`, { repeatable: true, ...call }),
+  };
+}
+
+function groupsOf({ get, post, patch, remove, list }: Calls) {
+  return {
+    create: (group: GroupIn, call?: CallOptions) => post<GroupOut>('/v1/groups', { json: group, ...call }),
+    get: (id: string, call?: CallOptions) => get<GroupOut>(path`/v1/groups/${id}`, call),
+    list: (query?: ListOptions) => list<GroupsOut>('/v1/groups', query),
+    rename: (id: string, name: string, call?: CallOptions) =>
+      patch<GroupOut>(path`/v1/groups/${id}`, { json: { name }, repeatable: true, ...call }),
+    delete: (id: string, call?: CallOptions) => remove(path`/v1/groups/${id}`, call),
+  };
+}
+
+function postProcessingsOf({ get, post, patch, remove, list }: Calls) {
+  return {
+    create: (setting: PostProcessingIn, call?: CallOptions) =>
+      post<PostProcessingOut>('/v1/post-processings', { json: setting, ...call }),
+    get: (id: string, call?: CallOptions) => get<PostProcessingOut>(path`/v1/post-processings/${id}`, call),
+    list: (query?: ListOptions) => list<PostProcessingsOut>('/v1/post-processings', query),
+    change: (id: string, changes: PostProcessingPatchIn, call?: CallOptions) =>
+      patch<PostProcessingOut>(path`/v1/post-processings/${id}`, { json: changes, repeatable: true, ...call }),
+    /** Refused while a job or policy set reports to it. */
+    delete: (id: string, call?: CallOptions) => remove(path`/v1/post-processings/${id}`, call),
+    /** One send now. That it was not taken is no error: it stands in the outcome. */
+    test: (id: string, as: TestReportIn['as'] = 'job', call?: CallOptions) =>
+      post<TestReportOut>(path`/v1/post-processings/${id}/test`, { json: { as }, timeoutMs: TRY_MS, ...call }),
   };
 }
 

@@ -53,6 +53,9 @@ export interface Config {
     /** The outbound proxy, or null: straight. */
     proxy: ProxyAddress | null;
   };
+  postProcessing: { intervalMs: number; timeoutMs: number };
+  /** The mail server, or null: no mail can be sent. */
+  mail: MailSetting | null;
   limits: { eventBytes: number; requestBytes: number; bodyBytes: number; fanout: number };
   schemas: { vetTimeoutMs: number; checkTimeoutMs: number };
   /** Limits of a workspace that was given none; null is unlimited. */
@@ -69,6 +72,16 @@ export interface Config {
   operations: { pace: number };
   log: { level: LogLevel; pretty: boolean };
   shutdown: { graceMs: number };
+}
+
+/** The mail server, and who we are to it. */
+export interface MailSetting {
+  host: string;
+  port: number;
+  secure: 'tls' | 'starttls' | 'none';
+  user: string | null;
+  password: string | null;
+  from: string;
 }
 
 /** Where the store is. */
@@ -179,6 +192,11 @@ function compose(read: Reader, folder: string): Config {
       concurrency: read.integer('challenge.concurrency', { min: 1, max: 100_000 }),
     },
     delivery: composeDelivery(read),
+    postProcessing: {
+      intervalMs: read.span('postProcessing.interval', { min: 100 }),
+      timeoutMs: read.span('postProcessing.timeout', { min: 1, max: 120_000 }),
+    },
+    mail: composeMail(read),
     ...composeLimits(read),
     retention: {
       eventsMs: read.span('retention.events'),
@@ -236,6 +254,18 @@ function composeDelivery(read: Reader): Config['delivery'] {
     backlog: read.optionalInteger('delivery.backlog'),
     proxy: read.optionalProxy('delivery.proxy'),
   };
+}
+
+function composeMail(read: Reader): MailSetting | null {
+  const host = read.optionalText('mail.host');
+  const rest = {
+    port: read.integer('mail.port', { min: 1, max: 65_535 }),
+    secure: read.word('mail.secure', ['tls', 'starttls', 'none']),
+    user: read.optionalText('mail.user'),
+    password: read.optionalSecret('mail.password'),
+    from: read.text('mail.from'),
+  };
+  return host === null ? null : { host, ...rest };
 }
 
 function composeLimits(read: Reader): Pick<Config, 'limits' | 'schemas' | 'quotas'> {

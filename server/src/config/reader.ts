@@ -38,6 +38,7 @@ export interface Reader {
   /** Ranges in CIDR form. */
   addresses(path: string): string[];
   secretList(path: string): string[];
+  optionalSecret(path: string): string | null;
   /** `sqlite:`, `sqlite:<path>`, or a PostgreSQL URL. */
   storeAddress(path: string): string;
   /** An HTTP proxy, or null. */
@@ -98,6 +99,8 @@ export function createReader(layers: readonly Layer[], faults: string[]): Reader
     optionalSize: (path) => read(path, optional(SIZE)),
     addresses: (path) => read(path, listOf(ADDRESS)).flat(),
     secretList: (path) => read(path, { ...listOf({ wanted: 'text', standIn: '', parse: toText }), show: setOrUnset }),
+    optionalSecret: (path) =>
+      read(path, { ...optional({ wanted: 'text', standIn: '', parse: toText }), show: setOrUnset }),
     storeAddress: (path) => read(path, STORE),
     optionalProxy: (path) => read(path, optional(PROXY)),
     refuse(path, reason) {

@@ -4,9 +4,11 @@ import type { Attempt, PendingDelivery, Settlement } from '../model/delivery.ts'
 import { deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
 import { PARKED_AT } from '../model/order.ts';
+import { isReported } from '../model/post-processing.ts';
 import { isSuccess, type Decision } from '../model/retry.ts';
-import type { AuthorizedRequest } from './oauth/index.ts';
+import { composeReport } from './report.ts';
 import { BEARER_MASK, type Route } from './route.ts';
+import type { Composed } from './ways-out.ts';
 
 /** A try under way. */
 export interface Sending {
@@ -15,17 +17,12 @@ export interface Sending {
   outcome: Promise<Outcome>;
 }
 
-/** A request ready to go, and its headers as they are kept: a JSON object, secrets masked. */
-export interface Composed {
-  request: AuthorizedRequest;
-  shownHeaders: string;
-}
-
 /**
  * Composes a try of a delivery. The id is the same over all tries, timestamp and signatures are of this one (Standard
  * Webhooks 1.0); the body is the publisher's bytes.
  */
 export function compose(route: Route, delivery: PendingDelivery, sentAt: number): Composed {
+  if (route.report !== null) return composeReport(route, route.report, delivery);
   const id = deliveryId(route.token, delivery);
   const { envelope, trace } = delivery.carried;
   const encoded = route.format === 'binary' ? encodeBinary(envelope) : null;
@@ -61,10 +58,15 @@ function sentTwice(shownHeaders: string): string {
   return shownHeaders.replace(`"${BEARER_MASK}"`, `"${BEARER_MASK} (renewed: the first one was answered 401)"`);
 }
 
+/** Did the target take the delivery? A post-processing has its own rule (R22). */
+export function isTaken(route: Route | null, outcome: Outcome): boolean {
+  return route?.report ? isReported(outcome, route.report) : isSuccess(outcome);
+}
+
 /** The row of an attempt. */
 export function attemptOf(
   outcome: Outcome,
-  of: { attempt: number; manual: boolean; startedAt: number; shownHeaders: string },
+  of: { attempt: number; manual: boolean; startedAt: number; shownHeaders: string; isTaken: boolean },
 ): Attempt {
   const answered = outcome.kind === 'response';
   return {
@@ -73,7 +75,7 @@ export function attemptOf(
     startedAt: of.startedAt,
     durationMs: Math.round(outcome.durationMs),
     status: outcome.status,
-    error: isSuccess(outcome) ? null : describeOutcome(outcome),
+    error: of.isTaken ? null : describeOutcome(outcome),
     requestHeaders: outcome.sentTwice === true ? sentTwice(of.shownHeaders) : of.shownHeaders,
     responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
     response: answered && outcome.body.length > 0 ? outcome.body : null,

@@ -4,9 +4,8 @@ import type { Clock } from '../model/clock.ts';
 import type { Attempt, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
-import { isSuccess } from '../model/retry.ts';
 import type { OwnedLane, Store } from '../store/contract.ts';
-import { attemptOf, type Sending } from './attempt.ts';
+import { attemptOf, isTaken, type Sending } from './attempt.ts';
 import type { Stored } from './line.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import type { QueueKeeper } from './queue-keeper.ts';
@@ -35,7 +34,7 @@ export interface ByHandParts {
   queues: QueueKeeper;
   settler: Settler;
   send(delivery: PendingDelivery, route: Route): Sending;
-  onAttempt?(end: { delivery: PendingDelivery; attempt: Attempt; state: StoredState }): void;
+  onAttempt?(end: { delivery: PendingDelivery; attempt: Attempt; state: StoredState; isReport: boolean }): void;
 }
 
 /** Tries a delivery now. Rejects when the store does not answer. */
@@ -77,13 +76,15 @@ async function tryNow(
   if (!delivery || !before) return { kind: 'gone' };
   const { startedAt, shownHeaders, outcome: coming } = parts.send(delivery, route);
   const outcome = await coming;
-  const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual: true, startedAt, shownHeaders });
-  const delivered = isSuccess(outcome);
+  const delivered = isTaken(route, outcome);
+  const number = delivery.attempts + 1;
+  const attempt = attemptOf(outcome, { attempt: number, manual: true, startedAt, shownHeaders, isTaken: delivered });
   const { workspace, event, target, copy, tries, dueAt } = delivery;
   const next = delivered ? { state: 'delivered' as const, tries, dueAt, endedAt: clock.now(), reason: null } : null;
   const firstTryAt = delivery.firstTryAt ?? startedAt;
   const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt, attempt };
   await new Promise<void>((done) => settler.add({ settlement, lane, synced: true, done }));
-  parts.onAttempt?.({ delivery, attempt, state: delivered ? 'delivered' : before.delivery.state });
+  const state = delivered ? 'delivered' : before.delivery.state;
+  parts.onAttempt?.({ delivery, attempt, state, isReport: route.report !== null });
   return { kind: 'tried', outcome, delivered };
 }

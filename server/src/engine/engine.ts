@@ -9,23 +9,24 @@ import type { Clock } from '../model/clock.ts';
 import type { Attempt, PendingDelivery, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
-import { decide, isSuccess, type DecideInput, type Decision } from '../model/retry.ts';
+import { decideReport } from '../model/post-processing.ts';
+import { decide, type DecideInput, type Decision } from '../model/retry.ts';
 import type { OwnedLane, Store, StoreListener, TargetKey } from '../store/contract.ts';
 import { attemptOf, compose, nextOf, uncomposed, type Sending } from './attempt.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
 import { Health } from './health.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
-import type { Sender } from './oauth/index.ts';
 import { QueueKeeper } from './queue-keeper.ts';
 import type { Route, RouteDefaults } from './route.ts';
 import { Settler } from './settler.ts';
 import type { QueueLimits, TargetQueue } from './target-queue.ts';
 import { Turns } from './turns.ts';
+import type { WaysOut } from './ways-out.ts';
 
 /** What the engine stands on. Spans in ms. */
 export interface EngineParts {
   store: Store;
-  sender: Sender;
+  ways: WaysOut;
   lanes: LaneKeeper;
   clock: Clock;
   /** From 0 inclusive to 1 exclusive: the jitter of retries. */
@@ -47,6 +48,8 @@ export interface AttemptEnd {
   delivery: PendingDelivery;
   attempt: Attempt;
   state: StoredState;
+  /** It went to a post-processing. */
+  isReport: boolean;
 }
 
 /** While this many attempts wait to be written down, nothing more is sent: the store is not keeping up. */
@@ -127,11 +130,11 @@ export class Engine {
   }
 
   #send(delivery: PendingDelivery, route: Route, eager = false): Sending {
-    const { clock, sender, onError } = this.#parts;
+    const { clock, ways, onError } = this.#parts;
     const startedAt = clock.now();
     try {
-      const { request, shownHeaders } = compose(route, delivery, startedAt);
-      return { startedAt, shownHeaders, outcome: sender.send(eager ? { ...request, eager } : request) };
+      const composed = compose(route, delivery, startedAt);
+      return { startedAt, shownHeaders: composed.shownHeaders, outcome: ways.send(composed, { eager }) };
     } catch (error) {
       // A row that was damaged, or a bug of ours: it must not take the other deliveries with it.
       onError(error);
@@ -140,11 +143,13 @@ export class Engine {
   }
 
   #end(queue: TargetQueue, { delivery, lane, outcome, startedAt, shownHeaders }: Ended): void {
-    const { clock, dice, onAttempt, defaults } = this.#parts;
+    const { clock, onAttempt } = this.#parts;
     const now = clock.now();
-    const attempt = attemptOf(outcome, { attempt: delivery.attempts + 1, manual: false, startedAt, shownHeaders });
     const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
-    const decision = decide({ outcome, tries, ...planOf(queue.route, defaults), now, dice: dice() });
+    const decision = this.#decide(queue.route, { outcome, tries, startedAt, now });
+    const made = { attempt: delivery.attempts + 1, manual: false, startedAt, shownHeaders };
+    const attempt = attemptOf(outcome, { ...made, isTaken: decision.next === 'delivered' });
+    const isReport = queue.route !== null && queue.route.report !== null;
     const next = nextOf(decision, { tries, now });
     const firstTryAt = delivery.firstTryAt ?? startedAt;
     queue.underWay--;
@@ -166,7 +171,7 @@ export class Engine {
         if (next.state === 'open') this.#queues.dueLater(queue, next.dueAt);
         if (queue.behind) void this.#queues.refill(queue);
         if (queue.isReady()) this.#turns.join(queue);
-        onAttempt?.({ delivery, attempt, state: next.state });
+        onAttempt?.({ delivery, attempt, state: next.state, isReport });
         if (this.#isStalled || queue.isInOrder) this.#pump();
       },
     });
@@ -175,12 +180,17 @@ export class Engine {
     if (!this.#running && this.#underWay === 0) this.#quiet.resolve();
   }
 
+  #decide(route: Route | null, of: { outcome: Outcome; tries: number; startedAt: number; now: number }): Decision {
+    if (route?.report) return decideReport({ ...of, ...route.report });
+    return decide({ ...of, ...planOf(route, this.#parts.defaults), dice: this.#parts.dice() });
+  }
+
   // What an outcome says about how much, and how soon, may be sent; true when it asks for more patience than before.
   #pace(queue: TargetQueue, of: { outcome: Outcome; decision: Decision; sentAt: number }): boolean {
     const { outcome, decision, sentAt } = of;
     const isAnswer = outcome.kind === 'response';
     if (isAnswer || outcome.code === 'timeout') this.#turns.heard(queue, isAnswer);
-    if (isSuccess(outcome)) queue.succeeded({ sentAt, durationMs: outcome.durationMs });
+    if (decision.next === 'delivered') queue.succeeded({ sentAt, durationMs: outcome.durationMs });
     else if (decision.slowDown && isAnswer) queue.overwhelmed(sentAt);
     else if (decision.slowDown) queue.unanswered(sentAt);
     const { quietUntil } = decision;

@@ -11,10 +11,14 @@ import { ClockWatch } from './clock-watch.ts';
 import { Engine, type AttemptEnd } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { createSender, type Sender } from './oauth/index.ts';
+import { createMailer, type Mailer, type MailServer, type OutgoingMail } from './mail/index.ts';
 import { OperationRunner } from './operations.ts';
+import { testReport, type TestReportResult } from './report.ts';
 import { Room } from './line.ts';
 import { createTransport, type ProxySetting, type Transport, type TransportStats } from './transport/index.ts';
 import { Upkeep, type Task } from './upkeep.ts';
+import { joinWays } from './ways-out.ts';
+import type { Outcome } from '../model/outcome.ts';
 import type { WindowLimits } from '../model/window.ts';
 
 export type { AttemptEnd, ChallengeResult, ManualResult };
@@ -52,6 +56,10 @@ export interface DeliveringOptions {
     /** How often a critical webhook that once proved itself is asked whether it is well again; null for never. */
     recheckMs: number | null;
   };
+  /** Of post-processings: from the beginning of one send to the next, and the deadline of each. */
+  report: { intervalMs: number; timeoutMs: number };
+  /** Mails go by it; null for none. */
+  mail: MailServer | null;
   /** Open deliveries of one webhook from which on a backlog is told; null for never. */
   backlog: number | null;
   lease: { leaseMs: number; heartbeatMs: number };
@@ -93,6 +101,10 @@ export interface Delivering {
   judgeHost(hostname: string): Promise<AddressRefused | null>;
   /** What is parked of a target is tried again, and its lines go on. */
   unpark(key: TargetKey): Promise<void>;
+  /** A test request to a post-processing, now (R44–R47); null when it is gone. */
+  testReport(key: TargetKey, as: 'job' | 'policy'): Promise<TestReportResult | null>;
+  /** Sends a mail; see {@link Mailer.send}. */
+  sendMail(mail: OutgoingMail): Promise<Outcome>;
   /** Tries a delivery by hand. */
   retry(key: DeliveryKey): Promise<ManualResult>;
   stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
@@ -104,6 +116,9 @@ export interface Delivering {
 export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, node, onError, userAgent, concurrency, challenge } = options;
   const { guard, transport, sender } = createWayOut(options);
+  const mailer = createMailer(options.mail);
+  const ways = joinWays(sender, mailer);
+  const defaults = { plan: options.plan, timeoutMs: options.timeoutMs, userAgent, report: options.report };
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
     settings: store.settings,
@@ -128,11 +143,11 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   });
   const engine = new Engine({
     store,
-    sender,
+    ways,
     lanes,
     clock,
     dice: options.dice,
-    defaults: { plan: options.plan, timeoutMs: options.timeoutMs, userAgent },
+    defaults,
     queues: { limit: options.queuePerWebhook, window: options.window, room: new Room(options.queueBytes) },
     queuesKept: options.queuesKept ?? 10_000,
     concurrency,
@@ -161,10 +176,13 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     challenge: (key) => challenger.begin(key),
     judgeHost: (hostname) => judgeHost(guard, hostname),
     unpark: (key) => engine.unpark(key),
+    testReport: (key, as) =>
+      testReport({ settings: store.settings, ways, clock, defaults, uuid: options.uuid }, key, as),
+    sendMail: (mail) => mailer.send(mail),
     retry: (key) => engine.retry(key),
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
     stop: (graceMs) =>
-      (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, lanes, clock }, graceMs)),
+      (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, mailer, lanes, clock }, graceMs)),
   };
 }
 
@@ -187,15 +205,17 @@ interface Stopping {
   challenger: Challenger;
   engine: Engine;
   transport: Transport;
+  mailer: Mailer;
   lanes: LaneKeeper;
   clock: Clock;
 }
 
 async function stopAll(parts: Stopping, graceMs: number): Promise<void> {
-  const { upkeep, operations, challenger, engine, transport, lanes, clock } = parts;
+  const { upkeep, operations, challenger, engine, transport, mailer, lanes, clock } = parts;
   const sent = Promise.all([challenger.stop(), engine.quiet()]);
   await within(clock, graceMs, Promise.all([upkeep.stop(), operations.stop(), sent]));
   // What is still under way is cut off: that is our own doing, and uses no try up.
+  mailer.close();
   await transport.close({ force: true });
   await sent;
   await within(clock, graceMs, engine.drained());

@@ -1,12 +1,13 @@
-// A route: everything a delivery needs to know about its webhook, prepared once per change of the webhook.
+// A route: everything a delivery needs to know about its target, prepared once per change of the webhook or post-processing.
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
 import { MASK, maskHeaders } from '../model/headers.ts';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { ANY_ORDER, type Order, type Recovery } from '../model/order.ts';
+import { CLOUD_AUTOMATOR_USER_AGENT, type ReportSetting } from '../model/post-processing.ts';
 import { planInOrder, type RetryPlan } from '../model/retry.ts';
 import { isSendable, type Format, type Intent, type Vitals } from '../model/webhook.ts';
-import { LANES, type OwnedLane, type Webhook, type WebhookSecrets } from '../store/contract.ts';
+import { LANES, type OwnedLane, type Reached, type Webhook, type WebhookSecrets } from '../store/contract.ts';
 import { hmacSha256 } from './hmac.ts';
 import { makeCredentials, type Credentials } from './oauth/index.ts';
 import { nameTlsIdentity, parseTarget, type Target, type TlsIdentity } from './transport/index.ts';
@@ -41,6 +42,13 @@ export interface Route {
   sendable: boolean;
   /** When a former secret ends and the route has to be made again, or null. */
   expiresAt: number | null;
+  /** How it is reported to, for a post-processing; null for a webhook. */
+  report: ReportRoute | null;
+}
+
+/** A post-processing, with what it leaves open filled in. */
+export interface ReportRoute extends ReportSetting {
+  intervalMs: number;
 }
 
 /** Defaults of the installation for what a webhook leaves open. */
@@ -48,6 +56,8 @@ export interface RouteDefaults {
   plan: RetryPlan;
   timeoutMs: number;
   userAgent: string;
+  /** Of post-processings: from the beginning of one send to the next, and the deadline of each, ms (R27). */
+  report: { intervalMs: number; timeoutMs: number };
 }
 
 /** The name of no order and no wish for what is fresh. */
@@ -56,19 +66,17 @@ export const ANY_IN_ORDER = JSON.stringify([ANY_ORDER, 'in-order']);
 /** What stands in the place of an access token's header. */
 export const BEARER_MASK = `Bearer ${MASK}`;
 
-/** Where nothing is ever sent: the deliveries of a pull webhook are fetched. */
+/** Where nothing is ever sent by HTTP: the deliveries of a pull webhook are fetched, an e-mail goes to its server. */
 const NOWHERE = parseTarget('https://pull.invalid/', null);
 
 /** Makes the route of a webhook as it is at this instant (epoch ms). */
-export function makeRoute(
-  { webhook, secrets }: { webhook: Webhook; secrets: WebhookSecrets },
-  defaults: RouteDefaults,
-  now: number,
-): Route {
+export function makeRoute({ webhook, secrets, report }: Reached, defaults: RouteDefaults, now: number): Route {
   const { intent, health, streak, lastSuccessAt, secondaryUntil } = webhook;
   const rotating = secondaryUntil !== null && secondaryUntil > now;
-  const headers = staticHeaders(webhook, defaults.userAgent);
-  const masked = staticHeaders({ ...webhook, headers: maskHeaders(webhook.headers) }, defaults.userAgent);
+  const named = (own: Webhook['headers']): string[] =>
+    report
+      ? reportHeaders(report, defaults.userAgent)
+      : staticHeaders({ ...webhook, headers: own }, defaults.userAgent);
   const { authorization } = secrets;
   const secretHeaders = (value: string): string[] => (authorization === null ? [] : ['authorization', value]);
   const credentials = credentialsOf({ webhook, secrets });
@@ -77,17 +85,17 @@ export function makeRoute(
     token: webhook.token,
     lane: webhook.bucket % LANES,
     url: webhook.url,
-    target: webhook.mode === 'pull' ? NOWHERE : targetOf({ webhook, secrets }),
+    target: webhook.mode === 'pull' || webhook.url === '' ? NOWHERE : targetOf({ webhook, secrets }),
     credentials,
     format: webhook.format,
-    headers: [...headers, ...secretHeaders(authorization ?? '')],
-    shownHeaders: asObject([...masked, ...shown]),
-    sign: signerOf({ webhook, secrets }, rotating),
+    headers: [...named(webhook.headers), ...secretHeaders(authorization ?? '')],
+    shownHeaders: asObject([...named(maskHeaders(webhook.headers)), ...shown]),
+    sign: report ? () => ({}) : signerOf({ webhook, secrets }, rotating),
     plan: planInOrder(
       webhook.order,
       webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
     ),
-    timeoutMs: webhook.timeoutMs ?? defaults.timeoutMs,
+    timeoutMs: webhook.timeoutMs ?? (report ? defaults.report : defaults).timeoutMs,
     order: webhook.order,
     recovery: webhook.recovery,
     orderName: JSON.stringify([webhook.order, webhook.recovery]),
@@ -98,6 +106,7 @@ export function makeRoute(
     revision: webhook.revision,
     sendable: webhook.mode === 'push' && isSendable(intent, health),
     expiresAt: rotating ? secondaryUntil : null,
+    report: report ? { ...report, intervalMs: report.intervalMs ?? defaults.report.intervalMs } : null,
   };
 }
 
@@ -114,11 +123,6 @@ function tlsIdentityOf({ tls }: Webhook, { privateKey }: WebhookSecrets): TlsIde
 export function credentialsOf({ webhook, secrets }: Reached): Credentials | null {
   const { clientSecret } = secrets;
   return webhook.oauth === null || clientSecret === null ? null : makeCredentials(webhook.oauth, clientSecret);
-}
-
-interface Reached {
-  webhook: Webhook;
-  secrets: WebhookSecrets;
 }
 
 /**
@@ -147,6 +151,12 @@ function staticHeaders({ headers, format }: Webhook, userAgent: string): string[
   if (!named.has('user-agent')) own.push('user-agent', userAgent);
   if (format === 'structured') own.push('content-type', STRUCTURED_CONTENT_TYPE);
   return own;
+}
+
+// The order, too, is that of what is sent (R21, R25).
+function reportHeaders({ dialect }: ReportSetting, userAgent: string): string[] {
+  const name = dialect === 'cloud-automator' ? CLOUD_AUTOMATOR_USER_AGENT : userAgent;
+  return ['user-agent', name, 'content-type', 'application/json'];
 }
 
 function asObject(flat: readonly string[]): string {

@@ -7,7 +7,7 @@
 // delivery for another, and an id of a foreign workspace is recognised without a look-up.
 
 /** What an id can name. */
-export type IdKind = 'ws' | 'evt' | 'wh' | 'sub' | 'dlv' | 'att' | 'key' | 'op' | 'ers';
+export type IdKind = 'ws' | 'evt' | 'wh' | 'sub' | 'dlv' | 'att' | 'key' | 'op' | 'ers' | 'grp' | 'pp';
 
 /** An id taken apart. `numbers` is empty for a workspace. */
 export interface ParsedId {
@@ -22,7 +22,7 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 /** A workspace token has ten characters: 50 random bits. */
 export const TOKEN_LENGTH = 10;
 
-const FORM = /^(ws|evt|wh|sub|dlv|att|key|op|ers)_([0-9a-hjkmnp-tv-z]{10})((?:_[0-9a-z]{1,11})*)$/;
+const FORM = /^(ws|evt|wh|sub|dlv|att|key|op|ers|grp|pp)_([0-9a-hjkmnp-tv-z]{10})((?:_[0-9a-z]{1,11})*)$/;
 const COUNTS: Record<IdKind, readonly number[]> = {
   ws: [0],
   evt: [1],
@@ -33,6 +33,8 @@ const COUNTS: Record<IdKind, readonly number[]> = {
   key: [1],
   op: [1],
   ers: [1],
+  grp: [1],
+  pp: [1],
 };
 
 /** A token from at least ten random bytes; the low five bits of each are used. */

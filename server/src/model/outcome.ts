@@ -21,6 +21,10 @@ export type FailureCode =
   | 'invalid-request'
   /** There is no access token to send with: the token endpoint gave none (RFC 6749 4.4). */
   | 'no-token'
+  /** The mail server refused the mail for good (5yz, RFC 5321 4.2.1), or there is none to send it by. */
+  | 'mail-refused'
+  /** The mail server does not take the mail now (4yz), or not as it should. */
+  | 'mail-deferred'
   /** Ours: the operator's proxy is at fault. Says nothing about the target. */
   | 'proxy'
   /** Ours: no connection was free in time. Says nothing about the target. */

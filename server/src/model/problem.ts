@@ -34,6 +34,7 @@ const OWN = {
   // What a request names.
   'unknown-type': { status: 422, title: 'The event type is not in the catalog.' },
   'unknown-service': { status: 422, title: 'The service is not in the catalog.' },
+  'unknown-group': { status: 422, title: 'There is no such group in this workspace.' },
   'unknown-webhook': { status: 422, title: 'There is no such webhook in this workspace.' },
   // What a request says.
   'schema-mismatch': { status: 422, title: 'The data of the event breaks the schema of its type.' },
@@ -47,6 +48,7 @@ const OWN = {
   'invalid-oauth': { status: 422, title: 'The OAuth 2 client cannot be used as it stands.' },
   'invalid-tls': { status: 422, title: 'The TLS identity cannot be used as it stands.' },
   'invalid-policy': { status: 422, title: 'The delivery policy cannot be kept as it stands.' },
+  'invalid-post-processing': { status: 422, title: 'The post-processing cannot be kept as it stands.' },
   'verification-required': { status: 422, title: 'The operator does not allow webhooks that prove nothing.' },
   // What stands in the way.
   'name-taken': { status: 409, title: 'The name is in use.' },

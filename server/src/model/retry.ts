@@ -18,7 +18,7 @@ export const LONGEST_DELAY_MS = 7 * 86_400_000;
 export const RETRY_AFTER_CAP_MS = 24 * 3_600_000;
 
 /** How long a send that failed through our own doing waits; it does not count as a try. */
-const OWN_FAULT_DELAY_MS = 1_000;
+export const OWN_FAULT_DELAY_MS = 1_000;
 
 /** Statuses with which a server may say, by `Retry-After`, until when it wants to be left alone (wire 3). */
 const PATIENCE_STATUSES = new Set([429, 502, 503, 504]);
@@ -103,9 +103,17 @@ function afterLastTry(
   return { next: 'blocked', at: Math.max(now + spread(delayMs, plan.jitter, dice), quietUntil ?? 0), reason };
 }
 
-/** Any 2xx. */
-export function isSuccess(outcome: Outcome): boolean {
-  return outcome.kind === 'response' && outcome.status >= 200 && outcome.status < 300;
+/** Which statuses are a success. */
+export type Success = 'exactly-200' | '2xx';
+
+/** Any 2xx, unless it must be exactly 200. */
+export function isSuccess(outcome: Outcome, success: Success = '2xx'): boolean {
+  return outcome.kind === 'response' && isGoodStatus(outcome.status, success);
+}
+
+/** Is this status one? */
+export function isGoodStatus(status: number, success: Success): boolean {
+  return success === 'exactly-200' ? status === 200 : status >= 200 && status < 300;
 }
 
 function asksToSlowDown(outcome: Outcome): boolean {

@@ -17,7 +17,7 @@ const WATCHED = `
   SELECT w.workspace, w.webhook, w.name, w.backlog_since AS since,
     (SELECT COUNT(*) FROM (SELECT 1 AS one FROM deliveries d
        WHERE d.workspace = w.workspace AND d.target = w.webhook AND d.state = 0 LIMIT $1) AS counted) AS open
-  FROM webhooks w WHERE w.workspace IN (SELECT workspace FROM subscriptions WHERE ${IS_OPERATIONAL})`;
+  FROM webhooks w WHERE w.mode <> 'report' AND w.workspace IN (SELECT workspace FROM subscriptions WHERE ${IS_OPERATIONAL})`;
 
 /** The `watchBacklogs` verb. */
 export async function watchBacklogs(

@@ -17,6 +17,7 @@ import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState }
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Order, Recovery } from '../model/order.ts';
 import type { OperationKind, OperationState } from '../model/operation.ts';
+import type { ReportSetting } from '../model/post-processing.ts';
 import type {
   Format,
   Health,
@@ -28,6 +29,7 @@ import type {
   Verification,
   Vitals,
 } from '../model/webhook.ts';
+import type { PostProcessings } from './post-processings/contract.ts';
 
 /** The whole store. */
 export interface Store {
@@ -36,6 +38,7 @@ export interface Store {
   erasures: Erasures;
   pulls: Pulls;
   settings: Settings;
+  postProcessings: PostProcessings;
   lanes: Lanes;
   /** Hints that something was committed; they may be missed or come twice (polling is the truth). */
   on(listener: StoreListener): void;
@@ -176,7 +179,7 @@ export interface DeliveriesQuery {
   limit: number;
 }
 
-/** A target: what deliveries go to. Today always a webhook. */
+/** A target: what deliveries go to, a webhook or a post-processing. */
 export interface TargetKey {
   workspace: number;
   target: number;
@@ -667,6 +670,14 @@ export interface WebhookSecrets {
   privateKey: string | null;
 }
 
+/** A target as the engine reaches it. */
+export interface Reached {
+  webhook: Webhook;
+  secrets: WebhookSecrets;
+  /** Present when it is a post-processing: then the webhook is only what both kinds have in common. */
+  report?: ReportSetting;
+}
+
 /** What a new webhook is made of. */
 export interface NewWebhook extends Pick<
   Webhook,
@@ -826,8 +837,8 @@ export interface Settings {
   createWebhook(webhook: NewWebhook): Promise<Webhook>;
   webhooks(workspace: number): Promise<Webhook[]>;
   webhook(workspace: number, webhook: number): Promise<Webhook | null>;
-  /** The webhook with its secrets: for signing and challenging only. */
-  target(key: TargetKey): Promise<{ webhook: Webhook; secrets: WebhookSecrets } | null>;
+  /** The target with its secrets: for sending, signing and challenging only. */
+  target(key: TargetKey): Promise<Reached | null>;
   /** Changes a webhook if it still has that revision (`changed-meanwhile` otherwise); a change of state is recorded. */
   updateWebhook(change: WebhookUpdate): Promise<Webhook>;
   /** Notes what an attempt at a challenge came to, unless the webhook was changed meanwhile. It is no change of it. */

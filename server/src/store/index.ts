@@ -9,6 +9,7 @@ import { Listeners } from './listeners.ts';
 import { makeErasures } from './erasures.ts';
 import { migrate } from './migrate.ts';
 import { makeOperations } from './operations.ts';
+import { makePostProcessings } from './post-processings/index.ts';
 import { openPostgres } from './postgres.ts';
 import { prune } from './prune.ts';
 import { makePulls } from './pulls.ts';
@@ -112,6 +113,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     erasures: makeErasures(sql, listeners),
     pulls: makePulls(sql),
     settings,
+    postProcessings: makePostProcessings(parts),
     lanes: makeLanes(sql),
     on: (listener) => listeners.add(listener),
     check: async () => void (await sql.read('SELECT 1 AS one')),

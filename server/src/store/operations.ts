@@ -310,7 +310,10 @@ async function advance(
 }
 
 async function webhooksIn(tx: Tx, workspace: number): Promise<Set<number>> {
-  const rows = await tx.all<{ webhook: number }>('SELECT webhook FROM webhooks WHERE workspace = $1', [workspace]);
+  const rows = await tx.all<{ webhook: number }>(
+    `SELECT webhook FROM webhooks WHERE workspace = $1 AND mode <> 'report'`,
+    [workspace],
+  );
   return new Set(rows.map(({ webhook }) => webhook));
 }
 

@@ -33,6 +33,7 @@ export async function prune(
     if (place.oldestLease !== null && place.oldestLease < before('deliveriesMs')) {
       moved += await dropLeases(sql, { workspace, before: before('deliveriesMs'), limit });
     }
+    moved += await dropDeletedReports(sql, { workspace, before: before('deliveriesMs') });
     if (deleted && place.oldestEvent === null) moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   // Requests that reach into no workspace keep their answers under the number 0.
@@ -267,6 +268,14 @@ function dropLeases(sql: Sql, { workspace, before, limit }: Chunk): Promise<numb
   );
 }
 
+// Marks of post-processings that were deleted stay for as long as their deliveries do.
+async function dropDeletedReports(sql: Sql, { workspace, before }: Omit<Chunk, 'limit'>): Promise<number> {
+  const which = `workspace = $1 AND mode = 'report' AND intent = 'disabled' AND updated_at < $2`;
+  const some = await sql.scan(`SELECT 1 AS one FROM webhooks WHERE ${which} LIMIT 1`, [workspace, before]);
+  if (some.length === 0) return 0;
+  return unsynced(sql, (tx) => tx.run(`DELETE FROM webhooks WHERE ${which}`, [workspace, before]));
+}
+
 // The log of a deleted workspace is gone: nothing is left but its mark, and what a request under way may have added.
 async function vanish(tx: Tx, workspace: number): Promise<number> {
   for (const table of [
@@ -278,6 +287,8 @@ async function vanish(tx: Tx, workspace: number): Promise<number> {
     'operations',
     'leases',
     'erasures',
+    'groups',
+    'post_processings',
   ]) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }

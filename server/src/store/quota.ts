@@ -60,6 +60,9 @@ export async function refuseOverLimit(
   { table, workspace, limit }: { table: keyof typeof THINGS; workspace: number; limit: number | null },
 ): Promise<void> {
   if (limit === null) return;
-  const [row] = await tx.all<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table} WHERE workspace = $1`, [workspace]);
+  const only = table === 'webhooks' ? ` AND mode <> 'report'` : '';
+  const [row] = await tx.all<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table} WHERE workspace = $1${only}`, [
+    workspace,
+  ]);
   if (row!.n >= limit) throw new StoreRefusal('limit-reached', `this workspace may have ${limit} ${THINGS[table]}`);
 }

@@ -115,6 +115,8 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery, window: numbe
     .and('k.workspace = ?', query.workspace)
     .and(`${state === 'dead' ? '+' : ''}k.target = ?`, query.webhook)
     .and('k.event = ?', query.event);
+  // What goes to post-processings stands in the logs of their runs.
+  if (query.webhook === undefined) where.and(`k.target NOT IN (${REPORTS})`, query.workspace);
   if (state !== undefined) where.and(STATE_IS[state], ...(STATE_IS[state].includes('?') ? [query.workspace] : []));
   const after = query.cursor === null ? null : readPosition(query.cursor);
   let bound = 0;
@@ -145,6 +147,8 @@ function readPosition(cursor: string): number[] | null {
 // The SQL of `isSendable`; a webhook that is gone cannot be sent to.
 const SENDABLE = `SELECT s.webhook FROM webhooks s
   WHERE s.workspace = ? AND s.intent = 'enabled' AND s.health IN ('active', 'warning')`;
+
+const REPORTS = `SELECT r.webhook FROM webhooks r WHERE r.workspace = ? AND r.mode = 'report'`;
 
 // Held and scheduled are one stored state; which of the two it is depends on the webhook.
 const STATE_IS: Record<DeliveryState, string> = {

@@ -130,8 +130,9 @@ export class Telling {
     const named = [...new Set(told.flatMap(({ reports }) => reports))];
     if (named.length === 0) return new Set();
     const rows = await this.#tx.all<{ target: number }>(
-      `SELECT target FROM post_processings WHERE workspace = $1 AND target IN (${named.join(', ')})`,
-      [workspace],
+      `SELECT target FROM post_processings
+       WHERE workspace = $1 AND target IN (${named.map((_, i) => `$${i + 2}`).join(', ')})`,
+      [workspace, ...named],
     );
     return new Set(rows.map(({ target }) => target));
   }

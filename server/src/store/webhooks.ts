@@ -36,6 +36,7 @@ import { nameOf } from './dead-letters.ts';
 import { recordChange } from './settle.ts';
 import { writeTelling, type Telling } from './telling.ts';
 import type { Sql, Tx, Value } from './sql.ts';
+import { reportSettingOf } from './post-processings/setting.ts';
 
 type WebhookVerbs = Pick<
   Settings,
@@ -70,16 +71,21 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       return webhook;
     },
     webhooks: async (workspace) =>
-      (await sql.read<WebhookRow>(`${WEBHOOK} WHERE w.workspace = $1 ORDER BY w.webhook`, [workspace])).map(webhookOf),
+      (
+        await sql.read<WebhookRow>(`${WEBHOOK} WHERE w.workspace = $1 AND ${NO_REPORT} ORDER BY w.webhook`, [workspace])
+      ).map(webhookOf),
     webhook: async (workspace, webhook) => {
-      const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, webhook]);
+      const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE} AND ${NO_REPORT}`, [workspace, webhook]);
       return row ? webhookOf(row) : null;
     },
     target: async ({ workspace, target }) => {
       const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, target]);
       if (!row) return null;
       const { headers, ...secrets } = openSealed(keyring, row);
-      return { webhook: { ...webhookOf(row), headers }, secrets };
+      const reached = { webhook: { ...webhookOf(row), headers }, secrets };
+      if (row.mode !== 'report') return reached;
+      const report = await reportSettingOf(sql, { workspace, target });
+      return report && { ...reached, report };
     },
     updateWebhook: async (update) => {
       const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
@@ -124,7 +130,8 @@ interface WebhookRow {
   bucket: number;
   name: string;
   description: string;
-  mode: Mode;
+  /** `report`: the other half of a post-processing (post-processings/). */
+  mode: Mode | 'report';
   url: string;
   verification: Verification;
   signing: string;
@@ -163,6 +170,8 @@ const WEBHOOK = `
          w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
   FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
 const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
+/** Nobody who asks for webhooks sees post-processings. */
+const NO_REPORT = `w.mode <> 'report'`;
 
 const UNPROVED = `
   SELECT workspace, webhook AS target, bucket, health FROM webhooks
@@ -179,10 +188,12 @@ function webhookOf({
   oauth,
   tls,
   challenge,
+  mode,
   ...row
 }: WebhookRow): Webhook {
   return {
     ...row,
+    mode: mode === 'report' ? 'push' : mode,
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
@@ -293,7 +304,7 @@ async function readOne(tx: Tx, key: { workspace: number; webhook: number }): Pro
 }
 
 async function readRow(tx: Tx, { workspace, webhook }: { workspace: number; webhook: number }): Promise<WebhookRow> {
-  const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE}`, [workspace, webhook]);
+  const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE} AND ${NO_REPORT}`, [workspace, webhook]);
   if (!row) throw new StoreRefusal('not-found', 'there is no such webhook');
   return row;
 }
@@ -433,7 +444,10 @@ async function deleteWebhook(
       `the webhook has ${subscriptions} subscription(s): delete them first, or force it`,
     );
   }
-  const deleted = await tx.run('DELETE FROM webhooks WHERE workspace = $1 AND webhook = $2', ids);
+  const deleted = await tx.run(
+    `DELETE FROM webhooks AS w WHERE w.workspace = $1 AND w.webhook = $2 AND ${NO_REPORT}`,
+    ids,
+  );
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
   await tx.run('DELETE FROM webhook_changes WHERE workspace = $1 AND webhook = $2', ids);
   await tx.run('INSERT INTO burials (workspace, target, deleted_at) VALUES ($1, $2, $3)', [...ids, now]);

@@ -3,7 +3,7 @@ import type { Dialect } from '../sql.ts';
 
 /** The statements of this migration in the engine's dialect. */
 export function flows(dialect: Dialect): string {
-  return `${postProcessings(dialect)}`;
+  return [postProcessings(dialect)].join('\n');
 }
 
 // A post-processing is a target: the other half of it is a row of `webhooks` with mode `report` and the same number.

@@ -1,0 +1,121 @@
+// Mail out: one message in, one Outcome back, always, as the transport does it for HTTP. SMTP by nodemailer.
+//
+// A connection per mail: there are few, and a server that closed an idle one must not cost a send. The host is the
+// operator's own word, so the address guard, which is for users' words, is not asked.
+import { createTransport } from 'nodemailer';
+import type { Outcome } from '../../model/outcome.ts';
+import { describeSpan, type Diagnosis } from '../transport/failure.ts';
+import { diagnoseMail, refusalOf } from './failure.ts';
+
+/** The mail server, and who we are to it. */
+export interface MailServer {
+  host: string;
+  port: number;
+  /** TLS from the start; an upgrade that must succeed; or none at all. */
+  secure: 'tls' | 'starttls' | 'none';
+  user: string | null;
+  password: string | null;
+  /** The sender's address, or `Name <address>`. */
+  from: string;
+}
+
+/** A mail. */
+export interface OutgoingMail {
+  to: readonly string[];
+  subject: string;
+  text: string;
+  /** The left part of its Message-ID: the same over all sends of one mail, so that a reader can tell a repetition. */
+  id: string;
+  /** For connecting and saying everything together, ms. */
+  deadlineMs: number;
+}
+
+/** Sends mails. */
+export interface Mailer {
+  /** Never throws, never rejects. A mail that some of its readers were refused is a failure that names them. */
+  send(mail: OutgoingMail): Promise<Outcome>;
+  /** Cuts off what is under way, and takes no more. Twice is harmless. */
+  close(): void;
+}
+
+const UNSET = 'cannot be sent: there is no mail server (setting mail.host)';
+const STOPPING = 'was not sent: the platform is stopping';
+
+/** Makes a mailer; nothing is connected yet. Without a server every mail is a failure that says so. */
+export function createMailer(server: MailServer | null): Mailer {
+  const underWay = new Set<AbortController>();
+  let isClosed = false;
+  const deliver = server === null ? null : deliverer(server);
+  return {
+    async send(mail) {
+      if (deliver === null) return failure({ code: 'mail-refused', message: UNSET }, 0);
+      if (isClosed) return failure({ code: 'closed', message: STOPPING }, 0);
+      const abort = new AbortController();
+      const late = setTimeout(() => abort.abort(LATE), mail.deadlineMs);
+      underWay.add(abort);
+      const startedAt = performance.now();
+      try {
+        const verdict = await deliver(mail, abort.signal);
+        const durationMs = Math.ceil(performance.now() - startedAt);
+        return verdict === null ? taken(durationMs) : failure(verdict, durationMs);
+      } catch (error) {
+        const durationMs = Math.ceil(performance.now() - startedAt);
+        const { aborted, reason } = abort.signal;
+        if (aborted && reason === LATE) {
+          const message = `the mail server did not take the mail ${describeSpan(mail.deadlineMs)}`;
+          return failure({ code: 'timeout', message }, durationMs);
+        }
+        if (aborted) return failure({ code: 'closed', message: STOPPING }, durationMs);
+        return failure(diagnoseMail(error as Error, server!.host), durationMs);
+      } finally {
+        clearTimeout(late);
+        underWay.delete(abort);
+      }
+    },
+    close() {
+      isClosed = true;
+      for (const abort of underWay) abort.abort(CLOSING);
+    },
+  };
+}
+
+const LATE = 'late';
+const CLOSING = 'closing';
+
+type Verdict = (Diagnosis & { status: number | null }) | null;
+
+function deliverer({ host, port, secure, user, password, from }: MailServer) {
+  const transport = createTransport({
+    host,
+    port,
+    secure: secure === 'tls',
+    requireTLS: secure === 'starttls',
+    ignoreTLS: secure === 'none',
+    ...(user === null ? {} : { auth: { user, pass: password ?? '' } }),
+    // Our own deadline ends everything; what hangs after the mail was taken is not waited for.
+    socketCloseTimeout: 0,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  const domain = /@([^\s@>]+)>?$/.exec(from)?.[1] ?? host;
+  return async (mail: OutgoingMail, signal: AbortSignal): Promise<Verdict> => {
+    const { to, subject, text, id } = mail;
+    const said = { from, to: [...to], subject, text, messageId: `<${id}@${domain}>`, signal };
+    // Machines that answer mails leave one alone that says so (RFC 3834).
+    const sent = await transport.sendMail({ ...said, headers: { 'Auto-Submitted': 'auto-generated' } });
+    return refusalOf(sent.rejected, sent.rejectedErrors ?? []);
+  };
+}
+
+// 250 is what a mail server says of a mail it has taken (RFC 5321 4.2.3).
+function taken(durationMs: number): Outcome {
+  const answer = { headers: [], body: new Uint8Array(), bodyBytes: 0, truncated: false, retryAfter: null };
+  return { kind: 'response', status: 250, ...answer, durationMs, connectMs: 0 };
+}
+
+function failure(
+  { code, message, status = null }: Diagnosis & { status?: number | null },
+  durationMs: number,
+): Outcome {
+  return { kind: 'failure', code, message, status, durationMs, connectMs: 0 };
+}

@@ -1,0 +1,23 @@
+// The ways out of the engine: a request goes by HTTP, a mail by SMTP; either comes back as an Outcome.
+import type { Outcome } from '../model/outcome.ts';
+import type { Mailer, OutgoingMail } from './mail/index.ts';
+import type { AuthorizedRequest, Sender } from './oauth/index.ts';
+
+/** What one try sends; and its headers as they are kept: a JSON object, secrets masked. */
+export type Composed = { shownHeaders: string } & ({ request: AuthorizedRequest } | { mail: OutgoingMail });
+
+/** Sends whatever was composed. */
+export interface WaysOut {
+  /** Never throws, never rejects. `eager`: a person wants to know how things are now. */
+  send(composed: Composed, how?: { eager?: boolean }): Promise<Outcome>;
+}
+
+/** Puts the ways together. */
+export function joinWays(sender: Sender, mailer: Pick<Mailer, 'send'>): WaysOut {
+  return {
+    send: (composed, { eager = false } = {}) => {
+      if ('mail' in composed) return mailer.send(composed.mail);
+      return sender.send(eager ? { ...composed.request, eager } : composed.request);
+    },
+  };
+}
