@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DEFAULT_WORKSPACE, hashKey, makeKey } from './api/auth.ts';
 import type { Log } from './log/index.ts';
 import { OPERATIONAL_SERVICE, OPERATIONAL_TYPES } from './model/operational-types.ts';
-import type { Settings, WorkspaceLimits } from './store/contract.ts';
+import { StoreRefusal, type Settings, type WorkspaceLimits } from './store/contract.ts';
 
 /** The service of the source document's two event types. */
 const SERVICE = { service: 'hpe-greenlake-platform', description: 'HPE GreenLake platform: audit log, subscriptions.' };
@@ -104,8 +104,17 @@ export async function prepareStore(settings: Settings, { dataFolder, limits, log
     log.warn({ file }, 'the store does not know the admin key of this file (deleted?): a new one takes its place');
   const adminKey = isOurs ? key : writeKey(file);
   if (!isKnown) await registerKey(settings, adminKey, now);
-  if (isFirst) await settings.createWorkspace(DEFAULT_WORKSPACE, limits, now);
+  if (isFirst) await createFirstWorkspace(settings, limits, now);
   return adminKey;
+}
+
+// Of two nodes that start at once on an empty database one makes it, and the other finds it made.
+async function createFirstWorkspace(settings: Settings, limits: WorkspaceLimits, now: number): Promise<void> {
+  try {
+    await settings.createWorkspace(DEFAULT_WORKSPACE, limits, now);
+  } catch (error) {
+    if (!(error instanceof StoreRefusal && error.code === 'name-taken')) throw error;
+  }
 }
 
 async function putFirstTypes(settings: Settings, now: number): Promise<void> {

@@ -16,7 +16,7 @@ const ROUTE = { sendable: true, paceMs: 0, order: ANY_ORDER, orderName: ANY_IN_O
 /** Everything around a queue, as slow and as disorderly as the steps say. */
 class World {
   now = 1000;
-  queue = new TargetQueue({ workspace: 1, target: 7 }, LIMITS, () => this.now);
+  queue = new TargetQueue({ workspace: 1, target: 7 }, LIMITS, { now: () => this.now, monotonic: () => this.now });
   /** Open deliveries as the store has them: number → due instant. */
   open = new Map<number, number>();
   delivered = new Set<number>();

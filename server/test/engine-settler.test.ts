@@ -163,3 +163,17 @@ test('R124 drained: everything is committed, or, once given up, forgotten', asyn
   await drained;
   assert.equal(failing.settler.backlog, 0);
 });
+
+test('R124 caughtUp waits for what was added before it, not for what comes later', async () => {
+  const { clock, settler, done, add } = prepare((_, nth) => (nth === 0 ? new Error('the store is away') : 'settled'));
+  await settler.caughtUp();
+  for (let event = 1; event <= 600; event++) add(event);
+  let written = 0;
+  const caughtUp = settler.caughtUp().then(() => (written = done.length));
+  for (let event = 601; event <= 2_000; event++) add(event);
+  await clock.advance(100);
+  assert.equal(written, 0);
+  await clock.advance(1_000);
+  await caughtUp;
+  assert.deepEqual([written, done.length], [1_024, 2_000]);
+});

@@ -182,8 +182,10 @@ test('R124 after a lease that ran out, what waited is sent once it is held again
   assert.equal(receiver.requests.length, 1, 'a node without its lease sends nothing');
   engine.store.lanes.take = take;
   const from = engine.clock.now();
-  await engine.until('the rest came', () => receiver.requests.length === 3);
+  // How long the requests take is the network's business, whose clock is another one.
+  await engine.until('the rest is sent', () => engine.delivering.stats().underWay > 0 || engine.ends.length > 1);
   assert.ok(engine.clock.now() - from < 15_000, 'at the next heartbeat, not at the next sweep');
+  await engine.until('the rest came', () => receiver.requests.length === 3);
 });
 
 test('R124 a stop writes down what it cut off, gives up on a store that does not answer, and leaves no timer', async (t) => {

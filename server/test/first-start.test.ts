@@ -8,6 +8,9 @@ import { loadConfig } from '../src/config/index.ts';
 import { createLog } from '../src/log/index.ts';
 import { startPlatform, type PlatformParts, type RunningPlatform } from '../src/platform.ts';
 import { openStore } from '../src/store/index.ts';
+import { makeKey } from '../src/store/keyring.ts';
+import { startProcess } from '../../test/kit/platform-process.ts';
+import { testDatabase, withoutPostgres } from '../../test/kit/postgres.ts';
 
 function folderFor(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'bellwire-first-'));
@@ -99,3 +102,31 @@ test('a key file that was there before the store is taken over; a lost one is ma
   assert.notEqual(second.adminKey, first.adminKey);
   assert.deepEqual([await status(second, first.adminKey), await status(second, second.adminKey)], [200, 200]);
 });
+
+test(
+  'R117 two first starts at once on one empty PostgreSQL: both come up, and there is one of everything',
+  {
+    skip: withoutPostgres,
+  },
+  async (t) => {
+    const env = { BELLWIRE_STORE: await testDatabase(t), BELLWIRE_SECRETS_KEYS: makeKey() };
+    const starts = await Promise.allSettled([1, 2].map(() => startProcess({ folder: folderFor(t), env })));
+    const nodes = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    t.after(() => Promise.all(nodes.map((node) => node.kill())));
+    assert.deepEqual(
+      starts.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : [])),
+      [],
+    );
+    for (const { url, adminKey } of nodes) {
+      const headers = { authorization: `Bearer ${adminKey}` };
+      const list = async (path: string): Promise<{ type?: string; name?: string }[]> =>
+        ((await (await fetch(url + path, { headers })).json()) as { items: { type?: string; name?: string }[] }).items;
+      assert.deepEqual(
+        (await list('/v1/workspaces')).map(({ name }) => name),
+        ['default'],
+      );
+      assert.equal((await list('/v1/event-types')).filter(({ type }) => type?.startsWith('com.')).length, 2);
+      assert.equal((await list('/v1/keys')).length, 2);
+    }
+  },
+);

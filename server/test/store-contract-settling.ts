@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PendingDelivery, Settlement } from '../src/model/delivery.ts';
+import { PARKED_AT } from '../src/model/order.ts';
 import { LANES, type SettleBatch, type Store } from '../src/store/index.ts';
 import {
   addWebhook,
@@ -354,5 +355,37 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     assert.deepEqual([due.deliveries.length, due.nextDueAt], [2_499, null]);
     assert.equal(await store.log.expedite({ workspace, target }, NOON + 5), 0);
     assert.equal((await openOf({ store, workspace }, other.webhook, NOON + 5)).length, 2_499);
+  });
+
+  test(`${engine}: R124 followClock moves what waits with the clock, not before now, and nothing that is parked`, async (t) => {
+    const store = await (await prepare(t)).open();
+    const { workspace, target } = await furnish(store);
+    const other = await addWebhook({ store, workspace }, 'other', 'com.example.made');
+    await mustPublish({ store, workspace }, someEvents(1_303));
+    const [parked, late, long, ...rest] = await openOf({ store, workspace }, target);
+    const HOUR_MS = 3_600_000;
+    await settle(
+      store,
+      settlementOf(parked!, { next: retryAt(PARKED_AT) }),
+      settlementOf(late!, { next: retryAt(NOON + 2 * HOUR_MS - 100) }),
+      settlementOf(long!, { next: retryAt(NOON + 9 * HOUR_MS) }),
+      ...rest.map((d) => settlementOf(d, { next: retryAt(NOON + HOUR_MS / 2) })),
+    );
+    const dueAt = async (of: { event: number }): Promise<number> =>
+      (await store.log.delivery({ workspace, event: of.event, target, copy: 0 }))!.delivery.dueAt;
+    const key = { workspace, target };
+
+    assert.equal(await store.log.followClock(key, { now: NOON, backMs: HOUR_MS }), 1_302);
+    assert.deepEqual(
+      [await dueAt(parked!), await dueAt(late!), await dueAt(long!), await dueAt(rest[0]!), await dueAt(rest.at(-1)!)],
+      [PARKED_AT, NOON + HOUR_MS - 100, NOON + 8 * HOUR_MS, NOON, NOON],
+    );
+    // Once more, for what the old time had as due just before the step.
+    assert.equal(await store.log.followClock(key, { now: NOON, backMs: HOUR_MS, lateMs: 1_000 }), 1);
+    assert.deepEqual([await dueAt(late!), await dueAt(long!)], [NOON, NOON + 8 * HOUR_MS]);
+    assert.equal(
+      await store.log.followClock({ workspace, target: other.webhook }, { now: NOON + 5, backMs: HOUR_MS }),
+      0,
+    );
   });
 }

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { startEndpoint, type Endpoint } from '../kit/endpoint.ts';
 import { openLedger, type Ledger } from '../kit/ledger.ts';
 import { startProcess, type PlatformProcess, type ProcessOptions } from '../kit/platform-process.ts';
 import type { Postgres } from '../kit/postgres.ts';
-import { Publisher, TYPE } from '../kit/publisher.ts';
+import { Publisher, subjectOf, TYPE } from '../kit/publisher.ts';
 import { startProxy, type Proxy } from './proxy.ts';
 
 /** How a fault is played. */
@@ -41,8 +42,23 @@ export interface Sum {
   longestBefore: number;
 }
 
-/** `/well` always answers, `/ill` is refused at times: retries fall due while things go wrong. */
-const PATHS = ['/well', '/ill'] as const;
+/** A webhook of the play: what it is subscribed to, and how it wants it. */
+interface Target {
+  /** Of these subjects only; null: everything. */
+  subjects: readonly string[] | null;
+  /** In order, as a whole (null) or by a key. */
+  fifo?: { key: string | null };
+  /** Refused at times: retries fall due while things go wrong. The others always answer. */
+  isFaulty?: boolean;
+}
+
+/** By the path of its endpoint. In order one goes at a time, so those take a part of what is published. */
+const TARGETS: Readonly<Record<string, Target>> = {
+  '/well': { subjects: null },
+  '/ill': { subjects: null, isFaulty: true },
+  '/line': { subjects: ['s0', 's10', 's20'], fifo: { key: null } },
+  '/keys': { subjects: ['s1', 's5', 's12', 's19', 's25', 's33'], fifo: { key: 'subject' }, isFaulty: true },
+};
 /** Retries fall due all the time, and none is used up while an endpoint is in trouble. */
 const RETRIES = { BELLWIRE_DELIVERY_RETRY_DELAYS: `150ms,300ms,600ms${',1s'.repeat(90)}` };
 /** How much sooner than a fault a delivery may have been answered and still come again: the settle timer and its commit,
@@ -82,21 +98,31 @@ export class Ground {
     this.publisher = new Publisher({ ledger: this.ledger, ...load, platform: () => this.#running });
   }
 
-  /** Starts it all: two webhooks that need not prove themselves, and the publisher. */
+  /** Starts it all: webhooks that need not prove themselves, and the publisher. */
   static async prepare(play: Play): Promise<Ground> {
     const folder = mkdtempSync(join(tmpdir(), 'bellwire-fault-'));
     const database = play.postgres ? await play.postgres.createDatabase() : null;
     const proxy = database ? await startProxy(database) : null;
     const ground = new Ground(play, { folder, endpoint: await startEndpoint(), proxy, store: proxy?.url ?? 'sqlite' });
-    for (const path of PATHS) {
-      const webhook = { name: path.slice(1), url: ground.endpoint.url + path, verification: 'none' };
-      const { id } = await ground.ask('POST /v1/webhooks', webhook);
-      await ground.ask('POST /v1/subscriptions', { webhook: id, type: TYPE });
-    }
+    for (const [path, target] of Object.entries(TARGETS)) await ground.#subscribe(path, target);
     ground.#published = ground.publisher.run();
     // It is awaited in the end; what breaks it before must not end the process first.
     ground.#published.catch(() => undefined);
     return ground;
+  }
+
+  async #subscribe(path: string, { subjects, fifo }: Target): Promise<void> {
+    const policy = fifo ? { policy: { order: { kind: 'fifo', ...fifo } } } : {};
+    const url = this.endpoint.url + path;
+    const { id } = await this.ask('POST /v1/webhooks', { name: path.slice(1), url, verification: 'none', ...policy });
+    const filter = subjects && `$event/subject in (${subjects.map((one) => `'${one}'`).join(', ')})`;
+    await this.ask('POST /v1/subscriptions', { webhook: id, type: TYPE, filter });
+  }
+
+  /** The faulty endpoints refuse what they get, or take it again. */
+  trouble(isOn: boolean): void {
+    const faulty = Object.keys(TARGETS).filter((path) => TARGETS[path]!.isFaulty);
+    this.endpoint.refuse(...(isOn ? faulty : []));
   }
 
   /** The platform that runs, or is being started. */
@@ -144,14 +170,20 @@ export class Ground {
   /** Ends the load, lets everything arrive, and checks what must be true; the sum of it. */
   async settle(withinMs: number): Promise<Sum> {
     const { endpoint, publisher } = this;
-    endpoint.refuse();
+    this.trouble(false);
     publisher.finish();
     await this.#published;
     const acknowledged = this.ledger.read();
     assert.equal(acknowledged.size, publisher.acknowledged);
-    await Promise.all(PATHS.map((path) => endpoint.complete(path, acknowledged, withinMs)));
+    const wanted = Object.entries(TARGETS).map(([path, target]) => ({
+      path,
+      target,
+      events: of(acknowledged, target),
+    }));
+    await Promise.all(wanted.map(({ path, events }) => endpoint.complete(path, events, withinMs)));
     await this.#nothingOpen(withinMs);
-    await this.#untouched('well');
+    await this.#untouched();
+    await this.#intact();
     const sum: Sum = {
       acknowledged: acknowledged.size,
       found: publisher.found,
@@ -160,7 +192,10 @@ export class Ground {
       taken: {},
       longestBefore: 0,
     };
-    for (const path of PATHS) this.#check(path, acknowledged, sum);
+    for (const { path, target, events } of wanted) {
+      this.#check(path, events, sum);
+      if (target.fifo) this.#checkOrder(path, target.fifo.key !== null);
+    }
     return sum;
   }
 
@@ -173,10 +208,14 @@ export class Ground {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  get #data(): string {
+    return this.#play.folder ?? join(this.#folder, 'data');
+  }
+
   async #start(options: Play['process'] = {}): Promise<PlatformProcess> {
-    const { env, folder = join(this.#folder, 'data') } = this.#play;
+    const { env } = this.#play;
     const platform = await startProcess({
-      folder,
+      folder: this.#data,
       env: { ...RETRIES, BELLWIRE_STORE: this.#store, BELLWIRE_LOG_LEVEL: 'info', ...env },
       ...options,
     });
@@ -207,6 +246,18 @@ export class Ground {
     sum.taken[path] = { deliveries, again: deliveries - events.size };
   }
 
+  /** Nothing came before all that is earlier in its line was taken: what came again after a fault is the only exception. */
+  #checkOrder(path: string, isByKey: boolean): void {
+    const { numbers } = this.publisher;
+    const turns = [...this.endpoint.taken(path).turns].toSorted(([a], [b]) => numbers.get(a)! - numbers.get(b)!);
+    for (const line of Map.groupBy(turns, ([event]) => (isByKey ? subjectOf(event) : '')).values()) {
+      for (const [at, [event, { came }]] of line.entries()) {
+        const [before, { taken }] = line[at - 1] ?? ['', { taken: 0 }];
+        assert.ok(taken < came, `${event} came to ${path} before ${before}, which is earlier, was taken`);
+      }
+    }
+  }
+
   /** How long after this instant the next fault began, ms; 0 within one. */
   #beforeFault(time: number): number {
     return Math.min(...this.#faults.map(({ from, to }) => (to < time ? Infinity : Math.max(0, from - time))));
@@ -226,13 +277,33 @@ export class Ground {
   }
 
   /** A webhook whose endpoint always answered has never been anything but active. */
-  async #untouched(name: string): Promise<void> {
+  async #untouched(): Promise<void> {
     const { items } = (await this.ask('GET /v1/webhooks')) as { items: { id: string; name: string }[] };
-    const { id } = items.find((webhook) => webhook.name === name)!;
-    const changes = (await this.ask(`GET /v1/webhooks/${id}/changes`))['items'] as { health: string }[];
-    for (const change of changes)
-      assert.equal(change.health, 'active', `${name} was touched: ${JSON.stringify(change)}`);
+    for (const { id, name } of items) {
+      if (TARGETS[`/${name}`]!.isFaulty) continue;
+      const changes = (await this.ask(`GET /v1/webhooks/${id}/changes`))['items'] as { health: string }[];
+      for (const change of changes)
+        assert.equal(change.health, 'active', `${name} was touched: ${JSON.stringify(change)}`);
+    }
   }
+
+  /** Ends the platform and looks through its file, if that is where the data is: no page of it is damaged. */
+  async #intact(): Promise<void> {
+    if (this.#play.engine !== 'SQLite') return;
+    await (await this.#running).stop();
+    const database = new DatabaseSync(join(this.#data, 'bellwire.db'), { readOnly: true });
+    const said = database.prepare('PRAGMA integrity_check').all();
+    database.close();
+    assert.deepEqual(
+      said.map((row) => row['integrity_check']),
+      ['ok'],
+    );
+  }
+}
+
+/** Those of the events that the webhook is to get. */
+function of(events: ReadonlySet<string>, { subjects }: Target): ReadonlySet<string> {
+  return subjects ? new Set([...events].filter((event) => subjects.includes(subjectOf(event)))) : events;
 }
 
 /** Mulberry32: from 0 inclusive to 1 exclusive. */

@@ -22,35 +22,44 @@ const { values: options } = parseArgs({
   },
 });
 
+/** One play: of this fault, on this engine, with this seed. */
+interface Planned {
+  fault: Fault;
+  engine: Engine;
+  seed: number;
+}
+
 async function main(): Promise<number> {
   const played: Played[] = [];
-  for (const fault of faults.filter(({ name }) => name.includes(options.only))) {
-    for (const engine of fault.engines) played.push(...(await playAll(fault, engine)));
-  }
   mkdirSync(join(REPORT, '..'), { recursive: true });
-  if (options.only === '') writeFileSync(REPORT, reportOf(played, machine()));
+  for (const planned of faults.filter(({ name }) => name.includes(options.only)).flatMap(playsOf)) {
+    played.push(await play(planned));
+    // After each: a run that is cut short has a report of what it did.
+    if (options.only === '') writeFileSync(REPORT, reportOf(played, machine()));
+  }
   return played.some(({ failure }) => failure !== null) ? 1 : 0;
 }
 
 function machine(): string {
-  const { cpu, cores, memoryGiB, platform, node } = describeMachine();
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}, ${new Date().toISOString().slice(0, 10)}`;
+  const { cpu, cores, memoryGiB, platform, node, loadBefore } = describeMachine();
+  const day = new Date().toISOString().slice(0, 10);
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}, ${day}, load ${loadBefore} at the end`;
 }
 
-/** The random one many times over, each of the others once. */
-async function playAll(fault: Fault, engine: Engine): Promise<Played[]> {
-  const skip = fault.skip || (engine === 'PostgreSQL' && withoutPostgres);
-  const random = fault === faults[0];
-  const plays = random ? Math.ceil(Number(options.kills) / KILLS) : 1;
-  const played: Played[] = [];
-  for (let play = 0; play < plays; play++) {
-    const seed = Number(options.seed) + play;
-    const one = { fault: fault.name, engine, seed, times: random ? KILLS : 1 };
-    if (skip) played.push({ ...one, times: 0, sum: null, failure: null, skip });
-    else played.push({ ...one, ...(await playOne(fault, engine, seed)), skip: null });
-    if (skip) break;
-  }
-  return played;
+/** The random one many times over, the engines in turn; each of the others once. */
+function playsOf(fault: Fault): Planned[] {
+  const plays = fault === faults[0] ? Math.ceil(Number(options.kills) / KILLS) : 1;
+  return Array.from({ length: plays }, (_, play) => Number(options.seed) + play).flatMap((seed) =>
+    fault.engines.map((engine) => ({ fault, engine, seed })),
+  );
+}
+
+async function play({ fault, engine, seed }: Planned): Promise<Played> {
+  const skip = fault.skip || (engine === 'PostgreSQL' && withoutPostgres) || null;
+  const times = fault === faults[0] ? KILLS : 1;
+  const one = { fault: fault.name, engine, seed, skip };
+  if (skip) return { ...one, times: 0, sum: null, failure: null };
+  return { ...one, times, ...(await playOne(fault, engine, seed)) };
 }
 
 async function playOne(
@@ -58,7 +67,7 @@ async function playOne(
   engine: Engine,
   seed: number,
 ): Promise<{ sum: Sum | null; failure: string | null }> {
-  const scale: Scale = { kills: KILLS, awayMs: Number(options.away), timeoutMs: 2_000 };
+  const scale: Scale = { kills: KILLS, awayMs: Number(options.away), timeoutMs: 3_000 };
   let postgres: Postgres | null = null;
   process.stdout.write(`${fault.name}, ${engine}, seed ${seed}: `);
   try {

@@ -6,6 +6,9 @@ import type { AddressInfo } from 'node:net';
 export interface Taken {
   /** When each event was answered 200 (epoch ms), by the webhook-id it came under, by the event's id. */
   events: Map<string, Map<string, number[]>>;
+  /** When each event first came, whatever it was answered, and was first answered 200, by a count of what happened. */
+  turns: Map<string, { came: number; taken: number }>;
+  happened: number;
   /** Deliveries that were refused. */
   refused: number;
 }
@@ -33,7 +36,7 @@ export async function startEndpoint(): Promise<Endpoint> {
   const waiting = new Set<() => void>();
   const taken = (path: string): Taken => {
     let found = paths.get(path);
-    if (!found) paths.set(path, (found = { events: new Map(), refused: 0 }));
+    if (!found) paths.set(path, (found = { events: new Map(), turns: new Map(), happened: 0, refused: 0 }));
     return found;
   };
   const server = createServer((request, response) => {
@@ -50,8 +53,10 @@ export async function startEndpoint(): Promise<Endpoint> {
     response: ServerResponse,
     { path, event, delivery }: { path: string; event: string; delivery: string },
   ): Promise<void> {
-    await endpoint.onRequest?.(path);
     const record = taken(path);
+    const turns = record.turns.get(event) ?? { came: ++record.happened, taken: Infinity };
+    record.turns.set(event, turns);
+    await endpoint.onRequest?.(path);
     if (refusing.has(path)) {
       record.refused++;
       setTimeout(() => response.writeHead(500).end(), REFUSAL_MS);
@@ -60,6 +65,7 @@ export async function startEndpoint(): Promise<Endpoint> {
     const ids = record.events.get(event) ?? new Map<string, number[]>();
     ids.set(delivery, [...(ids.get(delivery) ?? []), Date.now()]);
     record.events.set(event, ids);
+    turns.taken = Math.min(turns.taken, ++record.happened);
     response.writeHead(200).end();
     for (const look of waiting) look();
   }

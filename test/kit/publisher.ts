@@ -6,6 +6,8 @@ import type { PlatformProcess } from './platform-process.ts';
 /** The type of everything it publishes; every platform knows it from the start. */
 export const TYPE = 'com.hpe.greenlake.audit-log.v1.logs.created';
 const SOURCE = 'https://publisher.example/log';
+/** The events take turns in having one of so many subjects. */
+export const SUBJECTS = 40;
 /** How long it waits after a request that was not acknowledged. */
 const PAUSE_MS = 100;
 
@@ -158,12 +160,18 @@ interface Answered {
   duplicate: boolean;
 }
 
+/** The subject of an event that was published under this id. */
+export function subjectOf(id: string): string {
+  return `s${Number(id.slice(1)) % SUBJECTS}`;
+}
+
 function eventOf(id: string): object {
   return {
     specversion: '1.0',
     id,
     source: SOURCE,
     type: TYPE,
+    subject: subjectOf(id),
     datacontenttype: 'application/json',
     data: { id, category: 'user_management', description: `Something happened ${'·'.repeat(200)}`, created_at: 1 },
   };

@@ -14,6 +14,7 @@ import { decide, type DecideInput, type Decision } from '../model/retry.ts';
 import type { OwnedLane, Store, StoreListener, TargetKey } from '../store/contract.ts';
 import { attemptOf, compose, nextOf, uncomposed, type Sending } from './attempt.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
+import type { Pass } from './clock-watch.ts';
 import { Health } from './health.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import { QueueKeeper } from './queue-keeper.ts';
@@ -123,8 +124,9 @@ export class Engine {
     }
     const delivery = queue.take();
     this.#underWay++;
+    const sentAt = this.#parts.clock.monotonic();
     const { startedAt, shownHeaders, outcome } = this.#send(delivery, route);
-    void outcome.then((came) => this.#end(queue, { delivery, lane, startedAt, shownHeaders, outcome: came }));
+    void outcome.then((came) => this.#end(queue, { delivery, lane, sentAt, startedAt, shownHeaders, outcome: came }));
     if (queue.isPaced) this.#queues.wake(queue);
     if (queue.behind) void this.#queues.refill(queue);
   }
@@ -142,7 +144,7 @@ export class Engine {
     }
   }
 
-  #end(queue: TargetQueue, { delivery, lane, outcome, startedAt, shownHeaders }: Ended): void {
+  #end(queue: TargetQueue, { delivery, lane, outcome, sentAt, startedAt, shownHeaders }: Ended): void {
     const { clock, onAttempt } = this.#parts;
     const now = clock.now();
     const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
@@ -155,7 +157,7 @@ export class Engine {
     queue.underWay--;
     this.#underWay--;
     this.#turns.back(queue);
-    const asksForPatience = this.#pace(queue, { outcome, decision, sentAt: startedAt });
+    const asksForPatience = this.#pace(queue, { outcome, decision, sentAt });
     const changed = this.#health.judge(queue, { decision, outcome, firstTryAt, now, lane, asksForPatience });
     const { workspace, event, target, copy } = delivery;
     queue.ended(
@@ -203,6 +205,17 @@ export class Engine {
   /** Looks for what is due in these lanes: after taking them over, and from time to time. */
   sweep(lanes: readonly number[]): Promise<void> {
     return this.#queues.sweep(lanes);
+  }
+
+  /** The wall clock was set back by so many ms: pauses end when they were to end. What waits follows it later. */
+  setBack(ms: number): void {
+    this.#queues.setBack(ms);
+  }
+
+  /** Moves what waits with a clock that was set back, once what was planned before is written down. */
+  async followClock(pass: Pass): Promise<void> {
+    await this.#settler.caughtUp();
+    await this.#queues.followClock(pass);
   }
 
   /** Drops what memory has of lanes that are no longer this node's. */
@@ -269,5 +282,7 @@ function planOf(route: Route | null, defaults: RouteDefaults): Pick<DecideInput,
 interface Ended extends Omit<Sending, 'outcome'> {
   delivery: PendingDelivery;
   lane: OwnedLane;
+  /** Of the monotonic clock, for paces; `startedAt` is what people are shown. */
+  sentAt: number;
   outcome: Outcome;
 }

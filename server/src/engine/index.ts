@@ -71,8 +71,8 @@ export interface DeliveringOptions {
 
 const SWEEP_EVERY_MS = 30_000;
 const CLOCK_EVERY_MS = 1_000;
-/** How long after a clock was set back its retries are brought forward, at most. */
-const CLOCK_SLACK_MS = 60_000;
+/** How long after a clock was set back something planned by the old time may still be written. */
+const LATE_EVERY_MS = 5_000;
 const CHALLENGES_EVERY_MS = 30_000;
 const ROTATIONS_EVERY_MS = 10_000;
 const ROTATIONS_CHUNK = 100;
@@ -274,7 +274,6 @@ interface Kept {
 /** What is done from time to time. */
 function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kept): Task[] {
   const watch = new ClockWatch(clock);
-  let backMs = 0;
   const { fanout, retention, backlog } = options;
   const { recheckMs } = options.challenge;
   const chunks = (on: () => boolean): Chunks => ({ clock, on });
@@ -300,24 +299,23 @@ function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kep
       run: async () => {
         const ms = watch.setBack();
         if (ms === 0) return;
-        backMs = Math.max(backMs, ms);
+        engine.setBack(ms);
         upkeep.hurry('retries');
       },
     },
     {
       name: 'retries',
-      everyMs: SWEEP_EVERY_MS,
+      everyMs: LATE_EVERY_MS,
       // A task of its own: while it goes through a long backlog the clock is watched on, for it may be set back again.
       run: async () => {
-        if (backMs === 0) return;
-        const ms = backMs;
-        backMs = 0;
+        const pass = watch.next();
+        if (!pass) return;
+        let isDone = false;
         try {
-          await hurryAll(store, { engine, lanes, now: clock.now(), beyond: clock.now() + ms - CLOCK_SLACK_MS });
-        } catch (error) {
-          // The step is not done with: the next round goes on.
-          backMs = Math.max(backMs, ms);
-          throw error;
+          await engine.followClock(pass);
+          isDone = true;
+        } finally {
+          watch.ended(pass, isDone);
         }
       },
     },
@@ -327,18 +325,6 @@ function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kep
     { name: 'room', everyMs: SHRINK_EVERY_MS, run: (on) => shrinkSome(store, on) },
     { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(store, on) },
   ];
-}
-
-// Retries were planned by a clock that ran ahead: those that lie at least as far ahead as it did. One that was meant to
-// wait that long is among them; rather a try too early.
-async function hurryAll(
-  { log }: Store,
-  { engine, lanes, now, beyond }: { engine: Engine; lanes: LaneKeeper; now: number; beyond: number },
-): Promise<void> {
-  for (const { workspace, target, dueAt } of await log.backlogs(lanes.numbers)) {
-    if (dueAt !== null) await log.expedite({ workspace, target }, now, { beyond });
-  }
-  await engine.sweep(lanes.numbers);
 }
 
 /** What a task in chunks goes by: the time, and whether to begin another chunk. */

@@ -5,6 +5,7 @@
 import type { Clock } from '../model/clock.ts';
 import type { Store, TargetKey } from '../store/contract.ts';
 import { PARKED_AT } from '../model/order.ts';
+import type { Pass } from './clock-watch.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import { makeRoute, takeOver, type Route, type RouteDefaults } from './route.ts';
 import { TargetQueue, type QueueLimits } from './target-queue.ts';
@@ -25,6 +26,8 @@ export interface QueueKeeperParts {
 
 /** What is due for longer than this is looked for in the store, though memory may have it. */
 const OVERDUE_MS = 10_000;
+/** How long before a clock was set back what is written late was planned, at most. */
+const LATE_MS = 60_000;
 /** A store that does not answer is asked again after this. */
 const RETRY_MS = 1000;
 
@@ -44,7 +47,7 @@ export class QueueKeeper {
     const key = `${workspace}/${target}`;
     let queue = this.#queues.get(key);
     if (!queue) {
-      queue = new TargetQueue({ workspace, target }, this.#parts.queues, () => this.#parts.clock.now());
+      queue = new TargetQueue({ workspace, target }, this.#parts.queues, this.#parts.clock);
       this.#queues.set(key, queue);
     }
     return queue;
@@ -88,6 +91,31 @@ export class QueueKeeper {
     // Read before, gone by now: deleted by another node.
     for (const queue of missing) if (this.#keeps(queue)) void this.reload(queue);
     this.#forgetIdle();
+  }
+
+  /** The wall clock was set back: what an endpoint asked for by it ends as much earlier. */
+  setBack(ms: number): void {
+    for (const queue of this.#queues.values()) {
+      queue.quietUntil -= ms;
+      this.wake(queue);
+    }
+  }
+
+  /** Moves what waits with a clock that was set back. */
+  async followClock({ backMs, isLate }: Pass): Promise<void> {
+    const { store, lanes, clock } = this.#parts;
+    for (const { dueAt, workspace, target } of await store.log.backlogs(lanes.numbers)) {
+      const queue = this.#queues.get(`${workspace}/${target}`);
+      if (dueAt === null && !queue) continue;
+      try {
+        const step = { now: clock.now(), backMs, ...(isLate ? { lateMs: LATE_MS } : {}) };
+        await store.log.followClock({ workspace, target }, step);
+      } finally {
+        // It has the former instants; some may have been moved even when not all could be.
+        queue?.drop();
+      }
+    }
+    await this.sweep(lanes.numbers);
   }
 
   #forgetIdle(): void {
@@ -236,9 +264,11 @@ export class QueueKeeper {
   /** Has the queue looked at when its pace or pause ends. */
   wake(queue: TargetQueue): void {
     const { clock, onReady } = this.#parts;
-    const { readyAt } = queue;
-    if (readyAt <= clock.now() || readyAt === queue.wake.at || !this.#isRunning || !this.#keeps(queue)) return;
-    queue.wake.set(clock, readyAt, () => {
+    const { waitMs } = queue;
+    if (waitMs <= 0 || !this.#isRunning || !this.#keeps(queue)) return;
+    const at = clock.now() + waitMs;
+    if (Math.abs(at - queue.wake.at) < 1) return;
+    queue.wake.set(clock, at, () => {
       // Timers may ring a fraction early, and the wall clock may have been set back.
       this.wake(queue);
       onReady(queue);

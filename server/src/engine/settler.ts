@@ -41,6 +41,8 @@ export class Settler {
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #unsettled = 0;
+  /** Who waits for so many more to be written down. */
+  #marks: { left: number; caughtUp(): void }[] = [];
   #abandoned = false;
 
   constructor(parts: SettlerParts) {
@@ -77,6 +79,13 @@ export class Settler {
     }
   }
 
+  /** Resolves when everything added until now is committed, or was given up. */
+  caughtUp(): Promise<void> {
+    if (this.#unsettled === 0) return Promise.resolve();
+    this.#flush();
+    return new Promise((caughtUp) => this.#marks.push({ left: this.#unsettled, caughtUp }));
+  }
+
   /** Gives up what the store does not take by now: it will be sent again, under the same ids. */
   abandon(): void {
     this.#abandoned = true;
@@ -95,6 +104,8 @@ export class Settler {
       this.#notes = new Map();
       await this.#settle({ batch, notes });
       this.#unsettled -= batch.length;
+      for (const mark of this.#marks) if ((mark.left -= batch.length) <= 0) mark.caughtUp();
+      this.#marks = this.#marks.filter(({ left }) => left > 0);
       for (const { done } of batch) done();
       for (const { done } of notes) done?.();
     }

@@ -1,4 +1,5 @@
 // One target's queue: its line of deliveries, how many may be under way, and when: all that decides whose turn it is.
+import type { Clock } from '../model/clock.ts';
 import type { PendingDelivery } from '../model/delivery.ts';
 import { Ramp } from '../model/ramp.ts';
 import { Window, type WindowLimits } from '../model/window.ts';
@@ -25,6 +26,7 @@ export class TargetQueue implements Taker, TargetKey {
   readonly workspace: number;
   readonly target: number;
   readonly #limits: QueueLimits;
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly #now: () => number;
   #line: Line;
   /** After a change of the order: until what the former line sent has come back, nothing goes by the new one. */
@@ -33,9 +35,10 @@ export class TargetQueue implements Taker, TargetKey {
   readonly window: Window;
   /** Nothing is sent before this instant (epoch ms): the target's own word (`Retry-After`). */
   quietUntil = 0;
-  #paceUntil = 0;
+  /** Paces are spans: these instants are of the monotonic clock. */
+  #paceUntil = -Infinity;
   /** What was held and is sent again goes by this pace; what is fresh need not. */
-  #rampUntil = 0;
+  #rampUntil = -Infinity;
   #ramp: Ramp | null = null;
   underWay = 0;
   /** Changes of the webhook heard of, and how many of them the route knows: nothing is sent by an old one. */
@@ -50,12 +53,13 @@ export class TargetQueue implements Taker, TargetKey {
   readonly wake = new Alarm();
   readonly expiry = new Alarm();
 
-  constructor({ workspace, target }: TargetKey, limits: QueueLimits, now: () => number) {
+  constructor({ workspace, target }: TargetKey, limits: QueueLimits, clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.workspace = workspace;
     this.target = target;
     this.#limits = limits;
-    this.#now = now;
-    this.#line = new AnyOrder(limits, false, now);
+    this.#clock = clock;
+    this.#now = () => clock.now();
+    this.#line = new AnyOrder(limits, false, this.#now);
     this.window = new Window(limits.window);
   }
 
@@ -112,12 +116,13 @@ export class TargetQueue implements Taker, TargetKey {
   get isIdle(): boolean {
     const expects = this.behind && (!this.isRead || this.route?.sendable === true);
     const isBusy = this.loading !== null || this.isReading || this.unwritten > 0 || this.underWay > 0;
-    return this.isEmpty && !expects && !isBusy && this.due.at === Infinity && this.readyAt <= this.#now();
+    return this.isEmpty && !expects && !isBusy && this.due.at === Infinity && this.waitMs <= 0;
   }
 
-  /** When the next send may begin, as far as time is concerned (epoch ms). */
-  get readyAt(): number {
-    return Math.max(this.quietUntil, this.#paceUntil, this.#line.hasFresh ? 0 : this.#rampUntil);
+  /** How long it is, ms, until the next send may begin, as far as time is concerned; 0 or less: it may by now. */
+  get waitMs(): number {
+    const pacedUntil = this.#line.hasFresh ? this.#paceUntil : Math.max(this.#paceUntil, this.#rampUntil);
+    return Math.max(this.quietUntil - this.#now(), pacedUntil - this.#clock.monotonic());
   }
 
   /** Does time stand between two of its sends? */
@@ -133,7 +138,7 @@ export class TargetQueue implements Taker, TargetKey {
       this.#route.sendable &&
       this.changes === this.changesRead &&
       this.underWay < Math.floor(this.window.size) &&
-      this.readyAt <= this.#now()
+      this.waitMs <= 0
     );
   }
 
@@ -159,7 +164,7 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** The next delivery, now under way. */
   take(): PendingDelivery {
-    const now = this.#now();
+    const now = this.#clock.monotonic();
     const delivery = this.#line.take(this.#rampUntil > now);
     this.underWay++;
     if (this.#ramp && this.#line.isBacklog) {
@@ -209,28 +214,30 @@ export class TargetQueue implements Taker, TargetKey {
     return dueAt;
   }
 
-  /** A send was answered as it should be. */
+  /** A send was answered as it should be. `sentAt`, here and below, is of the monotonic clock. */
   succeeded(of: { sentAt: number; durationMs: number }): void {
-    const now = this.#now();
+    const now = this.#clock.monotonic();
     this.window.succeeded({ ...of, now });
     if (this.#ramp?.succeeded(now)) this.#endRamp();
   }
 
   #endRamp(): void {
     this.#ramp = null;
-    this.#rampUntil = 0;
+    this.#rampUntil = -Infinity;
   }
 
   /** A send said "too much". */
   overwhelmed(sentAt: number): void {
-    this.window.overwhelmed({ sentAt, now: this.#now() });
-    this.#ramp?.failed({ sentAt, now: this.#now() });
+    const now = this.#clock.monotonic();
+    this.window.overwhelmed({ sentAt, now });
+    this.#ramp?.failed({ sentAt, now });
   }
 
   /** A send was not answered. */
   unanswered(sentAt: number): void {
-    this.window.unanswered({ sentAt, now: this.#now() });
-    this.#ramp?.failed({ sentAt, now: this.#now() });
+    const now = this.#clock.monotonic();
+    this.window.unanswered({ sentAt, now });
+    this.#ramp?.failed({ sentAt, now });
   }
 
   /**
@@ -239,8 +246,8 @@ export class TargetQueue implements Taker, TargetKey {
    */
   release(): void {
     this.window.reset();
-    this.#ramp = new Ramp(this.#now());
-    this.#rampUntil = 0;
+    this.#ramp = new Ramp(this.#clock.monotonic());
+    this.#rampUntil = -Infinity;
     // Their instants have been moved forward in the store.
     this.#line.drop();
   }

@@ -249,9 +249,15 @@ export interface Log {
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
   /**
    * Makes every waiting retry of a target due now, in chunks; resolves the number moved. What is parked (model/order.ts)
-   * stays so unless it is asked for, too. `beyond`: only what would be due later than this instant (epoch ms).
+   * stays so unless it is asked for, too.
    */
-  expedite(target: TargetKey, now: number, which?: { parked?: boolean; beyond?: number }): Promise<number>;
+  expedite(target: TargetKey, now: number, which?: { parked?: boolean }): Promise<number>;
+  /**
+   * Moves what waits of a target with a clock that was set back: each delivery is due as much earlier, but not before
+   * now; so is the end of the pause that the endpoint asked for. In chunks; resolves the number of deliveries moved.
+   * What is parked stays so. Called again for the same step it makes them earlier still, never later.
+   */
+  followClock(target: TargetKey, step: ClockStep): Promise<number>;
   /**
    * Tells, by operational events, of webhooks whose open deliveries have reached the threshold, and of those that have
    * less than half of it again; resolves how many. Looks only where somebody has subscribed.
@@ -282,6 +288,16 @@ export interface Log {
   shrink(): Promise<boolean>;
   /** Counts for metrics: open, dead, and the oldest due instant, per workspace. Runs off the hot thread. */
   totals(): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]>;
+}
+
+/** The wall clock was set back. */
+export interface ClockStep {
+  /** What it says since. */
+  now: number;
+  /** By so many ms. */
+  backMs: number;
+  /** Given: only what the old time had as due within so many ms before the step, as what is written late has it. */
+  lateMs?: number;
 }
 
 /** Which due deliveries to read. */

@@ -21,7 +21,7 @@ import { watchBacklogs } from './backlog-watch.ts';
 import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
 import { makeExpander } from './fanouts.ts';
-import { backlogs, expedite, pending, refill } from './waiting.ts';
+import { backlogs, expedite, followClock, pending, refill } from './waiting.ts';
 import { bury } from './burials.ts';
 import { makeSubscriptionVerbs } from './subscriptions.ts';
 import { makeWebhookVerbs } from './webhooks.ts';
@@ -84,7 +84,8 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     watchBacklogs: (threshold, now) => watchBacklogs({ sql, listeners }, { threshold, now }),
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),
-    expedite: (target, now, which = {}) => expedite(sql, target, { now, ...which }),
+    expedite: (target, now, { parked = false } = {}) => expedite(sql, target, { now, parked }),
+    followClock: (target, step) => followClock(sql, target, step),
     bury: (limit) => bury(sql, limit),
     expandFanouts: makeExpander(sql, listeners),
     events: (query) => events(sql, query, listWindow),

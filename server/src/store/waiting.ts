@@ -1,9 +1,9 @@
-// What is still to be delivered: due deliveries of a target, targets with a backlog.
+// What is still to be delivered: due deliveries of a target, targets with a backlog; other instants for what waits.
 import type { PendingDelivery } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { PARKED_AT } from '../model/order.ts';
-import { LANES, type Backlog, type Refill, type RefillQuery, type TargetKey } from './contract.ts';
-import type { Sql } from './sql.ts';
+import { LANES, type Backlog, type ClockStep, type Refill, type RefillQuery, type TargetKey } from './contract.ts';
+import { STILL_OPEN, type Sql, type Tx } from './sql.ts';
 
 interface PendingRow extends DeliveryKey {
   tries: number;
@@ -81,31 +81,93 @@ export async function backlogs(sql: Sql, lanes: readonly number[]): Promise<Back
   return rows.flatMap(({ bucket, ...backlog }) => (owned.has(bucket % LANES) ? [backlog] : []));
 }
 
+/* ── Moving what waits ──────────────────────────────────────────────────────────────────────────────────────── */
+
 const CHUNK = 1000;
 
 /** The `expedite` verb: a webhook that works again need not wait for the end of its back-off. */
-export async function expedite(
-  sql: Sql,
-  { workspace, target }: TargetKey,
-  { now, parked = false, beyond = now }: { now: number; parked?: boolean; beyond?: number },
-): Promise<number> {
-  const before = parked ? PARKED_AT + 1 : PARKED_AT;
-  const after = Math.max(now, beyond);
-  const which = 'workspace = $1 AND target = $2 AND state = 0 AND due_at > $3 AND due_at < $4';
-  const values = [workspace, target, after, before];
-  const [row] = await sql.read<{ count: number }>(`SELECT COUNT(*) AS count FROM deliveries WHERE ${which}`, values);
-  const all = row!.count;
-  // Not until a chunk comes out small: on PostgreSQL a settle that comes in between takes rows out of it. And not until
-  // nothing is left: what fails meanwhile is planned anew.
-  for (let moved = 0; ;) {
-    const changed = await sql.write((tx) =>
-      tx.run(
-        `UPDATE deliveries SET due_at = $5 WHERE ${which}
-           AND (event, copy) IN (SELECT event, copy FROM deliveries WHERE ${which} LIMIT ${CHUNK})`,
-        [...values, now],
-      ),
-    );
-    moved += changed;
-    if (changed === 0 || moved >= all) return moved;
+export function expedite(sql: Sql, key: TargetKey, { now, parked }: { now: number; parked: boolean }): Promise<number> {
+  return replan(sql, key, { after: now, before: parked ? PARKED_AT + 1 : PARKED_AT, dueAtOf: () => now });
+}
+
+/** The `followClock` verb: what waits, and the pause that the endpoint asked for, move by as much as the clock did. */
+export async function followClock(sql: Sql, key: TargetKey, { now, backMs, lateMs }: ClockStep): Promise<number> {
+  const dueAtOf = (dueAt: number): number => Math.max(now, dueAt - backMs);
+  if (lateMs !== undefined) {
+    const after = Math.max(now, now + backMs - lateMs);
+    return replan(sql, key, { after, before: now + backMs + 1, dueAtOf });
   }
+  const { workspace, target } = key;
+  await sql.write((tx) =>
+    tx.run(
+      'UPDATE webhooks SET quiet_until = quiet_until - $3 WHERE workspace = $1 AND webhook = $2 AND quiet_until > $4',
+      [workspace, target, backMs, now],
+    ),
+  );
+  return replan(sql, key, { after: now, before: PARKED_AT, dueAtOf });
+}
+
+/** Which of a target's open deliveries get another instant, exclusive bounds of the one they have, and which. */
+interface Replan {
+  after: number;
+  before: number;
+  /** Not later than what it is given. */
+  dueAtOf(dueAt: number): number;
+}
+
+interface Waiting {
+  event: number;
+  copy: number;
+  dueAt: number;
+}
+
+// One way through what waits, the earliest first: what has been moved lies behind, and what is planned meanwhile lies
+// behind sooner or later, so it ends however many sends fail in between.
+async function replan(sql: Sql, key: TargetKey, { after, before, dueAtOf }: Replan): Promise<number> {
+  const { workspace, target } = key;
+  const [last] = await sql.read<{ dueAt: number | null }>(
+    `SELECT MAX(due_at) AS "dueAt" FROM deliveries
+     WHERE workspace = $1 AND target = $2 AND state = 0 AND due_at > $3 AND due_at < $4`,
+    [workspace, target, after, before],
+  );
+  if (last!.dueAt === null) return 0;
+  let moved = 0;
+  let from: Waiting | undefined = { dueAt: after, event: Number.MAX_SAFE_INTEGER, copy: 0 };
+  while (from) {
+    const chunk = await replanChunk(sql, key, { from, until: last!.dueAt, dueAtOf });
+    moved += chunk.moved;
+    from = chunk.last;
+  }
+  return moved;
+}
+
+function replanChunk(
+  sql: Sql,
+  key: TargetKey,
+  { from, until, dueAtOf }: { from: Waiting; until: number; dueAtOf: Replan['dueAtOf'] },
+): Promise<{ moved: number; last: Waiting | undefined }> {
+  const { workspace, target } = key;
+  return sql.write(async (tx) => {
+    await holdLane(sql, tx, key);
+    const rows = await tx.all<Waiting>(
+      `SELECT event, copy, due_at AS "dueAt" FROM deliveries
+       WHERE workspace = $1 AND target = $2 AND state = 0 AND due_at <= $3 AND (due_at, event, copy) > ($4, $5, $6)
+       ORDER BY due_at, event, copy LIMIT ${CHUNK}`,
+      [workspace, target, until, from.dueAt, from.event, from.copy],
+    );
+    const planned = rows.map(({ event, copy, dueAt }) => [workspace, event, target, copy, dueAtOf(dueAt)]);
+    const moved = await tx.update('deliveries', { columns: ['due_at'], rows: planned, only: STILL_OPEN });
+    return { moved, last: rows.length < CHUNK ? undefined : rows.at(-1) };
+  });
+}
+
+// A settle holds its lanes before it changes deliveries, in whatever order they ended: it comes before or after, or the
+// two would deadlock. Whoever pulls speaks of deliveries that are settled by nobody else.
+async function holdLane(sql: Sql, tx: Tx, { workspace, target }: TargetKey): Promise<void> {
+  if (sql.dialect.forUpdate === '') return;
+  await tx.all(
+    `SELECT lane FROM lanes WHERE lane = (SELECT bucket % ${LANES} FROM webhooks WHERE workspace = $1 AND webhook = $2)
+     ${sql.dialect.forUpdate}`,
+    [workspace, target],
+  );
 }
