@@ -28,7 +28,7 @@ export interface Target {
 /** One request. Nothing of it is changed. */
 export interface OutgoingRequest {
   target: Target;
-  method: 'POST' | 'OPTIONS';
+  method: string;
   /** Flat: name, value, name, value… Content-Length, Host and Connection are added here. */
   headers: string[];
   body: Uint8Array | null;
@@ -39,6 +39,10 @@ export interface OutgoingRequest {
    * whose sends are counted by the receiver's eyes (R26: at most ten in total), not for deliveries.
    */
   resend?: boolean;
+  /** Body bytes read and kept at most, where that is another number than what a delivery's answer is worth. */
+  maxBytes?: number;
+  /** Cuts it off. */
+  signal?: AbortSignal;
 }
 
 /** Body bytes read at most; what goes on after that is cut off. */
@@ -136,10 +140,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_: unknown, chunk: Uint8Array): void {
     if (this.#isSettled) return;
-    const room = KEEP_LIMIT - this.#kept;
+    const { maxBytes } = this.request;
+    const room = (maxBytes ?? KEEP_LIMIT) - this.#kept;
     if (room > 0) this.#keep(chunk.length > room ? chunk.subarray(0, room) : chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes > READ_LIMIT) this.#end(this.#answer(), false);
+    if (this.#bytes > (maxBytes ?? READ_LIMIT)) this.#end(this.#answer(), false);
   }
 
   onResponseEnd(): void {

@@ -68,6 +68,23 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
+const CUT_OFF = { code: 'closed', message: 'was cut off' } as const;
+
+// Only what may be cut off has somebody listen.
+function withSignal(
+  signal: AbortSignal | undefined,
+  settle: (outcome: Outcome) => void,
+  exchange: () => Exchange,
+): (outcome: Outcome) => void {
+  if (signal === undefined) return settle;
+  const cut = (): void => exchange().fail(CUT_OFF);
+  signal.addEventListener('abort', cut, { once: true });
+  return (outcome) => {
+    signal.removeEventListener('abort', cut);
+    settle(outcome);
+  };
+}
+
 /** How exact deadlines are: never early, at most this late. */
 const TICK_MS = 25;
 /** A tick that comes later than this was not just delayed by a busy turn. */
@@ -106,8 +123,13 @@ class ConnectionPool implements ExchangeOwner {
 
   send(request: OutgoingRequest): Promise<Outcome> {
     return new Promise((resolve) => {
-      const exchange = new Exchange(request, this, resolve);
-      if (this.#isClosed) exchange.fail({ code: 'closed', message: 'was not sent to: the platform is stopping' });
+      const exchange = new Exchange(
+        request,
+        this,
+        withSignal(request.signal, resolve, () => exchange),
+      );
+      if (request.signal?.aborted) exchange.fail(CUT_OFF);
+      else if (this.#isClosed) exchange.fail({ code: 'closed', message: 'was not sent to: the platform is stopping' });
       else this.#admit(exchange);
     });
   }

@@ -1,7 +1,7 @@
 // The input of each action, held against its rules: as it was written, and as it was evaluated.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ACTION_NAMES, actionFault, actionRule, variableFault } from './actions.ts';
+import { ACTION_NAMES, actionFault, actionRule, normalInput, variableFault } from './actions.ts';
 import type { Json } from './definition.ts';
 import type { Stage } from './input-rules.ts';
 
@@ -18,11 +18,19 @@ const right: [string, Json][] = [
   ['http', { url: 'http://api.example', method: 'PUT', headers: { authorization: 'Bearer x', 'X-A': 'b' }, body: [1] }],
   ['http', { url: 'https://api.example', form: { a: 1, b: true, c: 'd' }, expect: [200, '4xx'] }],
   ['publish', { type: 'com.example.done', data: { rows: 3 }, attributes: { tenant: 'a', retry: 2, dry: true } }],
+  ['run', './reindex.sh ${ params.table }'],
+  ['run', ['ls', '-l', 7]],
+  ['run', { shell: 'ls | wc -l > "$OUT"; echo $${HOME}', env: { OUT: '${ params.out }' }, stdin: { rows: 1 } }],
   ['mail', { to: 'ops@example.com', subject: 'Done', text: '' }],
   ['mail', { to: ['ops@example.com', 'o.n-call+night@example.co.jp'], subject: 'Done', text: 'All is well.' }],
 ];
 
 const wrong: [string, Json, string][] = [
+  ['run', '', 'run must not be empty'],
+  ['run', "echo 'a", "run cannot be split into words: the quotation mark ' is not closed"],
+  ['run', { command: 'ls', shell: 'ls' }, 'run needs either command or shell'],
+  ['run', { command: 'ls', env: { LD_PRELOAD: 'x' } }, 'run.env["LD_PRELOAD"] is a variable of Bellwire or the loader'],
+  ['run', { command: ['ls', { a: 1 }] }, 'run.command[1] must be text or a number'],
   ['htp', 'https://a.example', 'there is no action "htp"; did you mean http?'],
   ['noop', 'something', 'noop takes nothing'],
   ['set', 'a', 'set must be names with values, not text'],
@@ -102,4 +110,17 @@ test('Actions of jobs: a variable may not be called what expressions know alread
   for (const name of ['params', 'event', 'steps', 'run', 'secret', 'error', 'a-b', '', 'x'.repeat(65)]) {
     assert.notEqual(variableFault(name), null, name);
   }
+});
+
+test('a shell text takes no value from an expression: that would be a program of whoever sends it', () => {
+  const fault = actionFault('run', { shell: 'rm -rf ${ params.folder }' }, 'written');
+  assert.match(fault ?? '', /^run\.shell must not hold \$\{ … \}: hand values over by env/);
+});
+
+test('an input has one form, however it was written', () => {
+  assert.deepEqual(normalInput('run', 'ls -l ${ params.folder }'), { command: ['ls', '-l', '${ params.folder }'] });
+  assert.deepEqual(normalInput('run', { command: 'ls -l', stdin: 'x' }), { command: ['ls', '-l'], stdin: 'x' });
+  assert.deepEqual(normalInput('run', ['ls']), { command: ['ls'] });
+  assert.deepEqual(normalInput('run', { shell: 'ls' }), { shell: 'ls' });
+  assert.equal(normalInput('fail', 'why'), 'why');
 });

@@ -6,6 +6,7 @@ import { parseDateTime } from '../cloud-events/index.ts';
 import { customHeaderFault } from '../headers.ts';
 import { didYouMean } from '../near-names.ts';
 import { parseSpan } from '../quantities.ts';
+import { CommandLineFault, splitCommandLine } from './command-line.ts';
 import type { Json } from './definition.ts';
 import { anything, either, fields, list, named, plain, text, word, type InputRule, type Stage } from './input-rules.ts';
 
@@ -85,6 +86,36 @@ const scalar = plain((value) => {
   return isScalar ? null : 'must be text, a number, true or false';
 });
 
+/** Most words of a command. */
+const MAX_WORDS = 1_000;
+
+// What its templates become are words, whatever is in them: it is split as it is written.
+const commandLine: InputRule = (value) => {
+  try {
+    return splitCommandLine(value as string).length > 0 ? null : { path: '', words: 'must not be empty' };
+  } catch (error) {
+    if (error instanceof CommandLineFault) return { path: '', words: `cannot be split into words: ${error.message}` };
+    throw error;
+  }
+};
+
+const anyWord = plain((value) => (value === null || typeof value === 'object' ? 'must be text or a number' : null));
+
+// A value put into the text of a shell is a program of whoever sends the value.
+const shell: InputRule = (value, stage) => {
+  const fault = text({ max: 65_536 })(value, 'evaluated');
+  if (fault || stage === 'evaluated' || !/(?<!\$)\$\{/.test(value as string)) return fault;
+  return {
+    path: '',
+    words: 'must not hold ${ … }: hand values over by env, as "$NAME" (a ${ } of the shell itself is written $${ })',
+  };
+};
+
+function variableNameFault(name: string): string | null {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'is no name of a variable';
+  return /^(?:LD_|BELLWIRE_)/.test(name) ? 'is a variable of Bellwire or the loader' : null;
+}
+
 /** What is known of an action before it runs. */
 export interface ActionRule {
   /**
@@ -95,6 +126,8 @@ export interface ActionRule {
   /** It goes on where it was after a crash, whatever the step's `resume` says. */
   goesOn: boolean;
   input: InputRule;
+  /** The form in which an input that is right is kept, where it may be written in several. */
+  normal?: (input: Json) => Json;
 }
 
 const nothing = plain((value) => {
@@ -165,6 +198,17 @@ const RULES = {
       ['to', 'subject', 'text'],
     ),
   },
+  /** `run: ./reindex.sh ${ params.table }`, a list of words, or with `command` or `shell`, `env`, `stdin`. */
+  run: {
+    outward: true,
+    goesOn: false,
+    input: either({
+      text: commandLine,
+      list: list(anyWord, { max: MAX_WORDS }),
+      object: (value, stage) => runFields(value, stage),
+    }),
+    normal: normalRun,
+  },
 } as const satisfies Record<string, ActionRule>;
 
 /** The word of an action in a flow. */
@@ -184,6 +228,27 @@ export function actionFault(name: string, input: Json, stage: Stage): string | n
   if (!rule) return `there is no action ${JSON.stringify(name)}${didYouMean(name, ACTION_NAMES)}`;
   const fault = rule.input(input, stage);
   return fault === null ? null : `${name}${fault.path} ${fault.words}`;
+}
+
+/** An action's input as it is kept: right inputs of one meaning have one form. */
+export function normalInput(name: string, input: Json): Json {
+  const normal = actionRule(name)?.normal;
+  return normal === undefined ? input : normal(input);
+}
+
+function runFields(value: Json, stage: Stage): ReturnType<InputRule> {
+  const command = either({ text: commandLine, list: list(anyWord, { max: MAX_WORDS }) });
+  const fault = fields({ command, shell, env: named(variableNameFault, scalar), stdin: anything })(value, stage);
+  if (fault) return fault;
+  const { command: words, shell: script } = value as { command?: Json; shell?: Json };
+  return (words === undefined) === (script === undefined) ? { path: '', words: 'needs either command or shell' } : null;
+}
+
+function normalRun(input: Json): Json {
+  if (typeof input === 'string') return { command: splitCommandLine(input) };
+  if (Array.isArray(input)) return { command: input };
+  const { command } = input as { command?: Json };
+  return typeof command === 'string' ? { ...(input as object), command: splitCommandLine(command) } : input;
 }
 
 function waitFields(value: Json, stage: Stage): ReturnType<InputRule> {

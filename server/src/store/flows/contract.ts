@@ -5,7 +5,10 @@
 // under way carry that lane, and a former owner is refused (`fenced`). Keys lead with the workspace. Instants are epoch ms.
 import type { OperationalEvent } from '../../model/operational-events.ts';
 import type { FlowKind, Json } from '../../model/flow/definition.ts';
+import type { FoundResource, KnownResource, RuleResult } from '../../model/policy/judge.ts';
 import type { OwnedLane, Page } from '../contract.ts';
+
+export type { FoundResource, KnownResource, RuleResult } from '../../model/policy/judge.ts';
 
 /** Flows. */
 export interface Flows {
@@ -245,31 +248,6 @@ export interface RunEnd extends RunNotes {
   events: readonly { event: OperationalEvent; after: 'completed' | 'failed' }[];
   /** What a policy set found; empty for a job. */
   results: readonly RuleResult[];
-}
-
-/** What an evaluation found for one rule. */
-export interface RuleResult {
-  rule: string;
-  status: 'completed' | 'failed';
-  reason: string | null;
-  resources: readonly FoundResource[];
-}
-
-/** What became of one resource. */
-export interface FoundResource {
-  id: string;
-  name: string;
-  compliance: string;
-  detail: string | null;
-  /** What it was last time, where that was something else; null for the same, or for one that was not known. */
-  before: string | null;
-}
-
-/** A resource as it was last found. */
-export interface KnownResource {
-  id: string;
-  name: string;
-  compliance: string;
 }
 
 /** A result as it is read. */
