@@ -69,17 +69,3 @@ test('an error that is nobody’s fault fails the group at once, and the next on
   assert.equal(await commits.submit({ name: 'c' }), 'C');
   assert.deepEqual(groups, ['ab', 'c']);
 });
-
-test('drained resolves when nothing is waiting any more, also what came while it waited', async () => {
-  const { groups, commits } = noted();
-  await commits.drained();
-  const answers: string[] = [];
-  const note = (answer: string): void => void answers.push(answer);
-  void commits
-    .submit({ name: 'a' })
-    .then(note)
-    .then(() => commits.submit({ name: 'b' }).then(note));
-  await commits.drained();
-  assert.deepEqual(answers, ['A', 'B']);
-  assert.deepEqual(groups, ['a', 'b']);
-});

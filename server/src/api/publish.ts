@@ -15,7 +15,7 @@ import {
 import { formatId } from '../model/ids.ts';
 import { isOperational, OPERATIONAL_SOURCE } from '../model/operational-events.ts';
 import { didYouMean } from '../model/near-names.ts';
-import { problem, problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
+import { problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
 import type { Accepted, NewEvent } from '../store/contract.ts';
 import { CLOUD_EVENT, CloudEvent, type PublishOut } from './events.ts';
 import { operation, type Call, type JsonAnswer, type Tools } from './kernel.ts';
@@ -201,9 +201,7 @@ function refusedBytes(found: readonly Fault[]): Refused {
   });
   const status = faultStatus(found);
   const telling = faults.find(({ code }) => problemCodes[code].status === status) as ProblemFault;
-  const others = faults.length - 1;
-  const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'fault' : 'faults'})`;
-  return new Refused(problem(telling.code, telling.detail + more, faults));
+  return new Refused(problemOf(faults, telling.code, telling));
 }
 
 function overQuota({ what, limit, resetAt }: { what: string; limit: number; resetAt: number }, now: number): Refused {

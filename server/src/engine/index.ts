@@ -2,12 +2,11 @@
 import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { RetryPlan } from '../model/retry.ts';
-import { LANES, type Retention, type Store, type TargetKey } from '../store/contract.ts';
+import type { Retention, Store, TargetKey } from '../store/contract.ts';
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
-
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import type { ManualResult } from './by-hand.ts';
-import { ClockWatch } from './clock-watch.ts';
+import { chores, FAN_OUT } from './chores.ts';
 import { Engine, type AttemptEnd } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { createSender, type Sender } from './oauth/index.ts';
@@ -16,7 +15,7 @@ import { OperationRunner } from './operations.ts';
 import { testReport, type TestReportResult } from './report.ts';
 import { Room } from './line.ts';
 import { createTransport, type ProxySetting, type Transport, type TransportStats } from './transport/index.ts';
-import { Upkeep, type Task } from './upkeep.ts';
+import { Upkeep } from './upkeep.ts';
 import { joinWays } from './ways-out.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { WindowLimits } from '../model/window.ts';
@@ -68,26 +67,6 @@ export interface DeliveringOptions {
   onError(error: unknown): void;
   onAttempt?(end: AttemptEnd): void;
 }
-
-const SWEEP_EVERY_MS = 30_000;
-const CLOCK_EVERY_MS = 1_000;
-/** How long after a clock was set back something planned by the old time may still be written. */
-const LATE_EVERY_MS = 5_000;
-const CHALLENGES_EVERY_MS = 30_000;
-const ROTATIONS_EVERY_MS = 10_000;
-const ROTATIONS_CHUNK = 100;
-const FANOUT_EVERY_MS = 1_000;
-const BURY_EVERY_MS = 5_000;
-const BACKLOG_EVERY_MS = 30_000;
-const BURY_CHUNK = 1_000;
-const PRUNE_EVERY_MS = 60_000;
-const PRUNE_CHUNK = 500;
-const ERASE_EVERY_MS = 2_000;
-const SHRINK_EVERY_MS = 500;
-/** Steps in a row: what is given back in one look, a quarter of a megabyte each. */
-const SHRINK_STEPS = 8;
-const RESEAL_EVERY_MS = 3_600_000;
-const RESEAL_CHUNK = 100;
 
 /** The delivering half of the platform. */
 export interface Delivering {
@@ -158,7 +137,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   const operations = new OperationRunner({ store, lanes, clock, onError });
   store.on(engine.ears);
   store.on({
-    fanouts: () => upkeep.hurry('fan-out'),
+    fanouts: () => upkeep.hurry(FAN_OUT),
     operation: () => operations.wake(),
     webhook: (workspace, target) => {
       void engine.reload({ workspace, target });
@@ -169,7 +148,10 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   return {
     start: async () => {
       await lanes.start();
-      for (const task of tasks({ store, engine, challenger, lanes, clock, options, upkeep })) upkeep.start(task);
+      const { fanout, retention, backlog } = options;
+      const { recheckMs } = challenge;
+      const parts = { store, engine, challenger, lanes, clock, upkeep, fanout, retention, backlog, recheckMs };
+      for (const chore of chores(parts)) upkeep.start(chore);
       operations.start();
     },
     test: (key) => challenger.test(key),
@@ -243,121 +225,4 @@ async function judgeHost(guard: AddressGuard, hostname: string): Promise<Address
 async function challengeIfPending(store: Store, challenger: Challenger, key: TargetKey): Promise<void> {
   const webhook = await store.settings.webhook(key.workspace, key.target);
   if (webhook?.intent === 'enabled' && webhook.health === 'pending') challenger.begin(key);
-}
-
-// Every webhook that has to prove itself has a run: one that a crash or an outage of the store interrupted begins again,
-// and what is critical is asked from time to time, for people forget to press Test when the endpoint is well again.
-async function challengeUnproved(
-  store: Store,
-  parts: { challenger: Challenger; lanes: LaneKeeper; clock: Clock; recheckMs: number | null },
-): Promise<void> {
-  const { challenger, lanes, clock, recheckMs } = parts;
-  const owned = new Set(lanes.numbers);
-  const criticalBefore = recheckMs === null ? 0 : clock.now() - recheckMs;
-  for (const { bucket, health, ...key } of await store.settings.unproved(criticalBefore)) {
-    if (!owned.has(bucket % LANES)) continue;
-    if (health === 'pending') challenger.begin(key);
-    else challenger.recheck(key);
-  }
-}
-
-interface Kept {
-  store: Store;
-  engine: Engine;
-  challenger: Challenger;
-  lanes: LaneKeeper;
-  clock: Clock;
-  options: Pick<DeliveringOptions, 'fanout' | 'retention' | 'challenge' | 'backlog'>;
-  upkeep: Upkeep;
-}
-
-/** What is done from time to time. */
-function tasks({ store, engine, challenger, lanes, clock, options, upkeep }: Kept): Task[] {
-  const watch = new ClockWatch(clock);
-  const { fanout, retention, backlog } = options;
-  const { recheckMs } = options.challenge;
-  const chunks = (on: () => boolean): Chunks => ({ clock, on });
-  return [
-    {
-      name: 'challenges',
-      everyMs: CHALLENGES_EVERY_MS,
-      run: () => challengeUnproved(store, { challenger, lanes, clock, recheckMs }),
-    },
-    { name: 'rotations', everyMs: ROTATIONS_EVERY_MS, run: (on) => endRotations(store, chunks(on)) },
-    {
-      name: 'backlogs',
-      everyMs: BACKLOG_EVERY_MS,
-      run: async () => {
-        if (backlog !== null) await store.log.watchBacklogs(backlog, clock.now());
-      },
-    },
-    { name: 'burials', everyMs: BURY_EVERY_MS, run: (on) => buryAll(store, chunks(on)) },
-    { name: 'sweep', everyMs: SWEEP_EVERY_MS, run: () => engine.sweep(lanes.numbers) },
-    {
-      name: 'clock',
-      everyMs: CLOCK_EVERY_MS,
-      run: async () => {
-        const ms = watch.setBack();
-        if (ms === 0) return;
-        engine.setBack(ms);
-        upkeep.hurry('retries');
-      },
-    },
-    {
-      name: 'retries',
-      everyMs: LATE_EVERY_MS,
-      // A task of its own: while it goes through a long backlog the clock is watched on, for it may be set back again.
-      run: async () => {
-        const pass = watch.next();
-        if (!pass) return;
-        let isDone = false;
-        try {
-          await engine.followClock(pass);
-          isDone = true;
-        } finally {
-          watch.ended(pass, isDone);
-        }
-      },
-    },
-    { name: 'fan-out', everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
-    { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, retention, chunks(on)) },
-    { name: 'erasures', everyMs: ERASE_EVERY_MS, run: (on) => eraseAll(store, chunks(on)) },
-    { name: 'room', everyMs: SHRINK_EVERY_MS, run: (on) => shrinkSome(store, on) },
-    { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(store, on) },
-  ];
-}
-
-/** What a task in chunks goes by: the time, and whether to begin another chunk. */
-interface Chunks {
-  clock: Clock;
-  on(): boolean;
-}
-
-async function endRotations(store: Store, { clock, on }: Chunks): Promise<void> {
-  while (on() && (await store.settings.endRotations(clock.now(), ROTATIONS_CHUNK)) === ROTATIONS_CHUNK);
-}
-
-async function buryAll(store: Store, { on }: Chunks): Promise<void> {
-  while (on() && (await store.log.bury(BURY_CHUNK)));
-}
-
-async function expandAll(store: Store, limit: number, { clock, on }: Chunks): Promise<void> {
-  while (on() && (await store.log.expandFanouts(limit, clock.now())));
-}
-
-async function eraseAll(store: Store, { clock, on }: Chunks): Promise<void> {
-  while (on() && (await store.erasures.advance(clock.now())));
-}
-
-async function shrinkSome(store: Store, on: () => boolean): Promise<void> {
-  for (let step = 0; step < SHRINK_STEPS && on(); step++) if (!(await store.log.shrink())) return;
-}
-
-// The rest of a rotation of the keys that seal secrets: once after the start, which is when there are new ones.
-async function resealAll(store: Store, on: () => boolean): Promise<void> {
-  while (on() && (await store.settings.reseal(RESEAL_CHUNK)) > 0);
-}
-
-async function pruneAll(store: Store, retention: Retention, { clock, on }: Chunks): Promise<void> {
-  while (on() && (await store.log.prune(retention, clock.now(), PRUNE_CHUNK)) > 0);
 }

@@ -119,12 +119,11 @@ export function problem(code: ProblemCode, detail: string, errors?: ProblemFault
   return document;
 }
 
-/** The document for a list of faults: it speaks with the first, and says how many more there are. */
-export function problemOf(faults: ProblemFault[], code?: ProblemCode): Problem {
-  const first = faults[0] as ProblemFault;
+/** The document for a list of faults: it speaks with the most telling, the first one, and says how many more there are. */
+export function problemOf(faults: ProblemFault[], code?: ProblemCode, telling = faults[0] as ProblemFault): Problem {
   const others = faults.length - 1;
   const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'fault' : 'faults'})`;
-  return problem(code ?? first.code, first.detail + more, faults);
+  return problem(code ?? telling.code, telling.detail + more, faults);
 }
 
 /** A refusal on its way out: what a request handler throws when it will not do what was asked. */

@@ -694,10 +694,9 @@ export interface Reached {
   report?: ReportSetting;
 }
 
-/** What a new webhook is made of. */
-export interface NewWebhook extends Pick<
+/** What is said of a webhook when it is made, and may be said anew later. */
+type WebhookTerms = Pick<
   Webhook,
-  | 'workspace'
   | 'name'
   | 'description'
   | 'url'
@@ -714,44 +713,23 @@ export interface NewWebhook extends Pick<
   | 'oauth'
   | 'tls'
   | 'health'
-  | 'reason'
-> {
+> & { secrets: WebhookSecrets };
+
+/** What a new webhook is made of. */
+export interface NewWebhook extends WebhookTerms, Pick<Webhook, 'workspace' | 'reason'> {
   /** `push` when left out. */
   mode?: Mode;
-  secrets: WebhookSecrets;
   now: number;
 }
 
+/** What becomes of a webhook by itself, or by hand. */
+type WebhookCourse = Pick<
+  Webhook,
+  'allowedRate' | 'quietUntil' | 'intent' | 'streak' | 'lastSuccessAt' | 'secondaryUntil' | 'challenge' | 'provedAt'
+>;
+
 /** Fields of a webhook that may change; absent ones stay. */
-export type WebhookPatch = Partial<
-  Pick<
-    Webhook,
-    | 'name'
-    | 'description'
-    | 'url'
-    | 'verification'
-    | 'signing'
-    | 'format'
-    | 'headers'
-    | 'retryDelaysMs'
-    | 'timeoutMs'
-    | 'rate'
-    | 'order'
-    | 'recovery'
-    | 'allowedRate'
-    | 'quietUntil'
-    | 'intent'
-    | 'health'
-    | 'streak'
-    | 'lastSuccessAt'
-    | 'publicKey'
-    | 'oauth'
-    | 'tls'
-    | 'secondaryUntil'
-    | 'challenge'
-    | 'provedAt'
-  >
-> & { secrets?: WebhookSecrets };
+export type WebhookPatch = Partial<WebhookTerms & WebhookCourse>;
 
 /** A recorded change of state. */
 export interface WebhookChange {

@@ -24,7 +24,7 @@ const MOST_TURNS = 8;
 export class GroupCommit<In, Out> {
   readonly #options: GroupCommitOptions<In, Out>;
   #waiting: Waiting<In, Out>[] = [];
-  #running: Promise<void> | null = null;
+  #isRunning = false;
 
   constructor(options: GroupCommitOptions<In, Out>) {
     this.#options = options;
@@ -34,23 +34,19 @@ export class GroupCommit<In, Out> {
   submit(item: In): Promise<Out> {
     return new Promise<Out>((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      this.#running ??= this.#run();
+      if (!this.#isRunning) void this.#run();
     });
   }
 
-  /** Resolves when nothing is waiting any more. */
-  async drained(): Promise<void> {
-    while (this.#running) await this.#running;
-  }
-
   async #run(): Promise<void> {
+    this.#isRunning = true;
     // What is submitted by one caller at once counts as one arrival.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       await this.#gather();
       await this.#commit(this.#take());
     }
-    this.#running = null;
+    this.#isRunning = false;
   }
 
   // A lone item waits for one turn of the event loop; under load a group gathers for as long as each turn brings more.
