@@ -110,7 +110,15 @@ test('bad input: a cursor of another list, or of the same list of another worksp
     }
     await api.expect(202, 'POST /v1/events', { body: [auditEvent(), auditEvent()], headers });
   }
-  const lists = ['events', 'deliveries', 'webhooks', 'subscriptions', 'event-types', 'workspaces'];
+  for (const list of ['services', 'keys']) {
+    const bodies = { services: { service: 'shop' }, keys: { name: 'k', scopes: ['read'] } };
+    await api.expect(201, `POST /v1/${list}`, { body: bodies[list as keyof typeof bodies] });
+  }
+  for (const subject of ['a', 'b']) await api.expect(202, 'POST /v1/erasures', { body: { subject } });
+  const { items: webhooks } = await api.expect(200, 'GET /v1/webhooks');
+  for (const { id } of webhooks as { id: string }[]) await api.expect(202, `POST /v1/webhooks/${id}/redrive`);
+  const ofWorkspaces = ['events', 'deliveries', 'webhooks', 'subscriptions', 'operations', 'erasures'];
+  const lists = [...ofWorkspaces, 'event-types', 'workspaces', 'services', 'keys'];
   const cursors = new Map<string, string>();
   for (const list of lists) {
     const page = await api.expect(200, `GET /v1/${list}?limit=1`);
@@ -123,7 +131,7 @@ test('bad input: a cursor of another list, or of the same list of another worksp
       await api.refused('invalid-cursor', `GET /v1/${list}?cursor=${cursors.get(other)}`);
     }
   }
-  for (const list of ['events', 'deliveries', 'webhooks', 'subscriptions']) {
+  for (const list of ofWorkspaces) {
     await api.refused('invalid-cursor', `GET /v1/${list}?workspace=acme&cursor=${cursors.get(list)}`);
   }
 });
@@ -135,6 +143,19 @@ test('bad input: a batch of one event more than a batch may hold', async (t) => 
   assert.equal(refused['status'], 413);
   assert.deepEqual((await api.expect(200, 'GET /v1/events'))['items'], []);
   await api.expect(202, 'POST /v1/events', { body: batch.slice(1), headers: BATCHED });
+});
+
+test('bad input: a rate of 0, or one that is no number of deliveries per minute', async (t) => {
+  const api = await startApi(t);
+  const body = { name: 'w', url: 'http://127.0.0.1:8009/' };
+  const { id } = await api.expect(201, 'POST /v1/webhooks', { body });
+  for (const rate of [0, -1, 0.5, 1e300, '60', true]) {
+    const refused = await api.refused('invalid-request', `PATCH /v1/webhooks/${id}`, { body: { policy: { rate } } });
+    assert.equal((refused['errors'] as { pointer: string }[])[0]!.pointer, '/policy/rate');
+    await api.refused('invalid-request', 'POST /v1/webhooks', { body: { ...body, name: 'x', policy: { rate } } });
+  }
+  const { policy } = await api.expect(200, `GET /v1/webhooks/${id}`);
+  assert.equal((policy as { rate: unknown }).rate, null);
 });
 
 test('bad input: a type that only looks like a pattern selects nothing, so it is refused wherever one is taken', async (t) => {

@@ -98,7 +98,39 @@ test('recover, redrive and replay go through the engine: dead letters arrive und
   );
 });
 
-test('what makes no sense is refused with a sentence, and what runs already with its id', async (t) => {
+test('bad input: a recover that starts before everything begins with the oldest event, and says so', async (t) => {
+  const { life, endpoint, webhook, ended } = await start(t);
+  const recover = `POST /v1/webhooks/${webhook}/recover`;
+  const empty = await life.expect(202, recover, { body: { since: '0001-01-01T00:00:00Z' } });
+  assert.equal(empty['note'], 'There is no event here.');
+  assert.deepEqual([(await ended(empty))['state'], (await ended(empty))['looked']], ['done', 0]);
+  endpoint.behave({ status: 500 });
+  await life.publishMany(3);
+  await life.settled(webhook, 'dead', 3);
+  const whole = await ended(await life.expect(202, recover, { body: { since: '0001-01-01T00:00:00Z' } }));
+  assert.match(String(whole['note']), /^Nothing older than \S+ is kept, so it begins there\./);
+  assert.deepEqual([whole['state'], whole['released']], ['done', 3]);
+});
+
+test('bad input: of two recovers at once one runs, the other is refused with its id', async (t) => {
+  const { life, endpoint, webhook } = await start(t);
+  endpoint.behave({ status: 500 });
+  await life.publishMany(3);
+  await life.settled(webhook, 'dead', 3);
+  // So slow that it does not end before the others have asked.
+  const recover = () => life.ask(`POST /v1/webhooks/${webhook}/recover`, { body: { since: AGES_AGO, pace: 1 } });
+  const answers = await Promise.all([recover(), recover(), recover()]);
+  const [begun, ...others] = answers.toSorted((a, b) => a.status - b.status);
+  assert.deepEqual([begun!.status, ...others.map(({ status }) => status)], [202, 409, 409]);
+  for (const { json } of others) {
+    assert.equal(json['code'], 'operation-running');
+    assert.ok(String(json['detail']).includes(String(begun!.json['id'])), String(json['detail']));
+  }
+  await life.expect(200, `POST /v1/operations/${String(begun!.json['id'])}/cancel`);
+  assert.equal((await recover()).status, 202);
+});
+
+test('bad input: a recover that starts in the future, a span that holds nothing, what runs already: refused in a sentence', async (t) => {
   const { life, webhook } = await start(t);
   const recover = `POST /v1/webhooks/${webhook}/recover`;
   const refused = async (what: string, body: Json, words: RegExp) => {
@@ -106,6 +138,7 @@ test('what makes no sense is refused with a sentence, and what runs already with
     assert.match(String(detail), words);
   };
   const future = new Date(Date.now() + 60_000).toISOString();
+  await refused(recover, { since: '9999-12-31T23:59:59Z' }, /^since lies in the future/);
   await refused(recover, { since: future }, /^since lies in the future: it is \S+ here/);
   await refused(recover, {}, /"since" is required/);
   await refused(recover, { since: 'yesterday' }, /date-time/);

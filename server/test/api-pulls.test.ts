@@ -120,6 +120,38 @@ test('pull: returned it comes again, after the last try it is a dead letter, and
   await life.settled(webhook, 'delivered');
 });
 
+test('bad input: a lease of somebody else: each claim has its verdict, and the rightful one stands', async (t) => {
+  const { life, webhook, key, post, pull } = await start(t);
+  const made = { body: { name: 'other', mode: 'pull' } };
+  const other = String((await life.expect(201, 'POST /v1/webhooks', made))['id']);
+  await life.subscribe(other);
+  await life.publishMany(2);
+  const [mine, second] = (await pull({ limit: 2 })) as [Item, Item];
+  const asked = { body: { limit: 2 }, key };
+  const [theirs] = (await life.expect(200, `POST /v1/webhooks/${other}/pull`, asked))['items'] as [Item];
+  const claims = [
+    { id: mine.id, lease: second.lease },
+    { id: second.id, lease: theirs.lease },
+    { id: mine.id, lease: 'made-up' },
+    claim(theirs),
+  ];
+  for (const wish of ['ack', 'return', 'extend']) {
+    const body = { items: claims, ...(wish === 'extend' ? { leaseMs: 60_000 } : {}) };
+    const { items } = await post(wish, body);
+    const verdicts = (items as Json[]).map(({ ok, code }) => [ok, code]);
+    const lost = [false, 'lease-lost'];
+    assert.deepEqual(verdicts, [lost, lost, lost, [false, 'not-found']], wish);
+  }
+  for (const [of, item] of [
+    [webhook, mine],
+    [webhook, second],
+    [other, theirs],
+  ] as const) {
+    const done = await life.expect(200, `POST /v1/webhooks/${of}/ack`, { body: { items: [claim(item)] }, key });
+    assert.deepEqual(done['items'], [{ id: item.id, ok: true, code: null }]);
+  }
+});
+
 test('pull: what makes no sense is refused by name, and every key needs its scope', async (t) => {
   const { life, webhook, key } = await start(t);
   const path = `POST /v1/webhooks/${webhook}/pull`;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { eventually } from '../../test/kit/handler.ts';
 import { issueCertificate } from './certificates.ts';
 import { AUDIT_LOG, bellwire, documents, EXPIRING, startGround, startHandler, type Handler } from './cli-ground.ts';
 
@@ -323,18 +324,10 @@ test('R66 R70 verify-hash computes the value of the handler’s answer', async (
 
 test('the CLI needs nothing but what it says: the manual lists every command and exit code', () => {
   const manual = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
-  const commands = [
-    'serve',
-    'demo',
-    'services',
-    'types',
-    'webhooks',
-    'subscribe',
-    'unsubscribe',
-    'subscriptions',
-    'publish',
-  ];
-  for (const name of [...commands, 'events', 'deliveries', 'verify-hash', 'challenge', 'keys', 'workspaces']) {
+  const about = ['serve', 'demo', 'verify-hash', 'challenge'];
+  const settings = ['services', 'types', 'webhooks', 'subscribe', 'unsubscribe', 'subscriptions', 'keys', 'workspaces'];
+  const log = ['publish', 'events', 'deliveries', 'pull', 'operations', 'erase', 'erasures'];
+  for (const name of [...about, ...settings, ...log]) {
     assert.ok(manual.includes(`\`${name}`), name);
   }
   for (const code of [0, 1, 2, 3, 4, 5, 130]) assert.ok(manual.includes(`| ${code} |`), String(code));
@@ -398,6 +391,40 @@ test('operations: recover, redrive and replay show how far they are; list, show,
   assert.match((await fails('webhooks redrive'))[1], /needs a webhook, or --all/);
   assert.match((await fails('webhooks recover mended'))[1], /needs --since/);
   assert.match((await fails('webhooks recover mended --since 2099-01-01T00:00:00Z'))[1], /since lies in the future/);
+});
+
+test('erase begins at once and goes on by itself; erasures list and show it, and never the subject', async () => {
+  await ok(`publish --example ${AUDIT_LOG} --subject jane.doe`);
+  const [begun] = await json('erase jane.doe --detach');
+  assert.match(String(begun?.['id']), /^ers_/);
+  assert.equal(
+    (await ok('erase jane.doe --detach')).replaceAll(/ers_\w+/g, 'ers_x'),
+    'ers_x goes on by itself: bellwire erasures show ers_x --follow\n',
+  );
+  const list = await ok('erasures list');
+  assert.match(list, /^ERASURE +STATE +DONE +ERASED +BEGUN\n(ers_\w+ +running +\d+ % +\d+ +\d+ s ago\n){2}$/);
+  const shown = await ok(`erasures show ${String(begun?.['id'])}`);
+  assert.match(shown, /^erasure +ers_\w+\nstate +running\n/);
+  assert.ok(!`${list}${shown}`.includes('jane'));
+  assert.equal((await fails('erasures show ers_0000000000_1'))[0], 5);
+});
+
+test('webhooks list says why one is in trouble', async () => {
+  const failing = await startHandler('s3cr3tKey');
+  try {
+    await ok(`webhooks add troubled ${failing.url} --secret s3cr3tKey --retry-delays ''`);
+    await ok(`subscribe troubled ${AUDIT_LOG}`);
+    failing.fail(true);
+    await ok(`publish --example ${AUDIT_LOG}`);
+    const line = await eventually('it is critical', async () => {
+      const lines = (await ok('webhooks list')).split('\n');
+      return lines.find((one) => / critical /.test(one));
+    });
+    assert.match(line, / troubled +critical +.*500.* http:/);
+    await ok('webhooks rm troubled --force');
+  } finally {
+    await failing.stop();
+  }
 });
 
 test('R118 webhooks rm says what becomes of what is still open', async () => {

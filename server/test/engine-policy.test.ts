@@ -94,7 +94,7 @@ test('R124 fifo: one at a time, in the order of the events, over failures, a pau
   assert.equal(most, 1);
 });
 
-test('R124 fifo by key: keys go beside one another, each in order; what lacks the key is one line of its own', async (t) => {
+test('R124 fifo by key: keys go beside one another, each in order; events that lack the key are one line of their own', async (t) => {
   const engine = await startEngine(t);
   const under = new Map<string, number>();
   const receiver = await endpoint(t, async (request, nth) => {

@@ -5,6 +5,7 @@ import type { Client } from '../client/index.ts';
 import { parseSpan } from '../model/quantities.ts';
 import { EXIT, usage } from './failure.ts';
 import { countOf, limitOptions, limitsOf, lister, upTo, type LimitOptions } from './listing.ts';
+import { percent, untilEnded } from './progress.ts';
 import type { Declare, Run, Session } from './session.ts';
 import type { Column } from './table.ts';
 import { ago, plain, type Style } from './terminal.ts';
@@ -149,45 +150,17 @@ async function begin(
   return follow(session, client, begun);
 }
 
-/** How often it is asked how far it is. */
-const ASK_EVERY_MS = 500;
-
 /** Shows a line of progress until it ends; 1 when it did not get to its end. */
 async function follow(session: Session, client: Client, begun: OperationOut): Promise<number> {
-  const { signal, terminal } = session;
-  const isScreen = terminal.stderr.isTTY === true && !session.json;
-  let now = begun;
-  while (now.state === 'running') {
-    if (isScreen) terminal.stderr.write(`\r\u001B[2K${lineOf(now)}`);
-    await later(ASK_EVERY_MS, signal);
-    now = await client.operations.get(begun.id, { signal });
-  }
-  if (isScreen) terminal.stderr.write('\r\u001B[2K');
-  session.show(now, () => [session.paint(STYLES[now.state], now.state) + `: ${lineOf(now)}`]);
-  return now.state === 'done' ? EXIT.ok : EXIT.failed;
-}
-
-function later(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((done, fail) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      fail(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      done();
-    }, ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
+  const ask = (): Promise<OperationOut> => client.operations.get(begun.id, { signal: session.signal });
+  const ended = await untilEnded(session, begun, { ask, lineOf });
+  session.show(ended, () => [session.paint(STYLES[ended.state], ended.state) + `: ${lineOf(ended)}`]);
+  return ended.state === 'done' ? EXIT.ok : EXIT.failed;
 }
 
 function lineOf({ kind, progress, released, skipped, pace, reason }: OperationOut): string {
   const why = reason === null ? '' : `; ${plain(reason)}`;
   return `${kind} ${percent(progress)}, ${released} released, ${skipped} skipped, at most ${pace} per second${why}`;
-}
-
-function percent(share: number): string {
-  return `${Math.floor(share * 100)} %`;
 }
 
 const list = lister<OperationOut, LimitOptions & { state?: string; webhook?: string }>({

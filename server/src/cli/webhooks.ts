@@ -13,6 +13,7 @@ import {
   withFirstAnswer,
 } from './first-answer.ts';
 import { readSecret } from './input.ts';
+import { lister } from './listing.ts';
 import { declareOperations } from './operations.ts';
 import { spanMs } from './spans.ts';
 import { collect, type Declare, type Run, type Session } from './session.ts';
@@ -31,10 +32,14 @@ const STYLES: Readonly<Record<WebhookOut['state'], Style>> = {
   disabled: 'dim',
 };
 
+/** Of these a list says why. */
+const TROUBLED: ReadonlySet<WebhookOut['state']> = new Set(['warning', 'critical']);
+
 const COLUMNS: readonly Column<WebhookOut>[] = [
   { head: 'ID', of: ({ id }) => id },
   { head: 'NAME', of: ({ name }) => name, least: 10 },
   { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
+  { head: 'REASON', of: ({ state, reason }) => (TROUBLED.has(state) ? reason : ''), least: 16 },
   { head: 'URL', of: ({ mode, url }) => (mode === 'pull' ? '(pull)' : url), least: 16 },
 ];
 
@@ -186,10 +191,11 @@ async function add(
   return showAnswer(session, webhook, { wait: wait && !pull });
 }
 
-async function list({ client, signal, table }: Session): Promise<void> {
-  const all = (await client()).webhooks.list({ signal });
-  await table(all, COLUMNS, 'There is no webhook yet: bellwire webhooks add <name> <url>');
-}
+const list = lister({
+  find: ({ webhooks: all }, { signal }) => all.list({ signal }),
+  columns: COLUMNS,
+  none: 'There is no webhook yet: bellwire webhooks add <name> <url>',
+});
 
 async function show(session: Session, _options: object, [named]: [string]): Promise<void> {
   const { signal } = session;

@@ -10,6 +10,7 @@
 // publish (an event carries its id, so a repeat is a duplicate), subscribe, pause and its like. What may not (create,
 // test, rotate, retry, replay) is repeated only with an `idempotencyKey`. 429 is repeated, and `Retry-After` obeyed up to 10 s.
 import type { DeliveriesOut, DeliveryDetailOut, DeliveryOut, RetryOut } from '../api/deliveries.ts';
+import type { ErasureOut, ErasuresOut } from '../api/erasures.ts';
 import type { EventTypeIn, EventTypeOut, EventTypesOut } from '../api/event-types.ts';
 import type { EventOut, EventsOut, PublishOut } from '../api/events.ts';
 import type { GroupIn, GroupOut, GroupsOut } from '../api/groups.ts';
@@ -74,6 +75,7 @@ export interface Client {
   readonly operations: ReturnType<typeof operationsOf>;
   readonly groups: ReturnType<typeof groupsOf>;
   readonly postProcessings: ReturnType<typeof postProcessingsOf>;
+  readonly erasures: ReturnType<typeof erasuresOf>;
   readonly keys: ReturnType<typeof keysOf>;
   /** The live stream: events and outcomes as they come. Comes back by itself and skips no event. */
   stream(options?: StreamOptions): AsyncGenerator<StreamMessage, void, void>;
@@ -99,6 +101,7 @@ export function createClient(options: ClientOptions): Client {
     operations: operationsOf(calls),
     groups: groupsOf(calls),
     postProcessings: postProcessingsOf(calls),
+    erasures: erasuresOf(calls),
     keys: keysOf(calls),
     stream: (from) => follow(requester, from),
   };
@@ -292,6 +295,16 @@ function postProcessingsOf({ get, post, patch, remove, list }: Calls) {
     /** One send now. That it was not taken is no error: it stands in the outcome. */
     test: (id: string, as: TestReportIn['as'] = 'job', call?: CallOptions) =>
       post<TestReportOut>(path`/v1/post-processings/${id}/test`, { json: { as }, timeoutMs: TRY_MS, ...call }),
+  };
+}
+
+function erasuresOf({ get, post, list }: Calls) {
+  return {
+    /** Begins to erase the payloads of a subject. The same again is harmless: there is nothing left to erase. */
+    create: (subject: string, call?: CallOptions) =>
+      post<ErasureOut>('/v1/erasures', { json: { subject }, repeatable: true, ...call }),
+    get: (id: string, call?: CallOptions) => get<ErasureOut>(path`/v1/erasures/${id}`, call),
+    list: (query?: ListOptions) => list<ErasuresOut>('/v1/erasures', query),
   };
 }
 
