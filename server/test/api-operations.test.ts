@@ -157,7 +157,17 @@ test('bad input: a recover that starts in the future, a span that holds nothing,
   const begun = await life.expect(202, replay, { body: { pace: 1 } });
   const { detail } = await life.refused('operation-running', replay, { body: { pace: 1 } });
   assert.match(String(detail), new RegExp(`^A replay of this webhook runs already, ${String(begun['id'])}: wait`));
-  const cancel = `POST /v1/operations/${String(begun['id'])}/cancel`;
+  const of = (wish: string): string => `POST /v1/operations/${String(begun['id'])}/${wish}`;
+  for (const [wish, state] of [
+    ['pause', 'paused'],
+    ['pause', 'paused'],
+    ['resume', 'running'],
+    ['resume', 'running'],
+    ['pause', 'paused'],
+  ] as const) {
+    assert.equal((await life.expect(200, of(wish)))['state'], state);
+  }
+  const cancel = of('cancel');
   const cancelled = await life.expect(200, cancel);
   assert.deepEqual([cancelled['state'], cancelled['reason']], ['cancelled', 'Cancelled with the key "admin".']);
   assert.ok(Number(cancelled['released']) < 20);
@@ -167,7 +177,10 @@ test('bad input: a recover that starts in the future, a span that holds nothing,
     const now = await life.expect(200, `GET /v1/operations/${String(other['id'])}`);
     return now['state'] === 'done';
   });
-  await life.refused('wrong-state', `POST /v1/operations/${String(other['id'])}/cancel`);
+  for (const wish of ['cancel', 'pause', 'resume']) {
+    const { detail: words } = await life.refused('wrong-state', `POST /v1/operations/${String(other['id'])}/${wish}`);
+    assert.equal(words, `It is done: there is nothing to ${wish}.`);
+  }
   const { key } = await life.expect(201, 'POST /v1/keys', { body: { name: 'reader', scopes: ['read'] } });
   await life.refused('missing-scope', recover, { key: key as string, body: { since: AGES_AGO } });
 });

@@ -198,12 +198,22 @@ function exercise(engine: string, prepare: Prepare): void {
       (await openOf({ store, workspace }, webhook)).map(({ copy }) => copy),
       [0, 0, 1],
     );
+    const paused = await store.operations.pause(operation, { paused: true, now: NOON + 1 });
+    assert.deepEqual([paused.state, paused.endedAt, paused.released], ['paused', null, 1]);
+    assert.deepEqual(await store.operations.running(), []);
+    assert.equal(await store.operations.advance({ ...chunk, operation: paused, lane }), null);
+    await assert.rejects(store.operations.begin(wish({ workspace, kind: 'replay', webhook }), NOON), /runs already/);
+    const resumed = await store.operations.pause(operation, { paused: false, now: NOON + 2 });
+    assert.deepEqual([resumed.state, resumed.chunks], ['running', 1]);
+    await store.operations.pause(operation, { paused: true, now: NOON + 3 });
     const cancelled = await store.operations.end(operation, { state: 'cancelled', reason: 'enough', now: NOON });
     assert.deepEqual([cancelled.state, cancelled.reason, cancelled.endedAt], ['cancelled', 'enough', NOON]);
     const now = (await store.operations.one(workspace, operation.operation))!;
     assert.equal(await store.operations.advance({ ...chunk, operation: now, lane }), null);
     const late = await store.operations.end(operation, { state: 'failed', reason: 'late', now: NOON });
     assert.equal(late.state, 'cancelled');
+    const over = await store.operations.pause(operation, { paused: false, now: NOON });
+    assert.equal(over.state, 'cancelled');
   });
 
   test(`${engine}: a replay copies exactly the events that its filter, its time and its subscriptions say`, async (t) => {

@@ -5,13 +5,13 @@ import { progressOf, type OperationKind } from '../model/operation.ts';
 import { refuse } from '../model/problem.ts';
 import { isSendable, shownState } from '../model/webhook.ts';
 import type { StoredOperation, Webhook, Workspace } from '../store/contract.ts';
-import { ok, operation, type JsonAnswer, type Tools } from './kernel.ts';
+import { ok, operation, type Call, type JsonAnswer, type Tools } from './kernel.ts';
 import { PAGE, readPosition, writeCursor } from './paging.ts';
 import { filterOf, instantOf, typeOf, wrong } from './selection.ts';
 import { findWebhook, WebhookParams } from './webhooks.ts';
 import { absent, idOf, Instant, instant, instantOrNull, numberOf, orNull, PageQuery, pageOf } from './wire.ts';
 
-const State = Type.Enum(['running', 'done', 'cancelled', 'failed']);
+const State = Type.Enum(['running', 'paused', 'done', 'cancelled', 'failed']);
 const Kind = Type.Enum(['recover', 'redrive', 'replay']);
 
 const Since = (description: string) => Type.String({ format: 'date-time', description });
@@ -230,6 +230,33 @@ export const cancelOperation = operation<null, OperationOut>()({
     throw refuse('wrong-state', `It is ${row.state}: there is nothing to cancel.`);
   },
 });
+
+export const pauseOperation = operation<null, OperationOut>()({
+  summary: 'Pause an operation: it releases nothing more until it is resumed',
+  params: OperationParams,
+  success: { 200: 'It rests, or rested before.' },
+  errors: ['wrong-state'],
+  handle: (call, tools) => setPaused(true, call, tools),
+});
+
+export const resumeOperation = operation<null, OperationOut>()({
+  summary: 'Resume a paused operation: it goes on where it was',
+  params: OperationParams,
+  success: { 200: 'It goes on, or went on before.' },
+  errors: ['wrong-state'],
+  handle: (call, tools) => setPaused(false, call, tools),
+});
+
+async function setPaused(
+  paused: boolean,
+  { params, workspace, now }: Pick<Call<null, unknown, Static<typeof OperationParams>>, 'params' | 'workspace' | 'now'>,
+  { store }: Tools,
+): Promise<JsonAnswer<OperationOut>> {
+  const number = numberOf('op', workspace, params.operation);
+  const row = await store.operations.pause({ workspace: workspace.workspace, operation: number }, { paused, now });
+  if (row.endedAt === null) return ok(show(row, workspace));
+  throw refuse('wrong-state', `It is ${row.state}: there is nothing to ${paused ? 'pause' : 'resume'}.`);
+}
 
 /* ── How they begin ─────────────────────────────────────────────────────────────────────────────────────────── */
 

@@ -77,6 +77,8 @@ export const routes: readonly Route[] = [
 
   route('GET /v1/operations',                  'read',    null,                         operations.OperationsOut,     operations.listOperations),
   route('GET /v1/operations/{operation}',      'read',    null,                         operations.OperationOut,      operations.getOperation),
+  route('POST /v1/operations/{operation}/pause', 'manage', null,                        operations.OperationOut,      operations.pauseOperation),
+  route('POST /v1/operations/{operation}/resume', 'manage', null,                       operations.OperationOut,      operations.resumeOperation),
   route('POST /v1/operations/{operation}/cancel', 'manage', null,                       operations.OperationOut,      operations.cancelOperation),
 
   route('GET /v1/erasures',                    'read',    null,                         erasures.ErasuresOut,         erasures.listErasures),

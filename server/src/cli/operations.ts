@@ -13,6 +13,7 @@ import { webhookId, webhookNames, type WebhookNames } from './webhook-names.ts';
 
 const STYLES: Readonly<Record<OperationOut['state'], Style>> = {
   running: 'yellow',
+  paused: 'dim',
   done: 'green',
   cancelled: 'dim',
   failed: 'red',
@@ -35,7 +36,7 @@ export const operations: Declare = (command, run) => {
     command
       .command('list')
       .description('List operations, the newest first')
-      .option('--state <state>', 'running, done, cancelled or failed')
+      .option('--state <state>', 'running, paused, done, cancelled or failed')
       .option('--webhook <webhook>', 'Only of this webhook, by id or name'),
   ).action(run(list));
   command
@@ -43,11 +44,21 @@ export const operations: Declare = (command, run) => {
     .description('Show an operation and how far it is')
     .option('--follow', 'Until it ends')
     .action(run(show));
-  command
-    .command('cancel <operation>')
-    .description('Cancel it; what it has released stays released')
-    .action(run(cancel));
+  for (const [wish, summary] of Object.entries(WISHES)) {
+    command
+      .command(`${wish} <operation>`)
+      .description(summary)
+      .action(run((session: Session, _options: object, args: [string]) => tell(session, wish as Wish, args)));
+  }
 };
+
+const WISHES = {
+  pause: 'Let it rest; it releases nothing more until it is resumed',
+  resume: 'Let it go on where it was',
+  cancel: 'Cancel it; what it has released stays released',
+} as const;
+
+type Wish = keyof typeof WISHES;
 
 interface BeginOptions {
   since?: string;
@@ -153,7 +164,8 @@ async function begin(
 /** Shows a line of progress until it ends; 1 when it did not get to its end. */
 async function follow(session: Session, client: Client, begun: OperationOut): Promise<number> {
   const ask = (): Promise<OperationOut> => client.operations.get(begun.id, { signal: session.signal });
-  const ended = await untilEnded(session, begun, { ask, lineOf });
+  const shown = (now: OperationOut): string => (now.state === 'paused' ? `paused: ${lineOf(now)}` : lineOf(now));
+  const ended = await untilEnded(session, begun, { ask, lineOf: shown });
   session.show(ended, () => [session.paint(STYLES[ended.state], ended.state) + `: ${lineOf(ended)}`]);
   return ended.state === 'done' ? EXIT.ok : EXIT.failed;
 }
@@ -202,7 +214,7 @@ async function show(session: Session, options: { follow?: boolean }, [id]: [stri
   return EXIT.ok;
 }
 
-async function cancel(session: Session, _options: object, [id]: [string]): Promise<void> {
-  const one = await (await session.client()).operations.cancel(id, { signal: session.signal });
+async function tell(session: Session, wish: Wish, [id]: [string]): Promise<void> {
+  const one = await (await session.client()).operations[wish](id, { signal: session.signal });
   session.show(one, () => [`${one.id} is ${one.state}: ${lineOf(one)}`]);
 }

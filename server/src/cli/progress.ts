@@ -4,15 +4,15 @@ import type { Session } from './session.ts';
 /** How often it is asked how far it is. */
 const ASK_EVERY_MS = 500;
 
-/** Waits until it runs no more, and resolves it then. Ctrl-C ends the waiting, not what is waited for. */
-export async function untilEnded<Action extends { state: string }>(
+/** Waits until it has ended, and resolves it then. Ctrl-C ends the waiting, not what is waited for. */
+export async function untilEnded<Action extends { endedAt: string | null }>(
   { signal, terminal, json }: Session,
   begun: Action,
   { ask, lineOf }: { ask(): Promise<Action>; lineOf(now: Action): string },
 ): Promise<Action> {
   const isScreen = terminal.stderr.isTTY === true && !json;
   let now = begun;
-  while (now.state === 'running') {
+  while (now.endedAt === null) {
     if (isScreen) terminal.stderr.write(`\r\u001B[2K${lineOf(now)}`);
     await later(ASK_EVERY_MS, signal);
     now = await ask();

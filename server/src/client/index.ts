@@ -266,6 +266,10 @@ function operationsOf({ get, post, list }: Calls) {
     get: (id: string, call?: CallOptions) => get<OperationOut>(path`/v1/operations/${id}`, call),
     list: (query?: ListOptions & { state?: OperationOut['state'] | undefined; webhook?: string | undefined }) =>
       list<OperationsOut>('/v1/operations', query),
+    pause: (id: string, call?: CallOptions) =>
+      post<OperationOut>(path`/v1/operations/${id}/pause`, { repeatable: true, ...call }),
+    resume: (id: string, call?: CallOptions) =>
+      post<OperationOut>(path`/v1/operations/${id}/resume`, { repeatable: true, ...call }),
     cancel: (id: string, call?: CallOptions) =>
       post<OperationOut>(path`/v1/operations/${id}/cancel`, { repeatable: true, ...call }),
   };

@@ -1,7 +1,8 @@
 // Operations: long actions on many deliveries, done in small chunks at a pace. Pure.
 //
 //   running ──everything was looked at──▶ done
-//   running ──asked to──▶ cancelled
+//   running ◀──asked to──▶ paused
+//   running, paused ──asked to──▶ cancelled
 //   running ──its webhook is gone, or a chunk fails again and again──▶ failed
 //
 // recover   a webhook gets all it should have got since an instant and has not: dead letters, retries that wait, and
@@ -13,7 +14,7 @@
 export type OperationKind = 'recover' | 'redrive' | 'replay';
 
 /** How far it is. */
-export type OperationState = 'running' | 'done' | 'cancelled' | 'failed';
+export type OperationState = 'running' | 'paused' | 'done' | 'cancelled' | 'failed';
 
 /** Deliveries that one chunk releases at most: a transaction of some ten milliseconds. */
 const LARGEST_CHUNK = 500;

@@ -53,6 +53,11 @@ export function makeOperations(sql: Sql, listeners: Listeners): Operations {
       if (done && done.targets.length > 0) listeners.tell('due', done.targets);
       return done?.operation ?? null;
     },
+    pause: async ({ workspace, operation }, { paused, now }) => {
+      const row = await sql.write((tx) => pauseOne(sql, tx, { workspace, operation, paused, now }));
+      if (!paused) listeners.tell('operation');
+      return row;
+    },
     end: ({ workspace, operation }, end) => sql.write((tx) => endOne(sql, tx, { workspace, operation, ...end })),
   };
 }
@@ -160,7 +165,7 @@ async function begin(
 async function refuseBeside(tx: Tx, { workspace, kind, webhook }: OperationWish): Promise<void> {
   const all = await tx.all<{ operation: number; webhook: number | null; token: string }>(
     `SELECT o.operation, o.webhook, w.token FROM operations o JOIN workspaces w ON w.workspace = o.workspace
-     WHERE o.workspace = $1 AND o.kind = $2 AND o.state = 'running' ORDER BY o.operation`,
+     WHERE o.workspace = $1 AND o.kind = $2 AND o.state IN ('running', 'paused') ORDER BY o.operation`,
     [workspace, kind],
   );
   const first = all.find((other) => webhook === null || other.webhook === null || other.webhook === webhook);
@@ -178,6 +183,23 @@ async function read(tx: Tx, key: { workspace: number; operation: number }): Prom
   return operationOf(row);
 }
 
+async function pauseOne(
+  sql: Sql,
+  tx: Tx,
+  { workspace, operation, paused, now }: { workspace: number; operation: number; paused: boolean; now: number },
+): Promise<StoredOperation> {
+  await holdOperation(sql, tx, { workspace, operation });
+  const [from, to] = paused ? ['running', 'paused'] : ['paused', 'running'];
+  await tx.run(`UPDATE operations SET state = $3, updated_at = $4 ${ONE} AND state = $5`, [
+    workspace,
+    operation,
+    to,
+    now,
+    from,
+  ]);
+  return read(tx, { workspace, operation });
+}
+
 async function endOne(
   sql: Sql,
   tx: Tx,
@@ -185,7 +207,7 @@ async function endOne(
 ): Promise<StoredOperation> {
   await holdOperation(sql, tx, { workspace, operation });
   await tx.run(
-    `UPDATE operations SET state = $3, reason = $4, ended_at = $5, updated_at = $5 ${ONE} AND state = 'running'`,
+    `UPDATE operations SET state = $3, reason = $4, ended_at = $5, updated_at = $5 ${ONE} AND state IN ('running', 'paused')`,
     [workspace, operation, state, reason, now],
   );
   return read(tx, { workspace, operation });
