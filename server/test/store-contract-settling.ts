@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PendingDelivery, Settlement } from '../src/model/delivery.ts';
 import { PARKED_AT } from '../src/model/order.ts';
-import { LANES, type SettleBatch, type Store } from '../src/store/index.ts';
+import { LANES, type Refill, type RefillQuery, type SettleBatch, type Store } from '../src/store/index.ts';
 import {
   addWebhook,
   bytes,
+  DAY,
   furnish,
   mustPublish,
   newEvent,
@@ -304,6 +305,47 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     const all = await store.log.refill({ workspace, target, now: NOON + 100, after: null, limit: 100 });
     assert.deepEqual([all.deliveries.length, all.more, all.nextDueAt], [9, false, null]);
     assert.ok(all.deliveries.every((d) => d.target === target));
+  });
+
+  test(`${engine}: R124 refill by event pages through all that is open in the order of the events, whenever it is due`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const { workspace, target } = await furnish(store);
+    await addWebhook({ store, workspace }, 'other', 'com.example.made');
+    // Accepted in this order, due in another one.
+    for (const [i, at] of [900, 100, 500, 300].entries()) {
+      await mustPublish({ store, workspace }, someEvents(3, `e${i}`), NOON + at);
+    }
+    const open = (await openOf({ store, workspace }, target, NOON + 900)).sort((a, b) => a.event - b.event);
+    await settle(
+      store,
+      settlementOf(open[0]!),
+      settlementOf(open[2]!, { next: retryAt(NOON + DAY) }),
+      settlementOf(open[4]!, { next: retryAt(PARKED_AT) }),
+      settlementOf(open[11]!, { next: { state: 'dead', tries: 1, dueAt: NOON, endedAt: NOON, reason: 'no' } }),
+    );
+    await ground.query(
+      `INSERT INTO deliveries SELECT workspace, event, target, 1, state, tries, attempts, created_at, due_at, first_try_at,
+         ended_at, reason FROM deliveries WHERE workspace = ${workspace} AND target = ${target} AND event = ${open[6]!.event}`,
+    );
+    const expected = open.flatMap(({ event }, i) => (i === 0 || i === 11 ? [] : i === 6 ? [[event, 0], [event, 1]] : [[event, 0]]));
+    for (const limit of [1, 3, 11, 12]) {
+      const found: number[][] = [];
+      let after: RefillQuery['after'] = null;
+      for (;;) {
+        const page: Refill = await store.log.refill({ workspace, target, now: NOON, by: 'event', after, limit });
+        assert.ok(page.deliveries.length <= limit && page.deliveries.every((one) => one.target === target));
+        assert.ok(page.deliveries.every(({ carried }) => carried.envelope.length > 0));
+        found.push(...page.deliveries.map(({ event, copy }) => [event, copy]));
+        const last = page.deliveries.at(-1);
+        if (!page.more || !last) break;
+        // Only event and copy are looked at.
+        after = { dueAt: 0, event: last.event, copy: last.copy };
+      }
+      assert.deepEqual(found, expected, `pages of ${limit}`);
+    }
+    const [first] = (await store.log.refill({ workspace, target, now: NOON, by: 'event', after: null, limit: 2 })).deliveries;
+    assert.deepEqual([first!.dueAt, first!.tries], [NOON + 900, 0]);
   });
 
   test(`${engine}: R124 backlogs name the targets of these lanes, their revision, and since when something is open`, async (t) => {
