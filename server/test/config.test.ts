@@ -205,6 +205,7 @@ test('the store: SQLite in the data folder or elsewhere, or PostgreSQL with its 
     connections: 10,
     connectTimeoutMs: 10_000,
     statementTimeoutMs: 60_000,
+    rewritesErased: false,
   });
 });
 

@@ -2,14 +2,34 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join, relative } from 'node:path';
 import { suite, test } from 'node:test';
 import pg from 'pg';
 import { startPostgres, withoutPostgres } from '../../test/kit/postgres.ts';
 import { openStore, StoreOutage, type OwnedLane, type StoredEvent } from '../src/store/index.ts';
 import { openPostgres } from '../src/store/postgres.ts';
-import { furnish, mustPublish, newEvent, NOON, openOf, publish, someEvents } from './store-furniture.ts';
+import { about, eraseAll, MARKER } from './store-contract-erasing.ts';
+import {
+  furnish,
+  mustPublish,
+  newEvent,
+  NOON,
+  openOf,
+  publish,
+  settle,
+  settlementOf,
+  someEvents,
+} from './store-furniture.ts';
 import { postgresGround } from './store-ground.ts';
+
+/** Which files below a folder hold a text. */
+function filesWith(text: string, folder: string): string[] {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const paths = files.map(({ parentPath, name }) => join(parentPath, name));
+  return paths.filter((path) => existsSync(path) && readFileSync(path).includes(text)).map((path) => relative(folder, path));
+}
 
 /** A way to a database that can be cut and mended again. */
 interface Way {
@@ -350,6 +370,40 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
       [],
     );
     assert.equal((await openOf(place, place.target)).length, stored.size);
+  });
+
+  test('what is erased stands in no file of PostgreSQL where tables may be rewritten: no table, no statistics, no log', async (t) => {
+    const ground = await postgresGround(t);
+    const server = await startPostgres({ settings: { wal_recycle: 'off', full_page_writes: 'on' } });
+    ground.after(() => server.stop());
+    const address = await server.createDatabase();
+    const store = await openStore({ ...ground.options, address, node: 'one', rewritesErased: true });
+    ground.after(() => store.close());
+    const place = await furnish(store);
+    for (let i = 0; i < 10; i++) {
+      const events = Array.from({ length: 20 }, (_, n) =>
+        n % 3 ? about(`e${i}-${n}`, MARKER, { size: (n * 977) % 9000 }) : newEvent(`e${i}-${n}`),
+      );
+      await mustPublish(place, events);
+    }
+    const response = Buffer.from(MARKER.repeat(500));
+    const settlements = (await openOf(place, place.target)).slice(0, 100).map((one) => {
+      const settlement = settlementOf(one);
+      const isTheirs = Buffer.from(one.carried.envelope).includes(MARKER);
+      return isTheirs ? { ...settlement, attempt: { ...settlement.attempt, response, error: MARKER } } : settlement;
+    });
+    await settle(store, ...settlements);
+    const client = new pg.Client({ connectionString: address });
+    await client.connect();
+    await client.query('ANALYZE; CHECKPOINT');
+    await client.end();
+    const [{ data_directory: data }] = (await server.admin('SHOW data_directory')) as [{ data_directory: string }];
+    const before = filesWith(MARKER, data);
+    assert.ok(before.some((file) => file.startsWith('base')) && before.some((file) => file.startsWith('pg_wal')));
+    await store.erasures.begin({ workspace: place.workspace, subject: MARKER }, NOON);
+    await eraseAll(store);
+    assert.deepEqual(filesWith(MARKER, data), []);
+    await mustPublish(place, [newEvent('after')]);
   });
 
   test('a database that does not answer, is not there or refuses is told in words, without the password', async (t) => {

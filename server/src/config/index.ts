@@ -87,7 +87,14 @@ export interface MailSetting {
 /** Where the store is. */
 export type StoreSetting =
   | { kind: 'sqlite'; file: string }
-  | { kind: 'postgres'; url: string; connections: number; connectTimeoutMs: number; statementTimeoutMs: number };
+  | {
+      kind: 'postgres';
+      url: string;
+      connections: number;
+      connectTimeoutMs: number;
+      statementTimeoutMs: number;
+      rewritesErased: boolean;
+    };
 
 /** How much is logged. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -223,6 +230,7 @@ function composeStore(read: Reader, folders: { folder: string; dataFolder: strin
     connections: read.integer('postgres.connections', { min: 3, max: 1_000 }),
     connectTimeoutMs: read.span('postgres.connectTimeout', { min: 1 }),
     statementTimeoutMs: read.span('postgres.statementTimeout', { min: 1 }),
+    rewritesErased: read.boolean('postgres.rewritesErased'),
   };
   if (setting.startsWith('postgres')) return { kind: 'postgres', url: setting, ...postgres };
   const path = setting.slice('sqlite:'.length);

@@ -43,6 +43,8 @@ export interface StoreOptions {
   connections: number;
   connectTimeoutMs?: number;
   statementTimeoutMs?: number;
+  /** On PostgreSQL: may an erasure end by rewriting tables, for which everybody else has to wait? Default: no. */
+  rewritesErased?: boolean;
   /** Is told of errors that belong to no verb: an idle connection that broke, a listener that threw. */
   onError(error: unknown): void;
 }
@@ -53,9 +55,9 @@ export interface StoreOptions {
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { address, keyring, node, connections, onError } = options;
-  const { connectTimeoutMs = 10_000, statementTimeoutMs = 60_000 } = options;
+  const { connectTimeoutMs = 10_000, statementTimeoutMs = 60_000, rewritesErased = false } = options;
   const sql = /^postgres(ql)?:\/\//.test(address)
-    ? openPostgres(address, { connections, connectTimeoutMs, statementTimeoutMs, onError })
+    ? openPostgres(address, { connections, connectTimeoutMs, statementTimeoutMs, rewritesErased, onError })
     : openSqlite(address);
   try {
     await migrate(sql);

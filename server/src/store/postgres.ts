@@ -24,6 +24,8 @@ const dialect: Dialect = {
   bytes: 'BYTEA',
   clustered: '',
   updated: ' WITH (fillfactor = 70)',
+  unsampled: (table, columns) =>
+    `ALTER TABLE ${table} ${columns.map((column) => `ALTER COLUMN ${column} SET STATISTICS 0`).join(', ')};`,
 };
 
 const INT8 = 20;
@@ -40,6 +42,8 @@ export interface PostgresOptions {
   connectTimeoutMs: number;
   /** How long a statement may take. A server that does not answer at all is given up then, too. */
   statementTimeoutMs: number;
+  /** May `scrub` rewrite tables, for which everybody else has to wait? */
+  rewritesErased?: boolean;
   /** Is told of errors of connections that are in nobody's hands. */
   onError: (error: Error) => void;
 }
@@ -51,7 +55,7 @@ export function openPostgres(url: string, options: PostgresOptions): Sql {
   return new Postgres(
     { pool, scans: openPool(url, options, scans) },
     `PostgreSQL at ${new URL(url).host}`,
-    options.onError,
+    options,
   );
 }
 
@@ -77,6 +81,15 @@ function openPool(url: string, options: PostgresOptions, max: number): pg.Pool {
 }
 
 const SHARE_OF_SCANS = 5;
+const PAYLOAD_TABLES = ['events', 'deliveries', 'attempts', 'leases', 'erasures'];
+/** From here on nothing needs the log's former segments, nor the tables' former files. */
+const LEAVE_THE_LOG = ['SELECT pg_switch_wal()', 'CHECKPOINT'];
+
+// Both may be kept to administrators: then they happen when the server comes to it.
+function unlessForbidden(error: unknown): void {
+  if ((error as { code?: string }).code !== '42501') throw error;
+}
+
 const VACUUM_MS = 6 * 3_600_000;
 const GRACE_MS = 5_000;
 const HOLD_AGAIN_MS = 1_000;
@@ -99,15 +112,15 @@ class Postgres implements Sql {
   readonly #pool: pg.Pool;
   readonly #scans: pg.Pool;
   readonly #where: string;
-  readonly #onError: (error: Error) => void;
+  readonly #options: PostgresOptions;
   #session: pg.PoolClient | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(pools: { pool: pg.Pool; scans: pg.Pool }, where: string, onError: (error: Error) => void) {
+  constructor(pools: { pool: pg.Pool; scans: pg.Pool }, where: string, options: PostgresOptions) {
     this.#pool = pools.pool;
     this.#scans = pools.scans;
     this.#where = where;
-    this.#onError = onError;
+    this.#options = options;
   }
 
   async write<T>(work: (tx: Tx) => Promise<T>, { synced = true } = {}): Promise<T> {
@@ -150,14 +163,16 @@ class Postgres implements Sql {
   }
 
   // VACUUM takes what was deleted out of reach of every query and lets its room be used again; bytes of it may stand in
-  // the files until they are. Only VACUUM FULL rewrites them, and stops everybody meanwhile: that is the operator's.
+  // the files until they are. Only VACUUM FULL leaves none, and stops everybody meanwhile: the operator says whether.
   async scrub(): Promise<void> {
     const client = await this.#said(this.#scans.connect());
+    const run = (text: string): Promise<unknown> =>
+      this.#said(client.query({ text, query_timeout: VACUUM_MS } as pg.QueryConfig));
+    const { rewritesErased = false } = this.#options;
     try {
-      await this.#said(client.query('SET statement_timeout = 0'));
-      for (const table of ['events', 'deliveries', 'attempts', 'leases', 'erasures']) {
-        await this.#said(client.query({ text: `VACUUM ${table}`, query_timeout: VACUUM_MS } as pg.QueryConfig));
-      }
+      await run('SET statement_timeout = 0');
+      for (const table of PAYLOAD_TABLES) await run(`VACUUM ${rewritesErased ? '(FULL) ' : ''}${table}`);
+      if (rewritesErased) for (const text of LEAVE_THE_LOG) await run(text).catch(unlessForbidden);
     } finally {
       client.release(true);
     }
@@ -193,7 +208,7 @@ class Postgres implements Sql {
         await this.holdSession(session);
         return;
       } catch (error) {
-        this.#onError(error as Error);
+        this.#options.onError(error as Error);
         await setTimeout(HOLD_AGAIN_MS, undefined, { ref: false });
       }
     }

@@ -20,6 +20,8 @@ export interface Dialect {
   clustered: string;
   /** Ends a CREATE TABLE whose rows are updated often: room in the page lets PostgreSQL update without new index entries. */
   updated: string;
+  /** Statements after which the planner keeps no samples of these columns in tables of its own. */
+  unsampled(table: string, columns: readonly string[]): string;
 }
 
 /** Inside a transaction. Statements run one after the other. */

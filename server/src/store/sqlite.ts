@@ -19,6 +19,8 @@ const dialect: Dialect = {
   bytes: 'BLOB',
   clustered: ' WITHOUT ROWID',
   updated: '',
+  // It has no statistics unless somebody runs ANALYZE.
+  unsampled: () => '',
 };
 
 /** Pages of 4 KiB after which the hot thread itself finishes a checkpoint that the worker could not. */

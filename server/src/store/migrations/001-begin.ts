@@ -3,7 +3,7 @@ import type { Dialect } from '../sql.ts';
 
 /** The statements of this migration in the engine's dialect. */
 export function begin(dialect: Dialect): string {
-  const { bytes, clustered, updated } = dialect;
+  const { bytes, clustered, updated, unsampled } = dialect;
   return `
 CREATE TABLE installation (
   name TEXT PRIMARY KEY,
@@ -166,6 +166,7 @@ CREATE TABLE events (
   PRIMARY KEY (workspace, event),
   UNIQUE (workspace, source, id)
 );
+${unsampled('events', ['note', 'envelope'])}
 CREATE INDEX events_erased ON events (workspace, event) WHERE erased_at IS NOT NULL;
 
 CREATE TABLE erasures (
@@ -181,6 +182,7 @@ CREATE TABLE erasures (
   ended_at BIGINT,
   PRIMARY KEY (workspace, erasure)
 )${updated};
+${unsampled('erasures', ['subject'])}
 
 CREATE TABLE deliveries (
   workspace BIGINT NOT NULL,
@@ -197,6 +199,7 @@ CREATE TABLE deliveries (
   reason TEXT,
   PRIMARY KEY (workspace, event, target, copy)
 )${clustered}${updated};
+${unsampled('deliveries', ['reason'])}
 CREATE INDEX deliveries_open ON deliveries (workspace, target, due_at, event, copy) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (workspace, event) WHERE state = 2;
 
@@ -216,6 +219,7 @@ CREATE TABLE attempts (
   response ${bytes},
   PRIMARY KEY (workspace, event, target, copy, attempt)
 )${clustered};
+${unsampled('attempts', ['error', 'request_headers', 'response_headers', 'response'])}
 
 CREATE TABLE fanouts (
   workspace BIGINT NOT NULL,
