@@ -420,7 +420,7 @@ test('webhooks list says why one is in trouble', async () => {
       const lines = (await ok('webhooks list')).split('\n');
       return lines.find((one) => / critical /.test(one));
     });
-    assert.match(line, / troubled +critical +.*500.* http:/);
+    assert.match(String(line), / troubled +critical +.*500.* http:/);
     await ok('webhooks rm troubled --force');
   } finally {
     await failing.stop();

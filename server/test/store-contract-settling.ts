@@ -328,7 +328,16 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
       `INSERT INTO deliveries SELECT workspace, event, target, 1, state, tries, attempts, created_at, due_at, first_try_at,
          ended_at, reason FROM deliveries WHERE workspace = ${workspace} AND target = ${target} AND event = ${open[6]!.event}`,
     );
-    const expected = open.flatMap(({ event }, i) => (i === 0 || i === 11 ? [] : i === 6 ? [[event, 0], [event, 1]] : [[event, 0]]));
+    const expected = open.flatMap(({ event }, i) =>
+      i === 0 || i === 11
+        ? []
+        : i === 6
+          ? [
+              [event, 0],
+              [event, 1],
+            ]
+          : [[event, 0]],
+    );
     for (const limit of [1, 3, 11, 12]) {
       const found: number[][] = [];
       let after: RefillQuery['after'] = null;
@@ -344,7 +353,8 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
       }
       assert.deepEqual(found, expected, `pages of ${limit}`);
     }
-    const [first] = (await store.log.refill({ workspace, target, now: NOON, by: 'event', after: null, limit: 2 })).deliveries;
+    const [first] = (await store.log.refill({ workspace, target, now: NOON, by: 'event', after: null, limit: 2 }))
+      .deliveries;
     assert.deepEqual([first!.dueAt, first!.tries], [NOON + 900, 0]);
   });
 

@@ -28,7 +28,9 @@ import { postgresGround } from './store-ground.ts';
 function filesWith(text: string, folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
   const paths = files.map(({ parentPath, name }) => join(parentPath, name));
-  return paths.filter((path) => existsSync(path) && readFileSync(path).includes(text)).map((path) => relative(folder, path));
+  return paths
+    .filter((path) => existsSync(path) && readFileSync(path).includes(text))
+    .map((path) => relative(folder, path));
 }
 
 /** A way to a database that can be cut and mended again. */

@@ -116,10 +116,7 @@ async function endRotations(store: Store, { clock, on }: Chunks): Promise<void> 
   while (on() && (await store.settings.endRotations(clock.now(), ROTATIONS_CHUNK)) === ROTATIONS_CHUNK);
 }
 
-async function watchBacklogs(
-  store: Store,
-  { backlog, now }: { backlog: number | null; now: number },
-): Promise<void> {
+async function watchBacklogs(store: Store, { backlog, now }: { backlog: number | null; now: number }): Promise<void> {
   if (backlog !== null) await store.log.watchBacklogs(backlog, now);
 }
 

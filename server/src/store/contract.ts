@@ -453,7 +453,10 @@ export interface Operations {
   /** Does a chunk. Null, and nothing done, when it has ended, is somebody else's, or has moved meanwhile. */
   advance(chunk: OperationChunk): Promise<StoredOperation | null>;
   /** Lets a running one rest, or a resting one go on; one that has ended stays as it is. Refuses `not-found`. */
-  pause(key: { workspace: number; operation: number }, pause: { paused: boolean; now: number }): Promise<StoredOperation>;
+  pause(
+    key: { workspace: number; operation: number },
+    pause: { paused: boolean; now: number },
+  ): Promise<StoredOperation>;
   /** Ends one that has not ended yet; one that has stays as it is. Refuses `not-found`. */
   end(key: { workspace: number; operation: number }, end: OperationEnd): Promise<StoredOperation>;
 }

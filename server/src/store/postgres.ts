@@ -52,11 +52,7 @@ export interface PostgresOptions {
 export function openPostgres(url: string, options: PostgresOptions): Sql {
   const scans = Math.max(1, Math.floor(options.connections / SHARE_OF_SCANS));
   const pool = openPool(url, options, Math.max(2, options.connections - scans));
-  return new Postgres(
-    { pool, scans: openPool(url, options, scans) },
-    `PostgreSQL at ${new URL(url).host}`,
-    options,
-  );
+  return new Postgres({ pool, scans: openPool(url, options, scans) }, `PostgreSQL at ${new URL(url).host}`, options);
 }
 
 function openPool(url: string, options: PostgresOptions, max: number): pg.Pool {
