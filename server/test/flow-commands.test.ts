@@ -76,11 +76,14 @@ test('a command: its words are its own, its lines come by stream, its exit code 
   assert.deepEqual(lines, [['out', 'a b|$HOME|; rm -rf x|']]);
   const failing = await run(ground, sh('echo one; echo two >&2; printf three; exit 3'));
   assert.equal(failing.end.code, 3);
-  assert.deepEqual(failing.lines.toSorted(), [
-    ['error', 'two'],
-    ['out', 'one'],
-    ['out', 'three'],
-  ]);
+  assert.deepEqual(
+    failing.lines.toSorted(([a], [b]) => a.localeCompare(b)),
+    [
+      ['error', 'two'],
+      ['out', 'one'],
+      ['out', 'three'],
+    ],
+  );
 });
 
 test('a command reads what it is given', async (t) => {

@@ -9,7 +9,8 @@ import * as s3 from '@aws-sdk/client-s3';
 import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import { createTransport } from '../src/engine/transport/index.ts';
 import { fetchOver } from '../src/flow-port.ts';
-import { listResources, type SourceParts } from '../src/flow/policy/sources.ts';
+import type { SourceParts } from '../src/flow/policy/reading.ts';
+import { listResources } from '../src/flow/policy/sources.ts';
 import type { AwsSource, AwsType } from '../src/model/flow/definition.ts';
 import type { Json } from '../src/model/flow/expression/index.ts';
 
@@ -117,17 +118,17 @@ test(
     assert.equal(instances.length, 2);
     assert.deepEqual(
       instances.map(({ TagMap, Region }) => [TagMap, Region]),
-      Array(2).fill([{ Owner: 'ops' }, REGION]),
+      [
+        [{ Owner: 'ops' }, REGION],
+        [{ Owner: 'ops' }, REGION],
+      ],
     );
     const open = (await list('ec2.security-group')).find((group) => group['GroupId'] === GroupId);
     assert.equal((open as { IpPermissions: { FromPort: number }[] }).IpPermissions[0]!.FromPort, 22);
     const volumes = await list('ec2.volume');
     assert.deepEqual(
-      volumes
-        .filter(({ State }) => State === 'available')
-        .map(({ Encrypted }) => Encrypted)
-        .toSorted(),
-      [false, true],
+      new Set(volumes.filter(({ State }) => State === 'available').map(({ Encrypted }) => Encrypted)),
+      new Set([false, true]),
     );
     const found = await list('s3.bucket');
     assert.deepEqual(

@@ -11,7 +11,8 @@ import { createTransport } from '../src/engine/transport/index.ts';
 import { fetchOver } from '../src/flow-port.ts';
 import type { Fetch } from '../src/flow/fetch.ts';
 import { createEvaluate } from '../src/flow/policy/evaluate.ts';
-import { listResources, type Reading, type SourceParts } from '../src/flow/policy/sources.ts';
+import type { Reading, SourceParts } from '../src/flow/policy/reading.ts';
+import { listResources } from '../src/flow/policy/sources.ts';
 import type { HttpSource, Rule } from '../src/model/flow/definition.ts';
 
 const reading = (of: Partial<Reading> = {}): Reading => ({ scope: {}, signal: new AbortController().signal, ...of });

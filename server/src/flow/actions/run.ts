@@ -54,7 +54,7 @@ export function createRunAction({ ground, mayRun }: RunParts): Action {
 
 async function runOnce(context: ActionContext, ground: CommandGround, told: Told): Promise<CommandEnd> {
   const { command, shell, env = {}, stdin = null } = context.input as RunInput;
-  const words = shell === undefined ? (command ?? []).map(String) : ['sh', '-c', shell];
+  const words = shell === undefined ? (command ?? []).map(textOf) : ['sh', '-c', shell];
   const { workspace, run, name } = context.run;
   try {
     return await runCommand(
@@ -109,5 +109,9 @@ function wordsOf({ code, signal }: CommandEnd): string {
 }
 
 function textsOf(env: Readonly<Record<string, Json>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value === null ? '' : String(value)]));
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, textOf(value)]));
+}
+
+function textOf(value: Json): string {
+  return typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
 }

@@ -101,17 +101,17 @@ function start(
     // A session and process group of its own: the whole of it can be ended.
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
-    ...(shield.user ?? {}),
+    ...shield.user,
   });
   const streams = (['out', 'error'] as const).map((name) => {
     const lines = new Lines((text) => command.onLine(name, text));
-    const stream = name === 'out' ? child.stdout! : child.stderr!;
+    const stream = name === 'out' ? child.stdout : child.stderr;
     stream.on('data', (bytes: Uint8Array) => lines.push(bytes));
     stream.on('error', () => undefined);
     return lines;
   });
   // It may end without having read what it was given.
-  child.stdin!.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
   const ended = new Promise<CommandEnd>((resolve, reject) => {
     child.once('error', (error) => reject(new NotStarted(wordsOf(error, command.words[0]!), { cause: error })));
     // Not `close`: a process that it left behind may hold the pipes open for ever.

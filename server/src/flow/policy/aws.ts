@@ -1,11 +1,11 @@
 // What there is in an account at AWS, by its official client; every connection goes through the guarded fetch.
 import { Readable } from 'node:stream';
-import type { EC2Client } from '@aws-sdk/client-ec2';
-import type { S3Client } from '@aws-sdk/client-s3';
+import type * as Ec2 from '@aws-sdk/client-ec2';
+import type * as S3 from '@aws-sdk/client-s3';
 import type { AwsSource } from '../../model/flow/definition.ts';
 import { compileValue, parseTemplate, type Json } from '../../model/flow/expression/index.ts';
 import type { Fetch } from '../fetch.ts';
-import { MOST_RESOURCES, type Reading, type SourceParts } from './sources.ts';
+import { MOST_RESOURCES, textOf, type Reading, type SourceParts } from './reading.ts';
 
 const ANSWER_BYTES = 16 * 1024 * 1024;
 const DEADLINE_MS = 60_000;
@@ -51,11 +51,7 @@ async function* listRegion(listing: Listing, region: string): AsyncGenerator<obj
   yield* listEc2(ec2, new ec2.EC2Client(clientSettings(listing, region)), listing.source.type);
 }
 
-async function* listEc2(
-  ec2: typeof import('@aws-sdk/client-ec2'),
-  client: EC2Client,
-  type: AwsSource['type'],
-): AsyncGenerator<object> {
+async function* listEc2(ec2: typeof Ec2, client: Ec2.EC2Client, type: AwsSource['type']): AsyncGenerator<object> {
   switch (type) {
     case 'ec2.instance':
       for await (const { Reservations = [] } of ec2.paginateDescribeInstances({ client }, {})) {
@@ -72,11 +68,7 @@ async function* listEc2(
 }
 
 // A bucket is what a dozen requests say about it; what a bucket lacks is answered by an error, which is an answer.
-async function* listBuckets(
-  s3: typeof import('@aws-sdk/client-s3'),
-  client: S3Client,
-  region: string,
-): AsyncGenerator<object> {
+async function* listBuckets(s3: typeof S3, client: S3.S3Client, region: string): AsyncGenerator<object> {
   const { Buckets = [] } = await client.send(new s3.ListBucketsCommand({}));
   for (const { Name, CreationDate } of Buckets) {
     const bucket = { Bucket: Name! };
@@ -126,7 +118,7 @@ function clientSettings({ source, fetch, reading }: Listing, region: string) {
     region,
     maxAttempts: 3,
     requestHandler: handlerOver(fetch, reading.signal),
-    ...(source.endpoint === null ? {} : { endpoint: String(parseTemplate(source.endpoint).evaluate(reading.scope)) }),
+    ...(source.endpoint === null ? {} : { endpoint: textOf(parseTemplate(source.endpoint).evaluate(reading.scope)) }),
     ...(credentials === null
       ? {}
       : { credentials: credentials as { accessKeyId: string; secretAccessKey: string; sessionToken?: string } }),
@@ -174,9 +166,9 @@ function handlerOver(fetch: Fetch, signal: AbortSignal) {
 
 function urlOf({ protocol, hostname, port, path, query = {} }: SdkRequest): string {
   const pairs = Object.entries(query).flatMap(([name, value]) => {
-    const name_ = encode(name);
-    if (value === null) return [name_];
-    return (Array.isArray(value) ? value : [value]).map((one) => `${name_}=${encode(one)}`);
+    const written = encode(name);
+    if (value === null) return [written];
+    return (Array.isArray(value) ? value : [value]).map((one) => `${written}=${encode(one)}`);
   });
   const search = pairs.length === 0 ? '' : `?${pairs.join('&')}`;
   return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}${path}${search}`;

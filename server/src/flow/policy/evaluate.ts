@@ -10,7 +10,8 @@ import {
   type RuleResult,
 } from '../../model/policy/judge.ts';
 import type { Evaluate, EvaluationOf } from '../policy-door.ts';
-import { listResources, type SourceParts } from './sources.ts';
+import type { SourceParts } from './reading.ts';
+import { listResources } from './sources.ts';
 
 /** Resources judged in a row before others have a turn: some milliseconds. */
 const CHUNK = 500;

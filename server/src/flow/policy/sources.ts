@@ -5,25 +5,8 @@ import { parseExpression, compileValue, type Json, type Scope } from '../../mode
 import type { HttpSource, Source } from '../../model/flow/definition.ts';
 import type { Fetch } from '../fetch.ts';
 import { listAws } from './aws.ts';
+import { MOST_RESOURCES, textOf, type Reading, type SourceParts } from './reading.ts';
 
-/** What lists are read with. */
-export interface SourceParts {
-  fetch: Fetch;
-  /** Folders whose files may be read on a document's word, absolute; empty for none. */
-  folders: readonly string[];
-  /** May documents use the machine's own identity at AWS? */
-  machineIdentity: boolean;
-}
-
-/** What one reading may use. */
-export interface Reading {
-  /** What templates see: `params`, `secret`, `run`. */
-  scope: Scope;
-  signal: AbortSignal;
-}
-
-/** Most resources of one source. */
-export const MOST_RESOURCES = 100_000;
 const MOST_PAGES = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 const PAGE_BYTES = 16 * 1024 * 1024;
@@ -84,7 +67,7 @@ async function readPages(source: HttpSource, { fetch }: SourceParts, { scope, si
   const each = parseExpression(source.each);
   const next = source.next === null ? null : parseExpression(source.next);
   const headers = textsOf(compileValue(source.headers).evaluate(scope));
-  const first = new URL(String(compileValue(source.url).evaluate(scope)));
+  const first = new URL(textOf(compileValue(source.url).evaluate(scope)));
   const found: Json[] = [];
   const visited = new Set<string>();
   for (let url: URL | null = first; url !== null;) {
@@ -152,5 +135,5 @@ function listOf(value: Json, where: string): Json[] {
 }
 
 function textsOf(value: Json): Record<string, string> {
-  return Object.fromEntries(Object.entries(value as Record<string, Json>).map(([name, text]) => [name, String(text)]));
+  return Object.fromEntries(Object.entries(value as Record<string, Json>).map(([name, text]) => [name, textOf(text)]));
 }
