@@ -15,6 +15,8 @@ const OPTIONS: Readonly<Record<string, string>> = {
   workspaces: 'for',
   datacontenttype: 'contentType',
   headers: 'header',
+  recipients: 'to',
+  intervalMs: 'interval',
 };
 
 /** A refusal, retold. */

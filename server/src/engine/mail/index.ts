@@ -100,7 +100,9 @@ function deliverer({ host, port, secure, user, password, from }: MailServer) {
   const domain = /@([^\s@>]+)>?$/.exec(from)?.[1] ?? host;
   return async (mail: OutgoingMail, signal: AbortSignal): Promise<Verdict> => {
     const { to, subject, text, id } = mail;
-    const said = { from, to: [...to], subject, text, messageId: `<${id}@${domain}>`, signal };
+    // As objects, or one text could be read as several addresses.
+    const readers = to.map((address) => ({ name: '', address }));
+    const said = { from, to: readers, subject, text, messageId: `<${id}@${domain}>`, signal };
     // Machines that answer mails leave one alone that says so (RFC 3834).
     const sent = await transport.sendMail({ ...said, headers: { 'Auto-Submitted': 'auto-generated' } });
     return refusalOf(sent.rejected, sent.rejectedErrors ?? []);
