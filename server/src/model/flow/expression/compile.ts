@@ -175,7 +175,9 @@ function comparison(operator: ComparisonOperator, { left, right, node, text }: O
   return (context) => {
     const [a, b] = [left(context), right(context)];
     if (typeof a === 'number') return typeof b === 'number' && ordered(a, b);
-    return typeof a === 'string' && typeof b === 'string' && ordered(a, b);
+    if (typeof a !== 'string' || typeof b !== 'string') return false;
+    spend(context, a.length >> 10);
+    return ordered(a, b);
   };
 }
 

@@ -5,22 +5,14 @@ import type { Json } from '../../../json-value.ts';
 import { produce, spend, weigh } from '../budget.ts';
 import { ExpressionError } from '../fault.ts';
 import { exists, toJson } from '../values.ts';
-import { entry, textOf, wordOf } from './entry.ts';
+import { entry, textOf, walkedText, wordOf } from './entry.ts';
 import type { Argument, Call, FunctionEntry } from './entry.ts';
 
 const HASHES = ['md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const;
-/** Units of text that are hashed or encoded in one step. */
-const UNITS_A_STEP = 64;
 
 const encodingOf = (value: Argument): 'hex' | 'base64' => wordOf(value, 'encoding', ['hex', 'base64']);
 const keyEncodingOf = (value: Argument): 'text' | 'hex' | 'base64' =>
   wordOf(value, 'encoding of the key', ['text', 'hex', 'base64']);
-
-function read(value: Argument, call: Call): string {
-  const text = textOf(value, call);
-  spend(call, 1 + text.length / UNITS_A_STEP);
-  return text;
-}
 
 /**
  * A hash, or an HMAC when there is a key. A key that was written and turns out to be nothing is refused: it would
@@ -28,7 +20,7 @@ function read(value: Argument, call: Call): string {
  */
 function hashBy(algorithm: string): FunctionEntry['run'] {
   return ([value, encoding, key, keyEncoding], call) => {
-    const text = read(value, call);
+    const text = walkedText(value, call);
     const output = encodingOf(encoding);
     if (key === undefined) return createHash(algorithm).update(text).digest(output);
     if (!exists(key)) throw new ExpressionError('The key is empty; for a hash without a key leave it out');
@@ -56,13 +48,13 @@ function textFrom(bytes: Buffer, call: Call): string {
 }
 
 function encode(value: Argument, encoding: 'hex' | 'base64', call: Call): string {
-  const text = read(value, call);
+  const text = walkedText(value, call);
   produce(call, text.length * 6);
   return Buffer.from(text).toString(encoding);
 }
 
 function urlDecode(value: Argument, call: Call): string {
-  const text = read(value, call);
+  const text = walkedText(value, call);
   produce(call, text.length);
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
@@ -72,7 +64,7 @@ function urlDecode(value: Argument, call: Call): string {
 }
 
 function parseJson(value: Argument, call: Call): Json {
-  const text = read(value, call);
+  const text = walkedText(value, call);
   if (text.trim() === '') return null;
   // Before it is parsed: values that are small in the text are larger in memory.
   spend(call, text.length / 8);
@@ -91,11 +83,11 @@ export const CODE_FUNCTIONS: readonly FunctionEntry[] = [
     entry(`${algorithm}(text, encoding?, key?, keyEncoding?)`, hashBy(algorithm), { 1: encodingOf, 3: keyEncodingOf }),
   ),
   entry('base64(text)', ([text], call) => encode(text, 'base64', call)),
-  entry('fromBase64(text)', ([text], call) => textFrom(bytesOf(read(text, call), 'base64'), call)),
+  entry('fromBase64(text)', ([text], call) => textFrom(bytesOf(walkedText(text, call), 'base64'), call)),
   entry('hex(text)', ([text], call) => encode(text, 'hex', call)),
-  entry('fromHex(text)', ([text], call) => textFrom(bytesOf(read(text, call), 'hex'), call)),
+  entry('fromHex(text)', ([text], call) => textFrom(bytesOf(walkedText(text, call), 'hex'), call)),
   entry('urlEncode(text)', ([value], call) => {
-    const text = read(value, call);
+    const text = walkedText(value, call);
     produce(call, text.length * 9);
     return encodeURIComponent(text.toWellFormed());
   }),

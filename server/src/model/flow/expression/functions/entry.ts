@@ -1,5 +1,6 @@
 // What a function of expressions is: its signature as people read it, what it does, and how it reads its arguments.
 import type { Json } from '../../../json-value.ts';
+import { walk } from '../budget.ts';
 import type { Meter } from '../budget.ts';
 import { ExpressionError } from '../fault.ts';
 import { aKind, isObject, toText } from '../values.ts';
@@ -58,6 +59,11 @@ export function entry(signature: string, run: Run, literals: Literals = {}): Fun
 /** The text of an argument; what is missing is the empty text. */
 export function textOf(value: Argument, call: Call): string {
   return typeof value === 'string' ? value : toText(value ?? null, call);
+}
+
+/** The text of an argument that is about to be walked through; the walk is counted. */
+export function walkedText(value: Argument, call: Call): string {
+  return walk(call, textOf(value, call));
 }
 
 /** A number; `what` names the argument in the complaint. */

@@ -1,9 +1,9 @@
 // Functions of lists and objects: what is picked, kept, made of each entry, ordered, and put together.
 import type { Json } from '../../../json-value.ts';
-import { ENTRY, deeper, produce, spend } from '../budget.ts';
+import { ENTRY, deeper, namesOf, produce, spend, walk } from '../budget.ts';
 import { exists, isTrue, put, toJson } from '../values.ts';
 import type { JsonObject } from '../values.ts';
-import { entry, listOf, objectOf, textOf, wholeOf, wordOf } from './entry.ts';
+import { entry, listOf, objectOf, textOf, walkedText, wholeOf, wordOf } from './entry.ts';
 import type { Argument, Call, FunctionEntry } from './entry.ts';
 
 const MOST = 2 ** 31;
@@ -24,7 +24,7 @@ function walked(value: Argument, call: Call): Json[] {
 
 /** A name under which equal values, and only they, come together; texts cost no walk. */
 function keyOf(value: Json, call: Call): string {
-  return typeof value === 'string' ? `"${value}` : toJson(sorted(value, call, 0), call);
+  return typeof value === 'string' ? `"${walk(call, value)}` : toJson(sorted(value, call, 0), call);
 }
 
 /** The same value with the members of its objects in the order of their names. */
@@ -33,9 +33,9 @@ function sorted(value: Json, call: Call, depth: number): Json {
   const below = deeper(depth);
   if (Array.isArray(value)) return made(value, call).map((part) => sorted(part, call, below));
   const result: JsonObject = {};
-  const names = Object.keys(value).sort();
+  const names = namesOf(call, value).sort();
+  spend(call, 10);
   produce(call, ENTRY * names.length);
-  spend(call, names.length);
   for (const name of names) put(result, name, sorted(value[name] as Json, call, below));
   return result;
 }
@@ -78,7 +78,7 @@ function distinct([value]: readonly Argument[], call: Call, each: (item: Json) =
 function groupBy([value]: readonly Argument[], call: Call, each: (item: Json) => Json): Json {
   const groups = new Map<string, Json[]>();
   for (const item of walked(value, call)) {
-    const name = textOf(each(item), call);
+    const name = walkedText(each(item), call);
     const group = groups.get(name);
     if (group === undefined) groups.set(name, [item]);
     else group.push(item);
@@ -110,8 +110,7 @@ function merge(args: readonly Argument[], call: Call): Json {
 type Members = { from: JsonObject; wanted: (name: string) => boolean };
 
 function addMembers(to: JsonObject, { from, wanted }: Members, call: Call): JsonObject {
-  const names = Object.keys(from);
-  spend(call, names.length);
+  const names = namesOf(call, from);
   for (const name of names) {
     if (!wanted(name)) continue;
     produce(call, ENTRY + name.length);
@@ -121,9 +120,8 @@ function addMembers(to: JsonObject, { from, wanted }: Members, call: Call): Json
 }
 
 /** Names given one by one or as lists. */
-function namesOf(args: readonly Argument[], call: Call): Set<string> {
-  const names = args.slice(1).flatMap((arg) => (Array.isArray(arg) ? arg : [arg ?? null]));
-  spend(call, names.length);
+function namesGiven(args: readonly Argument[], call: Call): Set<string> {
+  const names = args.slice(1).flatMap((arg) => (Array.isArray(arg) ? walked(arg, call) : [arg ?? null]));
   return new Set(names.map((name) => textOf(name, call)));
 }
 
@@ -166,15 +164,15 @@ export const LIST_FUNCTIONS: readonly FunctionEntry[] = [
   entry('concat(list…)', (args, call) =>
     args.flatMap((arg) => made(Array.isArray(arg) ? arg : exists(arg ?? null) ? [arg as Json] : [], call)),
   ),
-  entry('keys(object)', ([object], call) => made(Object.keys(objectOf(object)), call)),
+  entry('keys(object)', ([object], call) => made(namesOf(call, objectOf(object)), call)),
   entry('values(object)', ([object], call) => made(Object.values(objectOf(object)), call)),
   entry('merge(object…)', merge),
   entry('pick(object, name…)', (args, call) => {
-    const names = namesOf(args, call);
+    const names = namesGiven(args, call);
     return addMembers({}, { from: objectOf(args[0]), wanted: (name) => names.has(name) }, call);
   }),
   entry('omit(object, name…)', (args, call) => {
-    const names = namesOf(args, call);
+    const names = namesGiven(args, call);
     return addMembers({}, { from: objectOf(args[0]), wanted: (name) => !names.has(name) }, call);
   }),
 ];

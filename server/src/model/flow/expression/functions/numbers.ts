@@ -3,7 +3,7 @@ import type { Json } from '../../../json-value.ts';
 import { produce, spend } from '../budget.ts';
 import { ExpressionError } from '../fault.ts';
 import { finite } from '../values.ts';
-import { entry, numberOf, textOf, wholeOf } from './entry.ts';
+import { entry, numberOf, textOf, walkedText, wholeOf } from './entry.ts';
 import type { Argument, Call, FunctionEntry } from './entry.ts';
 
 /** Does it with a number; nothing stays nothing. */
@@ -44,6 +44,7 @@ function decimalsOf(value: Argument, or: number): number {
 
 function formatNumber(args: readonly Argument[], call: Call): Json {
   return withNumber(args[0], (number) => {
+    spend(call, 50);
     const decimals = decimalsOf(args[1], 0);
     const point = args[2] === undefined ? '.' : textOf(args[2], call);
     const group = args[3] === undefined ? ',' : textOf(args[3], call);
@@ -62,9 +63,8 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 /** The number a text says; groups of three are passed over. Null for an empty text. */
 function parseNumber(args: readonly Argument[], call: Call): Json {
   if (typeof args[0] === 'number') return args[0];
-  const text = textOf(args[0], call).trim();
+  const text = walkedText(args[0], call).trim();
   if (text === '') return null;
-  spend(call, text.length / 16);
   const point = args[1] === undefined ? '.' : textOf(args[1], call);
   if (point !== '.' && point !== ',') throw new ExpressionError('The decimal separator must be . or ,');
   const group = point === '.' ? ',' : '.';
@@ -84,7 +84,10 @@ function best(numbers: readonly number[], beats: (one: number, other: number) =>
 }
 
 export const NUMBER_FUNCTIONS: readonly FunctionEntry[] = [
-  entry('round(number, decimals?)', ([value, decimals]) => withNumber(value, (n) => round(n, decimalsOf(decimals, 0)))),
+  entry('round(number, decimals?)', ([value, decimals], call) => {
+    spend(call, 10);
+    return withNumber(value, (number) => round(number, decimalsOf(decimals, 0)));
+  }),
   entry('floor(number)', ([value]) => withNumber(value, Math.floor)),
   entry('ceil(number)', ([value]) => withNumber(value, Math.ceil)),
   entry('abs(number)', ([value]) => withNumber(value, Math.abs)),

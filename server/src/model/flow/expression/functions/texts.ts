@@ -1,20 +1,11 @@
 // Functions of texts: case, parts, places, and what a text is like, with and without regard to case.
 import type { Json } from '../../../json-value.ts';
-import { ENTRY, produce, spend } from '../budget.ts';
+import { ENTRY, namesOf, produce, spend } from '../budget.ts';
 import { isIn, join } from '../values.ts';
-import { entry, listOf, textOf, wholeOf } from './entry.ts';
+import { entry, listOf, textOf, walkedText, wholeOf } from './entry.ts';
 import type { Argument, Call, FunctionEntry } from './entry.ts';
 
 const LONGEST = 2 ** 24;
-/** Entries of a list that a text function looks at count like so many units of text. */
-const UNITS_A_STEP = 64;
-
-/** A text that is read once: the work grows with it. */
-function read(value: Argument, call: Call): string {
-  const text = textOf(value, call);
-  spend(call, 1 + text.length / UNITS_A_STEP);
-  return text;
-}
 
 /** A text that was made of others. */
 function made(text: string, call: Call): string {
@@ -24,7 +15,7 @@ function made(text: string, call: Call): string {
 
 /** The same without upper and lower case: what Unicode folds to the same is the same. */
 function folded(value: Argument, call: Call): string {
-  return made(read(value, call).toLowerCase(), call);
+  return made(walkedText(value, call).toLowerCase(), call);
 }
 
 function place(value: Argument, what: string, or: number): number {
@@ -34,7 +25,7 @@ function place(value: Argument, what: string, or: number): number {
 /** A member of a list, or a part of a text. */
 function contains(whole: Argument, part: Argument, call: Call): boolean {
   if (Array.isArray(whole)) return isIn(part ?? null, whole, call);
-  return read(whole, call).includes(textOf(part, call));
+  return walkedText(whole, call).includes(textOf(part, call));
 }
 
 function containsIgnoreCase(whole: Argument, part: Argument, call: Call): boolean {
@@ -44,7 +35,7 @@ function containsIgnoreCase(whole: Argument, part: Argument, call: Call): boolea
 }
 
 function replaceAll(args: readonly Argument[], call: Call): string {
-  const [text, search, replacement] = [read(args[0], call), textOf(args[1], call), textOf(args[2], call)];
+  const [text, search, replacement] = [walkedText(args[0], call), textOf(args[1], call), textOf(args[2], call)];
   if (search === '') return text;
   let found = 0;
   for (let at = text.indexOf(search); at >= 0; at = text.indexOf(search, at + search.length)) found++;
@@ -55,7 +46,7 @@ function replaceAll(args: readonly Argument[], call: Call): string {
 }
 
 function split(args: readonly Argument[], call: Call): Json[] {
-  const [text, separator] = [read(args[0], call), textOf(args[1], call)];
+  const [text, separator] = [walkedText(args[0], call), textOf(args[1], call)];
   if (text === '') return [];
   const limit = wholeOf(args[2], 'limit', { from: 1, to: LONGEST, or: LONGEST });
   let parts = 1;
@@ -69,12 +60,12 @@ function split(args: readonly Argument[], call: Call): Json[] {
 function pad(args: readonly Argument[], call: Call): { text: string; length: number; filler: string } {
   const length = wholeOf(args[1], 'length', { from: 0, to: LONGEST, or: 0 });
   produce(call, length);
-  return { text: read(args[0], call), length, filler: args[2] === undefined ? ' ' : textOf(args[2], call) };
+  return { text: walkedText(args[0], call), length, filler: args[2] === undefined ? ' ' : textOf(args[2], call) };
 }
 
 function length(value: Argument, call: Call): number {
   if (Array.isArray(value)) return value.length;
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length;
+  if (typeof value === 'object' && value !== null) return namesOf(call, value).length;
   return textOf(value, call).length;
 }
 
@@ -82,16 +73,16 @@ const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>':
 
 export const TEXT_FUNCTIONS: readonly FunctionEntry[] = [
   entry('lower(text)', ([text], call) => folded(text, call)),
-  entry('upper(text)', ([text], call) => made(read(text, call).toUpperCase(), call)),
+  entry('upper(text)', ([text], call) => made(walkedText(text, call).toUpperCase(), call)),
   entry('capitalize(text)', ([value], call) => {
-    const text = read(value, call);
+    const text = walkedText(value, call);
     const first = String.fromCodePoint(text.codePointAt(0) ?? 0x20);
     return text === '' ? '' : made(first.toUpperCase() + text.slice(first.length), call);
   }),
-  entry('trim(text)', ([text], call) => made(read(text, call).trim(), call)),
+  entry('trim(text)', ([text], call) => made(walkedText(text, call).trim(), call)),
   entry('length(value)', ([value], call) => length(value, call)),
   entry('substring(text, from, to?)', ([value, from, to], call) => {
-    const text = read(value, call);
+    const text = walkedText(value, call);
     return made(text.slice(Math.max(0, place(from, 'start', 0)), Math.max(0, place(to, 'end', text.length))), call);
   }),
   entry('replace(text, search, replacement)', replaceAll),
@@ -106,10 +97,10 @@ export const TEXT_FUNCTIONS: readonly FunctionEntry[] = [
     );
   }),
   entry('contains(whole, part)', ([whole, part], call) => contains(whole, part, call)),
-  entry('startsWith(text, start)', ([text, start], call) => textOf(text, call).startsWith(textOf(start, call))),
-  entry('endsWith(text, end)', ([text, end], call) => textOf(text, call).endsWith(textOf(end, call))),
+  entry('startsWith(text, start)', ([text, start], call) => textOf(text, call).startsWith(walkedText(start, call))),
+  entry('endsWith(text, end)', ([text, end], call) => textOf(text, call).endsWith(walkedText(end, call))),
   entry('indexOf(text, part, from?)', ([text, part, from], call) =>
-    read(text, call).indexOf(textOf(part, call), place(from, 'start', 0)),
+    walkedText(text, call).indexOf(textOf(part, call), place(from, 'start', 0)),
   ),
   entry('padStart(text, length, filler?)', (args, call) => {
     const { text, length, filler } = pad(args, call);
@@ -126,7 +117,7 @@ export const TEXT_FUNCTIONS: readonly FunctionEntry[] = [
   ),
   entry('endsWithIgnoreCase(text, end)', ([text, end], call) => folded(text, call).endsWith(folded(end, call))),
   entry('escapeHtml(text)', ([value], call) => {
-    const text = read(value, call);
+    const text = walkedText(value, call);
     produce(call, text.length * 6);
     return text.replaceAll(/[&<>"']/g, (char) => HTML[char] as string);
   }),
