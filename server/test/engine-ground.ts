@@ -135,6 +135,6 @@ function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
     mail: null,
     lease: { leaseMs: 15_000, heartbeatMs: 5000 },
     fanout: 1000,
-    retention: { eventsMs: 1e12, deliveriesMs: 1e12, idempotencyMs: 1e12, changesMs: 1e12 },
+    retention: { eventsMs: 1e12, deliveriesMs: 1e12, idempotencyMs: 1e12, changesMs: 1e12, runsMs: 1e12 },
   };
 }

@@ -365,7 +365,7 @@ function exercise(engine: string, prepare: Prepare): void {
     const kept = await store.operations.begin(wish({ workspace, kind: 'recover', webhook, since: NOON }), NOON);
     const over = await store.operations.begin(wish({ workspace, kind: 'redrive', webhook }), NOON);
     await store.operations.end(over, { state: 'cancelled', reason: 'enough', now: NOON });
-    const span = { eventsMs: 10, deliveriesMs: 10, idempotencyMs: 10, changesMs: 10 };
+    const span = { eventsMs: 10, deliveriesMs: 10, idempotencyMs: 10, changesMs: 10, runsMs: 10 };
     await store.log.prune(span, NOON + 100, 100);
     const left = await store.operations.list({ workspace, cursor: null, limit: 9 });
     assert.deepEqual(

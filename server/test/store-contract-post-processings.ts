@@ -265,7 +265,7 @@ export function exercisePostProcessings(engine: string, prepare: Prepare): void 
     );
     assert.deepEqual((await store.log.deliveries({ workspace, cursor: null, limit: 10 })).rows, []);
     await add(place, { name: 'again' });
-    const keep = { eventsMs: DAY, deliveriesMs: DAY, idempotencyMs: DAY, changesMs: DAY };
+    const keep = { eventsMs: DAY, deliveriesMs: DAY, idempotencyMs: DAY, changesMs: DAY, runsMs: DAY };
     while ((await store.log.prune(keep, NOON + 3 * DAY, 100)) > 0);
     const rows = await ground.query<{ webhook: unknown }>('SELECT webhook FROM webhooks');
     assert.equal(rows.length, 1, 'the mark is gone, the living one stays');

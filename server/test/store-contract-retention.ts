@@ -18,7 +18,13 @@ import {
 } from './store-furniture.ts';
 import type { Ground, Prepare } from './store-ground.ts';
 
-const RETENTION: Retention = { eventsMs: 30 * DAY, deliveriesMs: 30 * DAY, idempotencyMs: DAY, changesMs: 90 * DAY };
+const RETENTION: Retention = {
+  eventsMs: 30 * DAY,
+  deliveriesMs: 30 * DAY,
+  idempotencyMs: DAY,
+  changesMs: 90 * DAY,
+  runsMs: 90 * DAY,
+};
 
 async function pruneAll(
   store: Store,
@@ -182,7 +188,7 @@ export function exerciseRetention(engine: string, prepare: Prepare): void {
     const store = await ground.open();
     const [own, other] = [await furnish(store, 'own'), await furnish(store, 'other')];
     const { settings } = store;
-    const short = { eventsMs: 2 * DAY, deliveriesMs: DAY, idempotencyMs: 60_000, changesMs: 3 * DAY };
+    const short = { eventsMs: 2 * DAY, deliveriesMs: DAY, idempotencyMs: 60_000, changesMs: 3 * DAY, runsMs: 4 * DAY };
     const changed = await settings.changeWorkspace(own.workspace, { retention: short });
     assert.deepEqual(changed.retention, short);
     assert.deepEqual((await settings.workspace({ name: 'own' }))!.retention, short);

@@ -62,7 +62,7 @@ export function exerciseSettings(engine: string, prepare: Prepare): void {
 
     const last = Math.max(...made.map(({ workspace }) => workspace));
     await settings.deleteWorkspace(last, NOON + 1);
-    const nothing = { eventsMs: 1, deliveriesMs: 1, idempotencyMs: 1, changesMs: 1 };
+    const nothing = { eventsMs: 1, deliveriesMs: 1, idempotencyMs: 1, changesMs: 1, runsMs: 1 };
     while ((await store.log.prune(nothing, NOON, 100)) > 0);
     assert.equal((await settings.createWorkspace('again', UNLIMITED, NOON)).workspace, last + 1);
     await assert.rejects(settings.deleteWorkspace(last, NOON + 1), refusal('not-found'));

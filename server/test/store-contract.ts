@@ -1,11 +1,14 @@
 // The store's contract as tests that any engine can be handed. Each part stands in a file of its own.
 import { exerciseAccept } from './store-contract-accept.ts';
 import { exerciseErasing } from './store-contract-erasing.ts';
+import { exerciseFindings } from './store-contract-findings.ts';
+import { exerciseFlows } from './store-contract-flows.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
 import { exerciseLimits } from './store-contract-limits.ts';
 import { exercisePostProcessings } from './store-contract-post-processings.ts';
 import { exerciseReading } from './store-contract-reading.ts';
 import { exerciseRetention } from './store-contract-retention.ts';
+import { exerciseRuns } from './store-contract-runs.ts';
 import { exerciseSettings } from './store-contract-settings.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
 import { exerciseTelling } from './store-contract-telling.ts';
@@ -25,4 +28,7 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exercisePostProcessings(engine, prepare);
   exerciseRetention(engine, prepare);
   exerciseErasing(engine, prepare);
+  exerciseFlows(engine, prepare);
+  exerciseRuns(engine, prepare);
+  exerciseFindings(engine, prepare);
 }

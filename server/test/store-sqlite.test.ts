@@ -279,7 +279,7 @@ test('what is erased stands in no file any more: not in free pages, not in the l
   });
   await settle(store, ...answered);
   // Retention has taken some away before: their bytes are in pages that nothing uses.
-  const span = { eventsMs: 900 * DAY, deliveriesMs: 1000, idempotencyMs: DAY, changesMs: DAY };
+  const span = { eventsMs: 900 * DAY, deliveriesMs: 1000, idempotencyMs: DAY, changesMs: DAY, runsMs: DAY };
   await store.log.prune(span, NOON + DAY, 60);
   const stands = (): string[] =>
     ['', '-wal']
@@ -298,7 +298,7 @@ test('the file shrinks in small steps where much of it is free, and is used agai
   const place = await furnish(store);
   const envelope = Buffer.alloc(8000, 'x');
   for (let i = 0; i < 60; i++) await mustPublish(place, someEvents(100, `e${i}-`, { envelope, type: 'org.nobody' }));
-  const span = { eventsMs: 1000, deliveriesMs: 1000, idempotencyMs: DAY, changesMs: DAY };
+  const span = { eventsMs: 1000, deliveriesMs: 1000, idempotencyMs: DAY, changesMs: DAY, runsMs: DAY };
   assert.equal(await store.log.shrink(), false, 'nothing is free');
   while ((await store.log.prune(span, NOON + DAY, 2000)) > 0);
   const pages = async (): Promise<number> =>

@@ -149,7 +149,7 @@ const NOWHERE: Workspace = {
   token: '',
   name: '',
   limits: { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
-  retention: { eventsMs: null, deliveriesMs: null, idempotencyMs: null, changesMs: null },
+  retention: { eventsMs: null, deliveriesMs: null, idempotencyMs: null, changesMs: null, runsMs: null },
   createdAt: 0,
 };
 

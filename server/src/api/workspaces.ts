@@ -51,6 +51,7 @@ const RETENTION = {
   deliveriesMs: span('Deliveries that were delivered or given up, with their attempts'),
   idempotencyMs: span('First answers of requests with an Idempotency-Key'),
   changesMs: span('The history of webhooks, and operations that have ended'),
+  runsMs: span('Runs of jobs and policy sets that have ended'),
 };
 
 const RetentionIn = Type.Object(
@@ -59,6 +60,7 @@ const RetentionIn = Type.Object(
     deliveriesMs: Type.Optional(RETENTION.deliveriesMs),
     idempotencyMs: Type.Optional(RETENTION.idempotencyMs),
     changesMs: Type.Optional(RETENTION.changesMs),
+    runsMs: Type.Optional(RETENTION.runsMs),
   },
   { additionalProperties: false, description: 'How long what is finished is kept; null is as the installation says.' },
 );
@@ -91,7 +93,7 @@ export const WorkspaceOut = Type.Object(
         id: 'ws_k3v9x2m4q7',
         name: 'acme',
         limits: { eventsPerDay: 100_000, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null },
-        retention: { eventsMs: 604_800_000, deliveriesMs: null, idempotencyMs: null, changesMs: null },
+        retention: { eventsMs: 604_800_000, deliveriesMs: null, idempotencyMs: null, changesMs: null, runsMs: null },
         createdAt: '2026-11-22T09:30:00.000Z',
       },
     ],

@@ -42,6 +42,7 @@ export const workspaces: Declare = (command, run) => {
     .option('--deliveries <span>', 'Deliveries that have ended, with their attempts')
     .option('--idempotency <span>', 'First answers of requests with an Idempotency-Key')
     .option('--changes <span>', 'The history of webhooks, and operations that have ended')
+    .option('--runs <span>', 'Runs of jobs and policy sets that have ended')
     .action(run(retain));
   command
     .command('rm <workspace>')
@@ -113,11 +114,11 @@ async function limit(session: Session, options: LimitOptions, [name]: [string]):
   );
 }
 
-type SpanName = 'events' | 'deliveries' | 'idempotency' | 'changes';
+type SpanName = 'events' | 'deliveries' | 'idempotency' | 'changes' | 'runs';
 
 async function retain(session: Session, options: Partial<Record<SpanName, string>>, [name]: [string]): Promise<void> {
   const spans: Partial<WorkspaceOut['retention']> = {};
-  for (const span of ['events', 'deliveries', 'idempotency', 'changes'] as const) {
+  for (const span of ['events', 'deliveries', 'idempotency', 'changes', 'runs'] as const) {
     const text = options[span];
     if (text !== undefined) spans[`${span}Ms`] = spanOf(span, text);
   }
@@ -131,6 +132,7 @@ async function retain(session: Session, options: Partial<Record<SpanName, string
       deliveries: shownSpan(now.retention.deliveriesMs),
       idempotency: shownSpan(now.retention.idempotencyMs),
       changes: shownSpan(now.retention.changesMs),
+      runs: shownSpan(now.retention.runsMs),
     }),
   );
 }

@@ -66,7 +66,7 @@ export interface Config {
     subscriptions: number | null;
     eventTypes: number | null;
   };
-  retention: { eventsMs: number; deliveriesMs: number; idempotencyMs: number; changesMs: number };
+  retention: { eventsMs: number; deliveriesMs: number; idempotencyMs: number; changesMs: number; runsMs: number };
   lanes: { leaseMs: number; heartbeatMs: number };
   /** Deliveries per second that an operation releases unless it says otherwise. */
   operations: { pace: number };
@@ -210,6 +210,7 @@ function compose(read: Reader, folder: string): Config {
       deliveriesMs: read.span('retention.deliveries'),
       idempotencyMs: read.span('retention.idempotency'),
       changesMs: read.span('retention.changes'),
+      runsMs: read.span('retention.runs'),
     },
     lanes: {
       leaseMs: read.span('lanes.lease', { min: 100 }),

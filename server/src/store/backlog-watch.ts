@@ -1,6 +1,7 @@
 // Watching backlogs: which webhooks have too much open, told once when it begins and once when it is over.
 import { backlogEvent } from '../model/operational-events.ts';
 import type { Listeners } from './listeners.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import type { Sql } from './sql.ts';
 import { IS_OPERATIONAL, writeTelling } from './telling.ts';
 
@@ -17,7 +18,7 @@ const WATCHED = `
   SELECT w.workspace, w.webhook, w.name, w.backlog_since AS since,
     (SELECT COUNT(*) FROM (SELECT 1 AS one FROM deliveries d
        WHERE d.workspace = w.workspace AND d.target = w.webhook AND d.state = 0 LIMIT $1) AS counted) AS open
-  FROM webhooks w WHERE w.mode <> 'report' AND w.workspace IN (SELECT workspace FROM subscriptions WHERE ${IS_OPERATIONAL})`;
+  FROM webhooks w WHERE w.${IS_WEBHOOK} AND w.workspace IN (SELECT workspace FROM subscriptions WHERE ${IS_OPERATIONAL})`;
 
 /** The `watchBacklogs` verb. */
 export async function watchBacklogs(

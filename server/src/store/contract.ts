@@ -29,7 +29,14 @@ import type {
   Verification,
   Vitals,
 } from '../model/webhook.ts';
+import type { Flows } from './flows/contract.ts';
+import type { Lanes, OwnedLane } from './lane-contract.ts';
+import type { Page } from './page.ts';
 import type { PostProcessings } from './post-processings/contract.ts';
+
+export * from './flows/contract.ts';
+export * from './lane-contract.ts';
+export * from './page.ts';
 
 /** The whole store. */
 export interface Store {
@@ -37,6 +44,7 @@ export interface Store {
   operations: Operations;
   erasures: Erasures;
   pulls: Pulls;
+  flows: Flows;
   settings: Settings;
   postProcessings: PostProcessings;
   lanes: Lanes;
@@ -64,6 +72,10 @@ export interface StoreListener {
   erased?(workspace: number): void;
   /** A webhook was made, changed or deleted. */
   webhook?(workspace: number, webhook: number): void;
+  /** A flow was made, changed or deleted. */
+  flow?(workspace: number, flow: number): void;
+  /** In these lanes runs may begin, or were asked to end. */
+  runs?(lanes: readonly number[]): void;
 }
 
 /* ── The log and its deliveries ─────────────────────────────────────────────────────────────────────────────── */
@@ -121,12 +133,6 @@ export interface StoredEvent {
   envelope: Uint8Array;
   /** When its payload was erased, or null. */
   erasedAt: number | null;
-}
-
-/** A page of a list: `next` continues it; null when the end was reached. */
-export interface Page<Row> {
-  rows: Row[];
-  next: string | null;
 }
 
 /** How events are listed: ascending by number, after a position (poll), or the newest first. */
@@ -235,6 +241,8 @@ export interface Retention {
   deliveriesMs: number;
   idempotencyMs: number;
   changesMs: number;
+  /** Runs with their steps, logs and results, and what resources were found to be. */
+  runsMs: number;
 }
 
 /** Rows of the log. */
@@ -543,30 +551,6 @@ export interface Pulls {
   giveBack(batch: Return): Promise<LeaseVerdict[]>;
   /** These take longer: their leases end so long from now. */
   extend(batch: LeaseBatch & { leaseMs: number }): Promise<LeaseVerdict[]>;
-}
-
-/* ── Lanes ──────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/** Targets hash to 1,024 buckets, buckets to 64 lanes; a lane is owned by one node at a time. */
-export const BUCKETS = 1024;
-/** See {@link BUCKETS}. */
-export const LANES = 64;
-
-/** A lane in somebody's hands; `epoch` grows with every change of owner (the fencing token). */
-export interface OwnedLane {
-  lane: number;
-  epoch: number;
-}
-
-/** Leases on lanes. */
-export interface Lanes {
-  /**
-   * Takes every lane that is free, expired, or whose holder's session is gone, and renews what this node has; resolves
-   * all that it owns.
-   */
-  take(node: string, now: number, leaseMs: number): Promise<OwnedLane[]>;
-  /** Gives all up. */
-  release(node: string): Promise<void>;
 }
 
 /* ── Catalog and settings ───────────────────────────────────────────────────────────────────────────────────── */

@@ -1,7 +1,8 @@
 // Erasing the payloads of one subject: its events keep number, type, source and id, and nothing else is left of them.
 //
-//   running    a window of the log at a time: envelopes, what attempts kept of requests and answers, leases; what was
-//              still open becomes a dead letter. Each chunk and the cursor behind it are one transaction.
+//   running    a window of the log at a time: envelopes, what attempts kept of requests and answers, leases, what runs
+//              that it caused made of it; what was still open becomes a dead letter. Each chunk and the cursor behind
+//              it are one transaction
 //   cleaning   later, once more by the marks: what a transaction that had begun before has still written
 //   scrubbing  the subject itself goes from this table; then what deletions left in the files (see Sql.scrub)
 //
@@ -10,6 +11,7 @@
 import { readEnvelope } from '../model/cloud-events/index.ts';
 import type { Erasures, ErasureState, StoredErasure } from './contract.ts';
 import { ERASED } from './erased.ts';
+import { eraseRuns } from './flows/erasing.ts';
 import type { Listeners } from './listeners.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 import { nextNumber } from './webhooks.ts';
@@ -197,6 +199,7 @@ async function erase(
       key,
     );
     await tx.run(`DELETE FROM leases WHERE ${where}`, key);
+    await eraseRuns(tx, { workspace, event });
   }
 }
 

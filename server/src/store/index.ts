@@ -2,6 +2,7 @@
 import { makeAcceptor, type AcceptLimits } from './accept.ts';
 import { Catalogs } from './catalogs.ts';
 import type { Log, Settings, Store } from './contract.ts';
+import { makeFlows } from './flows/index.ts';
 import type { Keyring } from './keyring.ts';
 import { makeIdempotencyVerbs, makeKeyVerbs } from './keys.ts';
 import { makeLanes } from './lanes.ts';
@@ -75,6 +76,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
   const catalogs = new Catalogs(sql);
   const acceptor = makeAcceptor(sql, listeners, limits);
   const parts = { sql, keyring, catalogs, listeners };
+  const { flows, drained } = makeFlows(parts);
   const settling = { sql, listeners, deadLetters: new DeadLetters() };
   const log: Log = {
     accept: async (publish) => {
@@ -115,13 +117,14 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     operations: makeOperations(sql, listeners),
     erasures: makeErasures(sql, listeners),
     pulls: makePulls(sql),
+    flows,
     settings,
     postProcessings: makePostProcessings(parts),
     lanes: makeLanes(sql),
     on: (listener) => listeners.add(listener),
     check: async () => void (await sql.read('SELECT 1 AS one')),
     close: async () => {
-      await acceptor.drained();
+      await Promise.all([acceptor.drained(), drained()]);
       await sql.close();
     },
   };

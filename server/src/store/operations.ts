@@ -24,6 +24,7 @@ import {
 } from './contract.ts';
 import { ERASED } from './erased.ts';
 import type { Listeners } from './listeners.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import { lastBefore } from './prune.ts';
 import { stillOwned } from './settle.ts';
 import { STATE, STILL_OPEN, type Sql, type Tx, type Value } from './sql.ts';
@@ -333,7 +334,7 @@ async function advance(
 
 async function webhooksIn(tx: Tx, workspace: number): Promise<Set<number>> {
   const rows = await tx.all<{ webhook: number }>(
-    `SELECT webhook FROM webhooks WHERE workspace = $1 AND mode <> 'report'`,
+    `SELECT webhook FROM webhooks WHERE workspace = $1 AND ${IS_WEBHOOK}`,
     [workspace],
   );
   return new Set(rows.map(({ webhook }) => webhook));

@@ -8,6 +8,7 @@
 // of two nodes may differ, but not by days. What is to go is looked for off the hot thread and then taken by its key.
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Retention, WorkspaceRetention } from './contract.ts';
+import { pruneHistory, pruneRuns } from './flows/pruning.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
 /** The `prune` verb: up to `limit` rows of each table and workspace; resolves how many rows went or were buried. */
@@ -34,7 +35,11 @@ export async function prune(
       moved += await dropLeases(sql, { workspace, before: before('deliveriesMs'), limit });
     }
     moved += await dropDeletedReports(sql, { workspace, before: before('deliveriesMs') });
-    if (deleted && place.oldestEvent === null) moved += await unsynced(sql, (tx) => vanish(tx, workspace));
+    const runs = { workspace, before: before('runsMs'), limit, deleted: deleted === 1 };
+    if (place.oldestRun !== null && place.oldestRun < runs.before) moved += await pruneRuns(sql, runs);
+    if (place.oldestFinding !== null && place.oldestFinding < runs.before) moved += await pruneHistory(sql, runs);
+    if (deleted && place.oldestEvent === null && place.oldestRun === null)
+      moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   // Requests that reach into no workspace keep their answers under the number 0.
   return moved + (await dropClaims(sql, { workspace: 0, before: now - retention.idempotencyMs, limit }));
@@ -56,6 +61,10 @@ interface Place extends WorkspaceRetention {
   oldestOperation: number | null;
   /** When the first lease ended that nobody came back with. */
   oldestLease: number | null;
+  /** When the oldest run was asked for. */
+  oldestRun: number | null;
+  /** When the oldest change of a resource was found. */
+  oldestFinding: number | null;
 }
 
 function overview(sql: Sql): Promise<Place[]> {
@@ -63,11 +72,14 @@ function overview(sql: Sql): Promise<Place[]> {
     `SELECT w.workspace, w.head, CASE WHEN w.deleted_at IS NULL THEN 0 ELSE 1 END AS deleted,
        w.keep_events_ms AS "eventsMs", w.keep_deliveries_ms AS "deliveriesMs",
        w.keep_idempotency_ms AS "idempotencyMs", w.keep_changes_ms AS "changesMs",
+       w.keep_runs_ms AS "runsMs",
        (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS "oldestEvent",
        (SELECT MIN(i.claimed_at) FROM idempotency_keys i WHERE i.workspace = w.workspace) AS "oldestClaim",
        (SELECT MIN(c.at) FROM webhook_changes c WHERE c.workspace = w.workspace) AS "oldestChange",
        (SELECT MIN(o.ended_at) FROM operations o WHERE o.workspace = w.workspace) AS "oldestOperation",
-       (SELECT MIN(l.leased_until) FROM leases l WHERE l.workspace = w.workspace) AS "oldestLease"
+       (SELECT MIN(l.leased_until) FROM leases l WHERE l.workspace = w.workspace) AS "oldestLease",
+       (SELECT r.created_at FROM runs r WHERE r.workspace = w.workspace ORDER BY r.run LIMIT 1) AS "oldestRun",
+       (SELECT MIN(h.at) FROM policy_history h WHERE h.workspace = w.workspace) AS "oldestFinding"
      FROM workspaces w ORDER BY w.workspace`,
   );
 }
@@ -289,6 +301,8 @@ async function vanish(tx: Tx, workspace: number): Promise<number> {
     'erasures',
     'groups',
     'post_processings',
+    'flow_versions',
+    'policy_history',
   ]) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }

@@ -1,5 +1,6 @@
 // What a workspace may publish per UTC day and has used of it, and how many things it may have.
 import { StoreRefusal, type AcceptResult, type NewEvent } from './contract.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import type { Tx } from './sql.ts';
 
 /** The quota columns of a workspace; null is unlimited. */
@@ -54,13 +55,19 @@ function exceeded({ eventsPerDay, bytesPerDay }: Quota, events: number, bytes: n
 
 const THINGS = { webhooks: 'webhooks', subscriptions: 'subscriptions', event_types: 'event types' } as const;
 
+const ONLY = {
+  webhooks: ` AND ${IS_WEBHOOK}`,
+  subscriptions: ` AND webhook IN (SELECT w.webhook FROM webhooks w WHERE w.workspace = $1 AND w.${IS_WEBHOOK})`,
+  event_types: '',
+} as const satisfies Record<keyof typeof THINGS, string>;
+
 /** Refuses `limit-reached` when a workspace has as many of these as it may have. Its row must be held. */
 export async function refuseOverLimit(
   tx: Tx,
   { table, workspace, limit }: { table: keyof typeof THINGS; workspace: number; limit: number | null },
 ): Promise<void> {
   if (limit === null) return;
-  const only = table === 'webhooks' ? ` AND mode <> 'report'` : '';
+  const only = ONLY[table];
   const [row] = await tx.all<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table} WHERE workspace = $1${only}`, [
     workspace,
   ]);

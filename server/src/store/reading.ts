@@ -4,6 +4,7 @@ import { shownDeliveryState, type Attempt, type DeliveryState, type StoredState 
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Health, Intent } from '../model/webhook.ts';
 import type { DeliveriesQuery, EventsPage, EventsQuery, Page, StoredDelivery, StoredEvent } from './contract.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import { STATE, type Sql, type Value } from './sql.ts';
 
 /** Numbers that one filtered page looks through at most: a rare type in a long log costs pages, not seconds. */
@@ -115,8 +116,8 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery, window: numbe
     .and('k.workspace = ?', query.workspace)
     .and(`${state === 'dead' ? '+' : ''}k.target = ?`, query.webhook)
     .and('k.event = ?', query.event);
-  // What goes to post-processings stands in the logs of their runs.
-  if (query.webhook === undefined) where.and(`k.target NOT IN (${REPORTS})`, query.workspace);
+  // What goes to post-processings and flows stands with their runs.
+  if (query.webhook === undefined) where.and(`k.target NOT IN (${NO_WEBHOOKS})`, query.workspace);
   if (state !== undefined) where.and(STATE_IS[state], ...(STATE_IS[state].includes('?') ? [query.workspace] : []));
   const after = query.cursor === null ? null : readPosition(query.cursor);
   let bound = 0;
@@ -148,7 +149,7 @@ function readPosition(cursor: string): number[] | null {
 const SENDABLE = `SELECT s.webhook FROM webhooks s
   WHERE s.workspace = ? AND s.intent = 'enabled' AND s.health IN ('active', 'warning')`;
 
-const REPORTS = `SELECT r.webhook FROM webhooks r WHERE r.workspace = ? AND r.mode = 'report'`;
+const NO_WEBHOOKS = `SELECT r.webhook FROM webhooks r WHERE r.workspace = ? AND NOT r.${IS_WEBHOOK}`;
 
 // Held and scheduled are one stored state; which of the two it is depends on the webhook.
 const STATE_IS: Record<DeliveryState, string> = {

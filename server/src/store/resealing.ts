@@ -1,37 +1,72 @@
 // The end of a key's rotation: what was sealed with a former key is sealed again with the first, chunk by chunk.
 //
 // The canary comes last: as long as something is sealed with a former key, a start without that key is refused.
+import { contextOfSecret } from './flows/secrets.ts';
 import type { Keyring } from './keyring.ts';
 import type { Sql } from './sql.ts';
 import { contextOf } from './webhooks.ts';
 
-interface Sealed {
-  workspace: number;
-  webhook: number;
-  secrets: string;
+/** Where something is sealed. */
+interface Place {
+  table: string;
+  /** The column of its name within the workspace, and the one that is sealed. */
+  name: string;
+  sealed: string;
+  contextOf(workspace: number, name: string | number): string;
 }
+
+const PLACES: readonly Place[] = [
+  {
+    table: 'webhooks',
+    name: 'webhook',
+    sealed: 'secrets',
+    contextOf: (workspace, webhook) => contextOf({ workspace, webhook: Number(webhook) }),
+  },
+  {
+    table: 'flow_secrets',
+    name: 'name',
+    sealed: 'value',
+    contextOf: (workspace, name) => contextOfSecret({ workspace, name: String(name) }),
+  },
+];
 
 /** The `reseal` verb: up to `limit` secrets. Resolves how many were moved; 0 when the rotation is complete. */
 export async function reseal(sql: Sql, keyring: Keyring, limit: number): Promise<number> {
+  for (const place of PLACES) {
+    const moved = await resealSome(sql, keyring, { place, limit });
+    if (moved > 0) return moved;
+  }
+  return resealCanary(sql, keyring);
+}
+
+interface Sealed {
+  workspace: number;
+  name: string | number;
+  sealed: string;
+}
+
+async function resealSome(
+  sql: Sql,
+  keyring: Keyring,
+  { place, limit }: { place: Place; limit: number },
+): Promise<number> {
+  const { table, name, sealed } = place;
   const { freshPrefix } = keyring;
   const stale = await sql.scan<Sealed>(
-    'SELECT workspace, webhook, secrets FROM webhooks WHERE substr(secrets, 1, $1) <> $2 LIMIT $3',
+    `SELECT workspace, ${name} AS name, ${sealed} AS sealed FROM ${table} WHERE substr(${sealed}, 1, $1) <> $2 LIMIT $3`,
     [freshPrefix.length, freshPrefix, limit],
   );
-  if (stale.length === 0) return resealCanary(sql, keyring);
+  if (stale.length === 0) return 0;
   const fresh = stale.map((row) => {
-    const context = contextOf(row);
-    return { ...row, again: keyring.seal(keyring.open(row.secrets, context), context) };
+    const context = place.contextOf(row.workspace, row.name);
+    return { ...row, again: keyring.seal(keyring.open(row.sealed, context), context) };
   });
   await sql.write(async (tx) => {
-    for (const { workspace, webhook, secrets, again } of fresh) {
-      // Unless it was changed meanwhile, which seals it with the first key, too. The webhook's revision stays.
-      await tx.run('UPDATE webhooks SET secrets = $1 WHERE workspace = $2 AND webhook = $3 AND secrets = $4', [
-        again,
-        workspace,
-        webhook,
-        secrets,
-      ]);
+    for (const row of fresh) {
+      // Unless it was changed meanwhile, which seals it with the first key, too. A webhook's revision stays.
+      const where = `workspace = $2 AND ${name} = $3 AND ${sealed} = $4`;
+      const values = [row.again, row.workspace, row.name, row.sealed];
+      await tx.run(`UPDATE ${table} SET ${sealed} = $1 WHERE ${where}`, values);
     }
   });
   return stale.length;

@@ -82,13 +82,24 @@ async function settleWhole(parts: SettleParts, batch: SettleBatch): Promise<'set
  * has begun, and comes before one that has not.
  */
 export async function stillOwned(tx: Tx, dialect: Dialect, lanes: readonly OwnedLane[]): Promise<boolean> {
-  if (lanes.length === 0) return true;
+  const isOwned = await readOwners(tx, dialect, lanes);
+  return lanes.every(isOwned);
+}
+
+/** As {@link stillOwned}, lane by lane. */
+export async function readOwners(
+  tx: Tx,
+  dialect: Dialect,
+  lanes: readonly OwnedLane[],
+): Promise<(lane: OwnedLane) => boolean> {
+  if (lanes.length === 0) return () => false;
+  const numbers = [...new Set(lanes.map(({ lane }) => lane))].sort((a, b) => a - b);
   const hold = dialect.name === 'postgres' ? ' ORDER BY lane FOR SHARE' : '';
   const rows = await tx.all<{ lane: number; epoch: number }>(
-    `SELECT lane, epoch FROM lanes WHERE lane IN (${lanes.map(({ lane }) => lane).join(', ')})${hold}`,
+    `SELECT lane, epoch FROM lanes WHERE lane IN (${numbers.join(', ')})${hold}`,
   );
   const epochs = new Map(rows.map(({ lane, epoch }) => [lane, epoch]));
-  return lanes.every(({ lane, epoch }) => epochs.get(lane) === epoch);
+  return ({ lane, epoch }) => epochs.get(lane) === epoch;
 }
 
 const MOVED = ['state', 'tries', 'attempts', 'due_at', 'first_try_at', 'ended_at', 'reason'];

@@ -85,7 +85,7 @@ export interface Table {
   columns: Readonly<Record<string, ColumnKind>>;
 }
 
-/** The tables of the hot path. All others are written by plain statements. */
+/** The tables of the hot path, and of the runs of flows. All others are written by plain statements. */
 export const TABLES = {
   events: {
     key: ['workspace', 'event'],
@@ -148,6 +148,107 @@ export const TABLES = {
       attempt: 'int',
       leased_at: 'int',
       leased_until: 'int',
+    },
+  },
+  runs: {
+    key: ['workspace', 'run'],
+    columns: {
+      workspace: 'int',
+      run: 'int',
+      flow: 'int',
+      bucket: 'int',
+      kind: 'text',
+      name: 'text',
+      version: 'int',
+      state: 'text',
+      slot: 'int',
+      reason: 'text',
+      cause: 'text',
+      cause_event: 'int',
+      params: 'text',
+      event: 'text',
+      dedupe: 'text',
+      depth: 'int',
+      abort_asked: 'text',
+      lines: 'int',
+      created_at: 'int',
+      started_at: 'int',
+      finished_at: 'int',
+      end_events: 'text',
+    },
+  },
+  schedules: {
+    key: ['workspace', 'flow', 'schedule'],
+    columns: { workspace: 'int', flow: 'int', schedule: 'int', bucket: 'int', next_at: 'int' },
+  },
+  run_steps: {
+    key: ['workspace', 'run', 'place'],
+    columns: {
+      workspace: 'int',
+      run: 'int',
+      place: 'text',
+      name: 'text',
+      action: 'text',
+      state: 'text',
+      tries: 'int',
+      input: 'text',
+      output: 'text',
+      error: 'text',
+      process: 'text',
+      started_at: 'int',
+      finished_at: 'int',
+    },
+  },
+  run_log: {
+    key: ['workspace', 'run', 'line'],
+    columns: {
+      workspace: 'int',
+      run: 'int',
+      line: 'int',
+      at: 'int',
+      place: 'text',
+      stream: 'text',
+      text: 'text',
+    },
+  },
+  policy_rules: {
+    key: ['workspace', 'run', 'rule'],
+    columns: {
+      workspace: 'int',
+      run: 'int',
+      rule: 'text',
+      position: 'int',
+      status: 'text',
+      reason: 'text',
+      counts: 'text',
+      changes: 'int',
+    },
+  },
+  policy_results: {
+    key: ['workspace', 'run', 'chunk'],
+    columns: {
+      workspace: 'int',
+      run: 'int',
+      chunk: 'int',
+      rule: 'text',
+      compliance: 'text',
+      at: 'int',
+      resources: 'bytes',
+    },
+  },
+  policy_history: {
+    key: ['workspace', 'flow', 'rule', 'resource', 'run'],
+    columns: {
+      workspace: 'int',
+      flow: 'int',
+      rule: 'text',
+      resource: 'text',
+      run: 'int',
+      at: 'int',
+      name: 'text',
+      compliance: 'text',
+      detail: 'text',
+      was: 'text',
     },
   },
 } as const satisfies Record<string, Table>;

@@ -1,6 +1,7 @@
 // Subscriptions: the verbs of the settings that say who hears what.
 import { moveWorkspaceCatalog } from './catalogs.ts';
 import { StoreRefusal, type NewSubscription, type Settings, type Subscription } from './contract.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import { refuseOverLimit } from './quota.ts';
 import type { Sql, Tx } from './sql.ts';
 import { nextNumber, type WebhookParts } from './webhooks.ts';
@@ -9,6 +10,9 @@ type SubscriptionVerbs = Pick<Settings, 'createSubscription' | 'subscriptions' |
 
 const SUBSCRIPTION = `SELECT workspace, subscription, webhook, type, NULLIF(filter, '') AS filter,
                              created_at AS "createdAt" FROM subscriptions`;
+
+// What flows hear of is theirs alone.
+const SHOWN = `workspace = $1 AND webhook IN (SELECT w.webhook FROM webhooks w WHERE w.workspace = $1 AND w.${IS_WEBHOOK})`;
 
 /** The verbs about subscriptions. */
 export function makeSubscriptionVerbs({ sql, catalogs }: WebhookParts): SubscriptionVerbs {
@@ -20,15 +24,15 @@ export function makeSubscriptionVerbs({ sql, catalogs }: WebhookParts): Subscrip
     },
     subscriptions: (workspace, webhook) =>
       webhook === undefined
-        ? sql.read<Subscription>(`${SUBSCRIPTION} WHERE workspace = $1 ORDER BY subscription`, [workspace])
-        : sql.read<Subscription>(`${SUBSCRIPTION} WHERE workspace = $1 AND webhook = $2 ORDER BY subscription`, [
+        ? sql.read<Subscription>(`${SUBSCRIPTION} WHERE ${SHOWN} ORDER BY subscription`, [workspace])
+        : sql.read<Subscription>(`${SUBSCRIPTION} WHERE ${SHOWN} AND webhook = $2 ORDER BY subscription`, [
             workspace,
             webhook,
           ]),
     deleteSubscription: async (workspace, subscription) => {
       await sql.write(async (tx) => {
         await nextNumber(sql, tx, workspace);
-        const deleted = await tx.run('DELETE FROM subscriptions WHERE workspace = $1 AND subscription = $2', [
+        const deleted = await tx.run(`DELETE FROM subscriptions WHERE ${SHOWN} AND subscription = $2`, [
           workspace,
           subscription,
         ]);
@@ -46,7 +50,7 @@ async function createSubscription(
   { workspace, webhook, type, filter, now }: NewSubscription,
 ): Promise<{ subscription: Subscription; created: boolean }> {
   const { head: subscription, subscriptions } = await nextNumber(sql, tx, workspace);
-  const known = await tx.all('SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND webhook = $2', [
+  const known = await tx.all(`SELECT 1 AS one FROM webhooks WHERE workspace = $1 AND webhook = $2 AND ${IS_WEBHOOK}`, [
     workspace,
     webhook,
   ]);

@@ -33,6 +33,7 @@ import type { Listeners } from './listeners.ts';
 import { refuseOverLimit } from './quota.ts';
 import { buryAtOnce } from './burials.ts';
 import { nameOf } from './dead-letters.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import { recordChange } from './settle.ts';
 import { writeTelling, type Telling } from './telling.ts';
 import type { Sql, Tx, Value } from './sql.ts';
@@ -72,10 +73,12 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
     },
     webhooks: async (workspace) =>
       (
-        await sql.read<WebhookRow>(`${WEBHOOK} WHERE w.workspace = $1 AND ${NO_REPORT} ORDER BY w.webhook`, [workspace])
+        await sql.read<WebhookRow>(`${WEBHOOK} WHERE w.workspace = $1 AND w.${IS_WEBHOOK} ORDER BY w.webhook`, [
+          workspace,
+        ])
       ).map(webhookOf),
     webhook: async (workspace, webhook) => {
-      const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE} AND ${NO_REPORT}`, [workspace, webhook]);
+      const [row] = await sql.read<WebhookRow>(`${WEBHOOK} ${ONE} AND w.${IS_WEBHOOK}`, [workspace, webhook]);
       return row ? webhookOf(row) : null;
     },
     target: async ({ workspace, target }) => {
@@ -130,8 +133,8 @@ interface WebhookRow {
   bucket: number;
   name: string;
   description: string;
-  /** `report`: the other half of a post-processing (post-processings/). */
-  mode: Mode | 'report';
+  /** `report`: the other half of a post-processing (post-processings/); `flow`: of a flow (flows/). */
+  mode: Mode | 'report' | 'flow';
   url: string;
   verification: Verification;
   signing: string;
@@ -170,8 +173,6 @@ const WEBHOOK = `
          w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
   FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
 const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
-/** Nobody who asks for webhooks sees post-processings. */
-const NO_REPORT = `w.mode <> 'report'`;
 
 const UNPROVED = `
   SELECT workspace, webhook AS target, bucket, health FROM webhooks
@@ -193,7 +194,7 @@ function webhookOf({
 }: WebhookRow): Webhook {
   return {
     ...row,
-    mode: mode === 'report' ? 'push' : mode,
+    mode: mode === 'pull' ? 'pull' : 'push',
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
@@ -304,7 +305,7 @@ async function readOne(tx: Tx, key: { workspace: number; webhook: number }): Pro
 }
 
 async function readRow(tx: Tx, { workspace, webhook }: { workspace: number; webhook: number }): Promise<WebhookRow> {
-  const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE} AND ${NO_REPORT}`, [workspace, webhook]);
+  const [row] = await tx.all<WebhookRow>(`${WEBHOOK} ${ONE} AND w.${IS_WEBHOOK}`, [workspace, webhook]);
   if (!row) throw new StoreRefusal('not-found', 'there is no such webhook');
   return row;
 }
@@ -445,7 +446,7 @@ async function deleteWebhook(
     );
   }
   const deleted = await tx.run(
-    `DELETE FROM webhooks AS w WHERE w.workspace = $1 AND w.webhook = $2 AND ${NO_REPORT}`,
+    `DELETE FROM webhooks AS w WHERE w.workspace = $1 AND w.webhook = $2 AND w.${IS_WEBHOOK}`,
     ids,
   );
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');

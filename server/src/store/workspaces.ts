@@ -34,7 +34,7 @@ const WORKSPACE = `
   SELECT workspace, token, name, events_per_day AS "eventsPerDay", bytes_per_day AS "bytesPerDay",
          max_webhooks AS webhooks, max_subscriptions AS subscriptions, max_event_types AS "eventTypes",
          keep_events_ms AS "eventsMs", keep_deliveries_ms AS "deliveriesMs", keep_idempotency_ms AS "idempotencyMs",
-         keep_changes_ms AS "changesMs", created_at AS "createdAt"
+         keep_changes_ms AS "changesMs", keep_runs_ms AS "runsMs", created_at AS "createdAt"
   FROM workspaces WHERE deleted_at IS NULL`;
 
 const LIMIT_COLUMNS = {
@@ -50,11 +50,13 @@ const RETENTION_COLUMNS = {
   deliveriesMs: 'keep_deliveries_ms',
   idempotencyMs: 'keep_idempotency_ms',
   changesMs: 'keep_changes_ms',
+  runsMs: 'keep_runs_ms',
 } as const satisfies Record<keyof WorkspaceRetention, string>;
 
 function workspaceOf({ workspace, token, name, createdAt, ...spans }: WorkspaceRow): Workspace {
-  const { eventsMs, deliveriesMs, idempotencyMs, changesMs, ...limits } = spans;
-  return { workspace, token, name, limits, retention: { eventsMs, deliveriesMs, idempotencyMs, changesMs }, createdAt };
+  const { eventsMs, deliveriesMs, idempotencyMs, changesMs, runsMs, ...limits } = spans;
+  const retention = { eventsMs, deliveriesMs, idempotencyMs, changesMs, runsMs };
+  return { workspace, token, name, limits, retention, createdAt };
 }
 
 /** The verbs about workspaces. */
@@ -90,7 +92,7 @@ async function createWorkspace(
      VALUES ($1, $2, $3, 0, 1, $4, $5, $6, $7, $8, 0, 0, 0, NULL, $9)`,
     [workspace, token, name, ...valuesOf(limits), now],
   );
-  const retention = { eventsMs: null, deliveriesMs: null, idempotencyMs: null, changesMs: null };
+  const retention = { eventsMs: null, deliveriesMs: null, idempotencyMs: null, changesMs: null, runsMs: null };
   return { workspace, token, name, limits, retention, createdAt: now };
 }
 
@@ -149,6 +151,10 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
     'groups',
     'post_processings',
     'flow_reports',
+    'flows',
+    'flow_secrets',
+    'schedules',
+    'policy_known',
   ];
   for (const table of settings) await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   return webhooks.map(({ webhook }) => webhook);

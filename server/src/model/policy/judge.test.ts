@@ -60,7 +60,7 @@ test('R42 a resource that was known before and is gone is NOT_APPLICABLE', () =>
     { id: 'a', name: 'bucket a', compliance: 'COMPLIANT', detail: null, before: 'NON_COMPLIANT' },
     { id: 'new', name: 'bucket new', compliance: 'NON_COMPLIANT', detail: 'OWNER_TAG_MISSING', before: null },
     { id: 'gone', name: 'bucket gone', compliance: 'NOT_APPLICABLE', detail: GONE, before: 'COMPLIANT' },
-    { id: 'long gone', name: 'long gone', compliance: 'NOT_APPLICABLE', detail: GONE, before: null },
+    { id: 'long gone', name: 'long gone', compliance: 'NOT_APPLICABLE', detail: GONE, before: 'NOT_APPLICABLE' },
   ]);
 });
 

@@ -25,7 +25,7 @@ export interface FoundResource {
   compliance: Compliance;
   /** ResultDetailCode, or null. */
   detail: string | null;
-  /** What it was last time, where that was something else; null for the same, or for one that was not known. */
+  /** What it was last time; null for one that was not known. */
   before: Compliance | null;
 }
 
@@ -89,18 +89,16 @@ export function judge(
   }
 }
 
-/** The result of a rule: what was judged, what is gone since last time, and what is another verdict than then. */
+/** The result of a rule: what was judged, what is gone since last time, and what each was then. */
 export function conclude(rule: string, judged: Judged, known: readonly KnownResource[]): RuleResult {
   const before = new Map(known.map((one) => [one.id, one]));
   const resources: FoundResource[] = [];
   for (const found of judged.values()) {
-    const former = before.get(found.id)?.compliance;
-    resources.push({ ...found, before: former === undefined || former === found.compliance ? null : former });
+    resources.push({ ...found, before: before.get(found.id)?.compliance ?? null });
   }
   for (const { id, name, compliance } of known) {
     if (judged.has(id)) continue;
-    const changed = compliance === 'NOT_APPLICABLE' ? null : compliance;
-    resources.push({ id, name, compliance: 'NOT_APPLICABLE', detail: GONE, before: changed });
+    resources.push({ id, name, compliance: 'NOT_APPLICABLE', detail: GONE, before: compliance });
   }
   return { rule, status: 'completed', reason: null, resources };
 }

@@ -6,7 +6,8 @@
 import type { OperationalEvent } from '../../model/operational-events.ts';
 import type { FlowKind, Json } from '../../model/flow/definition.ts';
 import type { FoundResource, KnownResource, RuleResult } from '../../model/policy/judge.ts';
-import type { OwnedLane, Page } from '../contract.ts';
+import type { OwnedLane } from '../lane-contract.ts';
+import type { Page } from '../page.ts';
 
 export type { FoundResource, KnownResource, RuleResult } from '../../model/policy/judge.ts';
 
@@ -14,8 +15,11 @@ export type { FoundResource, KnownResource, RuleResult } from '../../model/polic
 export interface Flows {
   /* Definitions */
 
-  /** Makes or replaces a flow by kind and name. `same` when the document's meaning is what it was: then nothing is written. */
-  put(flow: FlowSetting, now: number): Promise<{ flow: StoredFlow; change: 'created' | 'changed' | 'same' }>;
+  /**
+   * Makes or replaces a flow by kind and name. `same` when the document's meaning is what it was: then nothing is written.
+   * Refuses `not-found` where its group, or a post-processing of `after`, is not there.
+   */
+  put(flow: FlowSetting, now: number): Promise<PutFlow>;
   /** All of a kind, by name; without one, all. */
   list(workspace: number, kind?: FlowKind): Promise<StoredFlow[]>;
   one(workspace: number, by: { flow: number } | { kind: FlowKind; name: string }): Promise<StoredFlow | null>;
@@ -23,12 +27,14 @@ export interface Flows {
   version(workspace: number, flow: number, version: number): Promise<FlowVersion | null>;
   /** Its runs under way are to be aborted first: `in-use` otherwise. History goes with retention. */
   remove(workspace: number, flow: number, now: number): Promise<void>;
-  /** The flow whose HTTP trigger has this token's SHA-256 (hex). */
-  byTrigger(hash: string): Promise<StoredFlow | null>;
+  /** The flow whose HTTP trigger is at this path, with the SHA-256 (hex) of the token that opens it. */
+  byTrigger(path: string): Promise<{ flow: StoredFlow; tokenHash: string } | null>;
+  /** Another path and token for a flow that has an HTTP trigger; refuses `not-found`. */
+  renewTrigger(workspace: number, flow: number, trigger: Trigger): Promise<void>;
 
   /* Secrets, by name; values leave the store towards the flow engine only */
 
-  putSecret(workspace: number, name: string, value: string, now: number): Promise<void>;
+  putSecret(secret: { workspace: number; name: string; value: string }, now: number): Promise<void>;
   secretNames(workspace: number): Promise<{ name: string; updatedAt: number }[]>;
   deleteSecret(workspace: number, name: string): Promise<void>;
   /** The values of those that there are. */
@@ -37,13 +43,17 @@ export interface Flows {
   /* Runs */
 
   /**
-   * Asks for a run. It is queued, or refused by the flow's concurrency (`skip` leaves nothing but a line in no log,
-   * `fail` leaves a failed run, `replace` asks the oldest to abort). The same `dedupe` of a flow again gives the first
-   * run. A depth above `maxDepth` leaves a failed run that says so (R16).
+   * Asks for a run. It is queued, or refused by the flow's concurrency: `skip` leaves nothing, `fail` leaves a failed run
+   * that is told as any other, `replace` asks the oldest to abort. The same `dedupe` of a flow again gives the first run.
+   * A depth above `maxDepth` leaves a failed run that says so in its log and is told to nobody (R16). A flow that is not
+   * enabled skips everything but a hand.
    */
   start(run: NewRun): Promise<Started>;
-  /** Queued runs of these lanes that may begin by their flow's concurrency become `running`; the oldest first. */
-  claim(lanes: readonly OwnedLane[], now: number, limit: number): Promise<ClaimedRun[]>;
+  /**
+   * Queued runs of these lanes that have a place by their flow's concurrency become `running`; the oldest first, those of
+   * the workspaces in `except` left for later.
+   */
+  claim(query: ClaimQuery): Promise<ClaimedRun[]>;
   /** Runs of these lanes that were running when their owner ended, with the steps they have finished. */
   interrupted(lanes: readonly OwnedLane[]): Promise<ClaimedRun[]>;
   /** Writes steps that began or ended, and lines of the log, of one run. */
@@ -53,7 +63,10 @@ export interface Flows {
    * whoever has subscribed and to the post-processings of the flow's `after`.
    */
   finish(end: RunEnd): Promise<'finished' | 'fenced'>;
-  /** Asks for the end of a run; its owner hears of it. A queued one is ended at once. False when it has ended already. */
+  /**
+   * Asks for the end of a run; its owner hears of it. A queued one is ended at once, and its end is told. False when it has
+   * ended already, or is not there.
+   */
   abort(key: RunKey, by: string, now: number): Promise<boolean>;
   /** Runs of these lanes that were asked to end. */
   aborting(lanes: readonly number[]): Promise<RunKey[]>;
@@ -71,22 +84,38 @@ export interface Flows {
   dueSchedules(lanes: readonly number[], now: number, limit: number): Promise<DueSchedule[]>;
   /** When the next one of these lanes is due, or null. */
   nextSchedule(lanes: readonly number[]): Promise<number | null>;
-  /** Moves a time table on, with the runs it starts, in one transaction. `nextAt` null: never again. */
-  advanceSchedule(
-    of: ScheduleKey & { lastAt: number; nextAt: number | null; runs: readonly NewRun[] },
-  ): Promise<Started[]>;
+  /**
+   * Moves a time table on, with the runs it starts, in one transaction. Nothing happens, and none are resolved, when it is
+   * not due at `dueAt` any more: another one has moved it, or it was changed.
+   */
+  advanceSchedule(move: ScheduleMove): Promise<Started[]>;
 
   /* What policies found */
 
-  /** What is known of a rule's resources from its last evaluation. */
+  /** What became of each rule of an evaluation, in their order. */
+  rules(key: RunKey): Promise<StoredRule[]>;
+  /** What is known of a rule's resources from its last evaluation that came to an end. */
   known(workspace: number, flow: number, rule: string): Promise<KnownResource[]>;
-  /** Results of one evaluation, the resources that do not comply first, then by id. */
+  /** Results of one evaluation: those that do not comply first, then rule by rule, by id. */
   results(query: ResultsQuery): Promise<Page<StoredResult>>;
-  /** What one resource was found to be, the newest first; only changes. */
+  /** What one resource was found to be, the newest first; only changes, the first time it was seen among them. */
   history(query: HistoryQuery): Promise<StoredResult[]>;
+}
 
-  /** Takes up to `limit` runs away that ended before. Resolves how many. */
-  prune(endedBefore: (workspace: number) => number, limit: number): Promise<number>;
+/** What became of a wish to keep a flow. */
+export interface PutFlow {
+  flow: StoredFlow;
+  change: 'created' | 'changed' | 'same';
+  /** The trigger that was handed in is the flow's now: its token is to be shown, this once. */
+  triggerIsNew: boolean;
+}
+
+/** Where a flow's HTTP trigger is, and what opens it. */
+export interface Trigger {
+  /** The last part of its URL, 32 characters. */
+  path: string;
+  /** SHA-256 (hex) of the token. */
+  tokenHash: string;
 }
 
 /** A flow to be kept. */
@@ -101,8 +130,8 @@ export interface FlowSetting {
   definition: string;
   /** The document as its author wrote it. */
   source: string;
-  /** SHA-256 of the HTTP trigger's token (hex) for a flow that has none yet, or null without such a trigger. */
-  triggerHash: string | null;
+  /** For a flow that has none yet: one that has keeps it. Null without such a trigger. */
+  trigger: Trigger | null;
   /** The names of `after`, refused `not-found` where there is no such post-processing. */
   after: { completed: readonly string[]; failed: readonly string[] };
   concurrency: { max: number; then: 'queue' | 'skip' | 'replace' | 'fail' };
@@ -113,11 +142,12 @@ export interface FlowSetting {
 }
 
 /** A flow as it is read. `flow` is the job id of R29. */
-export interface StoredFlow extends Omit<FlowSetting, 'triggerHash' | 'schedules' | 'events'> {
+export interface StoredFlow extends Omit<FlowSetting, 'trigger' | 'schedules' | 'events'> {
   flow: number;
   bucket: number;
   version: number;
-  hasTrigger: boolean;
+  /** Where its HTTP trigger is, or null without. */
+  triggerPath: string | null;
   createdAt: number;
   updatedAt: number;
 }
@@ -189,6 +219,15 @@ export interface StoredRun extends RunKey {
   endEvents: readonly number[];
 }
 
+/** Which runs are to begin. */
+export interface ClaimQuery {
+  lanes: readonly OwnedLane[];
+  now: number;
+  limit: number;
+  /** Workspaces that have enough under way. */
+  except?: readonly number[];
+}
+
 /** A run to be worked at, with everything that takes. */
 export interface ClaimedRun extends StoredRun {
   lane: OwnedLane;
@@ -250,6 +289,14 @@ export interface RunEnd extends RunNotes {
   results: readonly RuleResult[];
 }
 
+/** What became of a rule, as it is read. */
+export interface StoredRule extends Omit<RuleResult, 'resources'> {
+  /** How many resources are what. */
+  counts: Readonly<Record<string, number>>;
+  /** Resources that are something else than last time. */
+  changes: number;
+}
+
 /** A result as it is read. */
 export interface StoredResult extends FoundResource {
   run: number;
@@ -291,6 +338,13 @@ export interface ScheduleKey {
   workspace: number;
   flow: number;
   schedule: number;
+}
+
+/** What a time table comes to: the runs it starts, and when it is due next; null is never again. */
+export interface ScheduleMove extends ScheduleKey {
+  dueAt: number;
+  nextAt: number | null;
+  runs: readonly NewRun[];
 }
 
 /** A time table whose instant has come. */

@@ -26,6 +26,7 @@ CREATE TABLE workspaces (
   keep_deliveries_ms BIGINT,
   keep_idempotency_ms BIGINT,
   keep_changes_ms BIGINT,
+  keep_runs_ms BIGINT,
   day BIGINT NOT NULL,
   day_events BIGINT NOT NULL,
   day_bytes BIGINT NOT NULL,

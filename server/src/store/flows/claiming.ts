@@ -1,0 +1,87 @@
+// Claiming: queued runs that have a slot begin, each at one node only: the owner of its lane, by the lane's epoch.
+import type { Json } from '../../model/flow/definition.ts';
+import type { OwnedLane } from '../lane-contract.ts';
+import { readOwners } from '../settle.ts';
+import type { Sql } from '../sql.ts';
+import type { ClaimedRun, ClaimQuery, Flows, RunKey } from './contract.ts';
+import { holdRuns, inLanes, laneOf, readJson, RUN_COLUMNS, runOf, STEPS, stepsOf } from './rows.ts';
+import type { RunRow, StepRow } from './rows.ts';
+
+type ClaimVerbs = Pick<Flows, 'claim' | 'interrupted' | 'aborting'>;
+
+interface ClaimRow extends RunRow {
+  bucket: number;
+  definition: string;
+  group: string | null;
+  event: string | null;
+}
+
+// What a run is worked at by is the version it was started with; the group is what the flow's is now.
+const CLAIM = `SELECT ${RUN_COLUMNS}, r.bucket, r.event, v.definition, g.name AS "group" FROM runs r
+  JOIN flow_versions v ON v.workspace = r.workspace AND v.flow = r.flow AND v.version = r.version
+  JOIN flows f ON f.workspace = r.workspace AND f.flow = r.flow
+  LEFT JOIN groups g ON g.workspace = f.workspace AND g.number = f.group_number`;
+
+/** The verbs by which a node gets its work. */
+export function makeClaimVerbs(sql: Sql): ClaimVerbs {
+  return {
+    claim: (query) => claim(sql, query),
+    interrupted: async (lanes) => {
+      const rows = await sql.read<ClaimRow>(
+        `${CLAIM} WHERE r.state = 'running' ${inLanes('r.bucket', numbersOf(lanes))} ORDER BY r.created_at, r.workspace, r.run`,
+      );
+      const epochs = new Map(lanes.map((lane) => [lane.lane, lane]));
+      const found: ClaimedRun[] = [];
+      for (const row of rows) {
+        const steps = await sql.read<StepRow>(STEPS, [row.workspace, row.run]);
+        const lane = epochs.get(laneOf(row.bucket))!;
+        found.push({ ...claimedOf(row, lane, row.startedAt!), steps: stepsOf(steps) });
+      }
+      return found;
+    },
+    aborting: (lanes) =>
+      sql.read<RunKey>(
+        `SELECT workspace, run FROM runs WHERE state = 'running' AND abort_asked IS NOT NULL ${inLanes('bucket', lanes)}
+         ORDER BY workspace, run`,
+      ),
+  };
+}
+
+function numbersOf(lanes: readonly OwnedLane[]): number[] {
+  return lanes.map(({ lane }) => lane);
+}
+
+function claimedOf(row: ClaimRow, lane: OwnedLane, startedAt: number): ClaimedRun {
+  const { definition, group } = row;
+  const event: Json = readJson(row.event);
+  return { ...runOf(row), state: 'running', startedAt, lane, definition, group, event, steps: [] };
+}
+
+async function claim(sql: Sql, { lanes, now, limit, except = [] }: ClaimQuery): Promise<ClaimedRun[]> {
+  if (lanes.length === 0) return [];
+  const ready = await sql.read<ClaimRow>(
+    `${CLAIM} WHERE r.state = 'queued' AND r.slot = 1 ${inLanes('r.bucket', numbersOf(lanes))}
+       ${except.length === 0 ? '' : `AND r.workspace NOT IN (${except.map((_, i) => `$${i + 2}`).join(', ')})`}
+     ORDER BY r.created_at, r.workspace, r.run LIMIT $1`,
+    [limit, ...except],
+  );
+  if (ready.length === 0) return [];
+  const epochs = new Map(lanes.map((lane) => [lane.lane, lane]));
+  const begun = await sql.write(async (tx) => {
+    const isOwned = await readOwners(tx, sql.dialect, lanes);
+    const mine: RunKey[] = [];
+    const groups = [...Map.groupBy(ready, (row) => row.workspace)].sort(([a], [b]) => a - b);
+    for (const [workspace, rows] of groups) {
+      const numbers = rows.map(({ run }) => run);
+      const held = await holdRuns(tx, sql.dialect, { workspace, numbers });
+      const still = held.filter(({ state, slot }) => state === 'queued' && slot === 1);
+      mine.push(...still.filter(({ bucket }) => isOwned(epochs.get(laneOf(bucket))!)));
+    }
+    const rows = mine.map(({ workspace, run }) => [workspace, run, 'running', now]);
+    await tx.update('runs', { columns: ['state', 'started_at'], rows });
+    return new Set(mine.map(({ workspace, run }) => `${workspace}/${run}`));
+  });
+  return ready
+    .filter(({ workspace, run }) => begun.has(`${workspace}/${run}`))
+    .map((row) => claimedOf(row, epochs.get(laneOf(row.bucket))!, now));
+}

@@ -1,0 +1,133 @@
+// The store's contract: what flows there are, their versions, triggers and secrets.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StoreRefusal } from '../src/store/index.ts';
+import { makeKey, openKeyring } from '../src/store/keyring.ts';
+import { addFlow, claim, finish, furnishFlows, newFlow, newRun } from './flow-furniture.ts';
+import { addWorkspace, DAY, NOON } from './store-furniture.ts';
+import type { Prepare } from './store-ground.ts';
+
+function refusal(code: string, words: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof StoreRefusal, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, words);
+    return true;
+  };
+}
+
+/** Runs this part on an engine. */
+export function exerciseFlows(engine: string, prepare: Prepare): void {
+  test(`${engine}: flows: a definition is made, changed and left alone; the same meaning writes nothing`, async (t) => {
+    const { store, workspace } = await furnishFlows(await prepare(t));
+    const told: number[] = [];
+    store.on({ flow: (_workspace, flow) => void told.push(flow) });
+    const setting = newFlow(workspace, 'nightly', { concurrency: { max: 3, then: 'skip' } });
+    const made = await store.flows.put(setting, NOON);
+    assert.equal(made.change, 'created');
+    const { flow, bucket, version, group, enabled, concurrency, after, triggerPath, createdAt } = made.flow;
+    assert.deepEqual([version, group, enabled, triggerPath, createdAt], [1, null, true, null, NOON]);
+    assert.deepEqual([concurrency, after], [setting.concurrency, { completed: [], failed: [] }]);
+    assert.ok(bucket >= 0 && bucket < 1024);
+    const head = await store.log.head(workspace);
+    const same = await store.flows.put({ ...setting, source: '# another comment\n' }, NOON + 1);
+    assert.deepEqual([same.change, same.flow], ['same', made.flow]);
+    assert.equal(await store.log.head(workspace), head);
+    const changed = await store.flows.put({ ...setting, definition: '{"other":1}' }, NOON + 2);
+    assert.deepEqual(
+      [changed.change, changed.flow.flow, changed.flow.version, changed.flow.updatedAt, changed.flow.createdAt],
+      ['changed', flow, 2, NOON + 2, NOON],
+    );
+    assert.deepEqual(told, [flow, flow]);
+    assert.deepEqual(await store.flows.one(workspace, { kind: 'job', name: 'nightly' }), changed.flow);
+    assert.deepEqual(await store.flows.one(workspace, { flow }), changed.flow);
+    assert.equal(await store.flows.one(workspace, { kind: 'policy-set', name: 'nightly' }), null);
+    // The same name of another kind is another flow, and so it is in another workspace.
+    await addFlow({ store, workspace }, 'nightly', { kind: 'policy-set' });
+    await addFlow({ store, workspace: await addWorkspace(store, 'other') }, 'nightly');
+    assert.deepEqual(
+      (await store.flows.list(workspace)).map(({ kind }) => kind),
+      ['job', 'policy-set'],
+    );
+    assert.equal((await store.flows.list(workspace, 'job')).length, 1);
+  });
+
+  test(`${engine}: flows: a group or post-processing that is not there is refused by name, and nothing is left`, async (t) => {
+    const { store, workspace } = await furnishFlows(await prepare(t));
+    const after = { completed: ['ops-hook'], failed: ['ops-hook', 'oncall'] };
+    await assert.rejects(addFlow({ store, workspace }, 'a', { after }), refusal('not-found', /ops-hook, oncall/));
+    await assert.rejects(addFlow({ store, workspace }, 'a', { group: 'ops' }), refusal('not-found', /group named ops/));
+    assert.deepEqual(await store.flows.list(workspace), []);
+    await assert.rejects(addFlow({ store, workspace: 77 }, 'a'), refusal('not-found', /workspace/));
+  });
+
+  test(`${engine}: R16 an HTTP trigger is found by its path; it stays over changes, and can be renewed`, async (t) => {
+    const { store, workspace } = await furnishFlows(await prepare(t));
+    const trigger = { path: 'p'.repeat(32), tokenHash: 'a'.repeat(64) };
+    const setting = newFlow(workspace, 'hooked', { trigger });
+    const made = await store.flows.put(setting, NOON);
+    assert.deepEqual([made.triggerIsNew, made.flow.triggerPath], [true, trigger.path]);
+    const found = await store.flows.byTrigger(trigger.path);
+    assert.deepEqual([found!.flow.flow, found!.tokenHash], [made.flow.flow, trigger.tokenHash]);
+    const other = { path: 'q'.repeat(32), tokenHash: 'b'.repeat(64) };
+    const changed = await store.flows.put({ ...setting, trigger: other, definition: '2' }, NOON);
+    assert.deepEqual([changed.triggerIsNew, changed.flow.triggerPath], [false, trigger.path]);
+    await store.flows.renewTrigger(workspace, made.flow.flow, other);
+    assert.equal(await store.flows.byTrigger(trigger.path), null);
+    assert.equal((await store.flows.byTrigger(other.path))!.tokenHash, other.tokenHash);
+    await store.flows.put({ ...setting, trigger: null, definition: '3' }, NOON);
+    assert.equal(await store.flows.byTrigger(other.path), null);
+    await assert.rejects(store.flows.renewTrigger(workspace, made.flow.flow, other), refusal('not-found', /trigger/));
+  });
+
+  test(`${engine}: flows: a version stays as long as a run of it; a flow under way is not removed`, async (t) => {
+    const place = await furnishFlows(await prepare(t));
+    const { store, workspace } = place;
+    const setting = newFlow(workspace, 'a', { definition: '"first"' });
+    const { flow } = await store.flows.put(setting, NOON);
+    await store.flows.start(newRun(flow));
+    await store.flows.put({ ...setting, definition: '"second"', source: 'two' }, NOON + 1);
+    await store.flows.put({ ...setting, definition: '"third"' }, NOON + 2);
+    const [claimed] = await claim(place);
+    assert.deepEqual([claimed!.version, claimed!.definition], [1, '"first"']);
+    assert.equal((await store.flows.version(workspace, flow.flow, 1))!.definition, '"first"');
+    await assert.rejects(store.flows.remove(workspace, flow.flow, NOON), refusal('in-use', /a run of it is under way/));
+    await finish(store, claimed!);
+    await store.flows.remove(workspace, flow.flow, NOON);
+    assert.equal(await store.flows.one(workspace, { flow: flow.flow }), null);
+    await assert.rejects(store.flows.remove(workspace, flow.flow, NOON), refusal('not-found', /no such flow/));
+    assert.equal((await store.flows.run({ workspace, run: claimed!.run }))!.state, 'completed');
+    assert.ok(await store.flows.version(workspace, flow.flow, 1));
+    const spans = { eventsMs: DAY, deliveriesMs: DAY, idempotencyMs: DAY, changesMs: DAY, runsMs: DAY };
+    while (await store.log.prune(spans, NOON + 2 * DAY, 10));
+    for (const version of [1, 2, 3]) assert.equal(await store.flows.version(workspace, flow.flow, version), null);
+  });
+
+  test(`${engine}: R71 secrets are kept sealed, by name; a new key seals them again`, async (t) => {
+    const ground = await prepare(t);
+    const { store, workspace } = await furnishFlows(ground);
+    await store.flows.putSecret({ workspace, name: 'TOKEN', value: 'first-value' }, NOON);
+    await store.flows.putSecret({ workspace, name: 'TOKEN', value: 's3cr3t-value' }, NOON + 1);
+    await store.flows.putSecret({ workspace, name: 'OTHER', value: 'x' }, NOON);
+    assert.deepEqual(await store.flows.secretNames(workspace), [
+      { name: 'OTHER', updatedAt: NOON },
+      { name: 'TOKEN', updatedAt: NOON + 1 },
+    ]);
+    assert.deepEqual(await store.flows.secrets(workspace, ['TOKEN', 'NONE']), { TOKEN: 's3cr3t-value' });
+    const rows = await ground.query('SELECT * FROM flow_secrets');
+    assert.ok(!JSON.stringify(rows).includes('s3cr3t'));
+    await store.close();
+    const fresh = makeKey();
+    const both = await ground.open({ keyring: openKeyring({ keys: [fresh, ground.key] }) });
+    while (await both.settings.reseal(1));
+    await both.close();
+    const after = await ground.open({ keyring: openKeyring({ keys: [fresh] }) });
+    assert.deepEqual(await after.flows.secrets(workspace, ['OTHER', 'TOKEN']), { OTHER: 'x', TOKEN: 's3cr3t-value' });
+    await after.flows.deleteSecret(workspace, 'OTHER');
+    await assert.rejects(after.flows.deleteSecret(workspace, 'OTHER'), refusal('not-found', /no secret named OTHER/));
+    await assert.rejects(
+      after.flows.putSecret({ workspace: 99, name: 'A', value: 'x' }, NOON),
+      refusal('not-found', /workspace/),
+    );
+  });
+}
