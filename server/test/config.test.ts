@@ -178,7 +178,9 @@ test('R59 R60 dev mode loosens exactly these, and each can still be set otherwis
     allowAddresses: ['127.0.0.0/8', '::1/128'],
     allowUnverified: true,
   };
-  assert.deepEqual(dev, { ...plain, dev: true, targets: loosened, log: { ...plain.log, pretty: true } });
+  const commands = { ...plain.flows.commands, workspaces: 'all', scripts: at };
+  const flows = { ...plain.flows, commands };
+  assert.deepEqual(dev, { ...plain, dev: true, targets: loosened, flows, log: { ...plain.log, pretty: true } });
   const strict = loadConfig({
     folder: at,
     env: { BELLWIRE_DEV: 'true' },

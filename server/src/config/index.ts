@@ -70,6 +70,7 @@ export interface Config {
   lanes: { leaseMs: number; heartbeatMs: number };
   /** Deliveries per second that an operation releases unless it says otherwise. */
   operations: { pace: number };
+  flows: FlowSetting;
   log: { level: LogLevel; pretty: boolean };
   shutdown: { graceMs: number };
 }
@@ -95,6 +96,31 @@ export type StoreSetting =
       statementTimeoutMs: number;
       rewritesErased: boolean;
     };
+
+/** Jobs and policy sets, and what they may reach on this machine. */
+export interface FlowSetting {
+  /** Runs that work at once on a node. */
+  concurrency: number;
+  /** Runs that may lead to one another before the chain is cut (R16). */
+  maxDepth: number;
+  /** Largest output of a step, and most text of one log. */
+  stepBytes: number;
+  logBytes: number;
+  /** Folders whose JSON files policies may read, absolute. */
+  folders: readonly string[];
+  /** May policies use the machine's own identity at AWS? */
+  machineIdentity: boolean;
+  commands: {
+    /** Workspaces whose jobs may run commands, by name. */
+    workspaces: readonly string[] | 'all';
+    /** Absolute; null for none. */
+    scripts: string | null;
+    /** User and group (one number) of commands where the platform is root. */
+    user: number;
+    unshielded: boolean;
+    graceMs: number;
+  };
+}
 
 /** How much is logged. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -137,6 +163,7 @@ const NOT_SETTINGS = new Set(['BELLWIRE_URL', 'BELLWIRE_KEY', 'BELLWIRE_WORKSPAC
 /** All that dev mode changes, and the only place where it does; every one of these can still be set otherwise. */
 const DEV = {
   targets: { httpsRequired: false, publicNamesRequired: false, allowAddresses: ['loopback'], allowUnverified: true },
+  flows: { commands: { workspaces: ['all'], scripts: '.' } },
   log: { pretty: true },
 };
 
@@ -217,6 +244,7 @@ function compose(read: Reader, folder: string): Config {
       heartbeatMs: read.span('lanes.heartbeat', { min: 10 }),
     },
     operations: { pace: read.integer('operations.pace', { min: 1, max: 100_000 }) },
+    flows: composeFlows(read, folder),
     log: {
       level: read.word('log.level', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
       pretty: read.boolean('log.pretty'),
@@ -275,6 +303,26 @@ function composeMail(read: Reader): MailSetting | null {
     from: read.text('mail.from'),
   };
   return host === null ? null : { host, ...rest };
+}
+
+function composeFlows(read: Reader, folder: string): FlowSetting {
+  const workspaces = read.texts('flows.commands.workspaces');
+  const scripts = read.optionalText('flows.commands.scripts');
+  return {
+    concurrency: read.integer('flows.concurrency', { min: 1, max: 10_000 }),
+    maxDepth: read.integer('flows.maxDepth', { min: 0, max: 1_000 }),
+    stepBytes: read.size('flows.stepOutput', { min: 1_024, max: 64 * 1024 * 1024 }),
+    logBytes: read.size('flows.log', { min: 1_024 }),
+    folders: read.texts('flows.folders').map((one) => resolve(folder, one)),
+    machineIdentity: read.boolean('flows.machineIdentity'),
+    commands: {
+      workspaces: workspaces.includes('all') ? 'all' : workspaces,
+      scripts: scripts === null ? null : resolve(folder, scripts),
+      user: read.integer('flows.commands.user', { min: 1, max: 4_294_967_294 }),
+      unshielded: read.boolean('flows.commands.unshielded'),
+      graceMs: read.span('flows.commands.grace', { max: 600_000 }),
+    },
+  };
 }
 
 function composeLimits(read: Reader): Pick<Config, 'limits' | 'schemas' | 'quotas'> {

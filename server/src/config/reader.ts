@@ -35,6 +35,7 @@ export interface Reader {
   /** Bytes. */
   size(path: string, bounds?: Bounds): number;
   optionalSize(path: string): number | null;
+  texts(path: string): string[];
   /** Ranges in CIDR form. */
   addresses(path: string): string[];
   secretList(path: string): string[];
@@ -97,6 +98,7 @@ export function createReader(layers: readonly Layer[], faults: string[]): Reader
     spans: (path) => read(path, listOf(SPAN)),
     size: (path, bounds = {}) => read(path, bounded(SIZE, bounds)),
     optionalSize: (path) => read(path, optional(SIZE)),
+    texts: (path) => read(path, listOf({ wanted: 'text', standIn: '', parse: toText })),
     addresses: (path) => read(path, listOf(ADDRESS)).flat(),
     secretList: (path) => read(path, { ...listOf({ wanted: 'text', standIn: '', parse: toText }), show: setOrUnset }),
     optionalSecret: (path) =>
