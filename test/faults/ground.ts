@@ -34,7 +34,7 @@ export interface Sum {
   found: number;
   /** Requests answered 503. */
   unavailable: number;
-  /** Events per second while nothing was wrong, the best of all rounds. */
+  /** Events per second while nothing was wrong, over all rounds. */
   rate: number;
   /** Deliveries that were answered 200, per path, and those of them that were repetitions. */
   taken: Record<string, { deliveries: number; again: number }>;
@@ -82,7 +82,8 @@ export class Ground {
   readonly #faults: { from: number; to: number }[] = [];
   #running: Promise<PlatformProcess>;
   #published: Promise<void> = Promise.resolve();
-  #rate = 0;
+  /** What was acknowledged in rounds in which nothing was wrong, and how long they took. */
+  readonly #undisturbed = { events: 0, ms: 0 };
 
   private constructor(play: Play, made: { folder: string; endpoint: Endpoint; proxy: Proxy | null; store: string }) {
     this.#play = play;
@@ -134,7 +135,9 @@ export class Ground {
   async publish(events: number): Promise<void> {
     const [from, since] = [this.publisher.acknowledged, performance.now()];
     await Promise.race([this.publisher.reached(from + events), this.#published]);
-    this.#rate = Math.max(this.#rate, events / ((performance.now() - since) / 1000));
+    if (this.#faults.some(({ to }) => to === Infinity)) return;
+    this.#undisturbed.events += this.publisher.acknowledged - from;
+    this.#undisturbed.ms += performance.now() - since;
   }
 
   /** Something goes wrong for as long as `during` lasts: deliveries under way or not yet written may come again. */
@@ -188,7 +191,7 @@ export class Ground {
       acknowledged: acknowledged.size,
       found: publisher.found,
       unavailable: publisher.unavailable,
-      rate: Math.round(this.#rate),
+      rate: Math.round((1000 * this.#undisturbed.events) / this.#undisturbed.ms),
       taken: {},
       longestBefore: 0,
     };

@@ -21,7 +21,7 @@ export interface Played {
 export function describeSum({ acknowledged, found, unavailable, rate, taken, longestBefore }: Sum): string {
   const paths = Object.entries(taken).map(([path, { again }]) => `${path} took all, ${again} of them again`);
   return (
-    `${acknowledged} events acknowledged at up to ${rate}/s (${found} found to be stored when sent again, ` +
+    `${acknowledged} events acknowledged at ${rate}/s (${found} found to be stored when sent again, ` +
     `${unavailable} requests answered 503); ${paths.join('; ')}; no repetition of anything answered more than ` +
     `${longestBefore} ms before a fault`
   );
@@ -59,7 +59,7 @@ Of every play it is checked that
 |---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
-\`events/s\` is what was acknowledged while nothing was wrong, in the best round of each play; \`again\` counts deliveries of
+\`events/s\` is what was acknowledged while nothing was wrong, the restarts left out; from the slowest play to the fastest; \`again\` counts deliveries of
 all four webhooks.${slow.length === 0 ? '' : ` ${slow.length} of ${played.length} plays published fewer than ${RATE.toLocaleString('en')}/s: the machine was busy with other things.`}
 
 ${failures.length === 0 ? 'Nothing failed.' : failures.map(({ fault, engine, seed, failure }) => `**Failed**: ${fault}, ${engine}, seed ${seed}: ${failure}`).join('\n')}
