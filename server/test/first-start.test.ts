@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { loadConfig } from '../src/config/index.ts';
+import { prepareStore } from '../src/first-start.ts';
 import { createLog } from '../src/log/index.ts';
 import { startPlatform, type PlatformParts, type RunningPlatform } from '../src/platform.ts';
 import { openStore } from '../src/store/index.ts';
 import { makeKey } from '../src/store/keyring.ts';
+import { NOON } from './store-furniture.ts';
+import { sqliteGround } from './store-ground.ts';
 import { startProcess } from '../../test/kit/platform-process.ts';
 import { testDatabase, withoutPostgres } from '../../test/kit/postgres.ts';
 
@@ -130,3 +133,24 @@ test(
     }
   },
 );
+
+test('R117 two nodes that both find an empty store make one workspace', async (t) => {
+  const store = await (await sqliteGround(t)).open();
+  let asked = 0;
+  const both = Promise.withResolvers<void>();
+  const settings = {
+    ...store.settings,
+    workspaces: async () => {
+      const found = await store.settings.workspaces();
+      if (++asked === 2) both.resolve();
+      await both.promise;
+      return found;
+    },
+  };
+  const limits = { eventsPerDay: null, bytesPerDay: null, webhooks: null, subscriptions: null, eventTypes: null };
+  const log = createLog({ level: 'error', pretty: false, destination: { write: () => undefined } });
+  const prepare = (): Promise<string> => prepareStore(settings, { dataFolder: folderFor(t), limits, log, now: NOON });
+  const keys = await Promise.all([prepare(), prepare()]);
+  assert.equal(new Set(keys).size, 2);
+  assert.equal((await store.settings.workspaces()).length, 1);
+});
