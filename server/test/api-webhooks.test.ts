@@ -6,7 +6,14 @@ import { startReceiver, type Received, type TestReceiver } from '../../test/kit/
 import { AUDIT, auditEvent, startApi, STRUCTURED, type ApiGround } from './api-ground.ts';
 
 /** The policy of a webhook that says nothing about it. */
-const PLAIN = { retryDelaysMs: null, timeoutMs: null, rate: null, recovery: 'in-order', order: { kind: 'any' } };
+const PLAIN = {
+  retryDelaysMs: null,
+  timeoutMs: null,
+  rate: null,
+  recovery: 'in-order',
+  order: { kind: 'any' },
+  batch: null,
+};
 
 /** An endpoint that proves the secret it is told; it can be told another. */
 async function endpoint(t: TestContext): Promise<TestReceiver & { learn(secret: string): void }> {
@@ -347,4 +354,40 @@ test('R124 a policy of order, rate and recovery is kept; one that cannot be kept
     assert.match(String((await api.expect(status, change, { body: { policy: wish } }))['detail']), word);
   }
   await api.expect(200, `POST /v1/webhooks/${String(made['id'])}/unpark`);
+});
+
+test('Batches: a webhook may ask for them, with ten events, 60 s and 1 MiB where it does not say; what they break is refused', async (t) => {
+  const api = await startApi(t);
+  const body = { name: 'b', url: 'http://localhost:8009/', verification: 'none', policy: { batch: {} } };
+  const made = await api.expect(201, 'POST /v1/webhooks', { body });
+  const batchOf = (webhook: Record<string, unknown>): unknown => (webhook['policy'] as { batch: unknown }).batch;
+  assert.deepEqual(batchOf(made), { events: 10, waitMs: 60_000, bytes: 1_048_576 });
+  const change = `PATCH /v1/webhooks/${String(made['id'])}`;
+  const set = (batch: object | null) => api.expect(200, change, { body: { policy: { batch } } });
+  assert.deepEqual(batchOf(await set({ events: 5, bytes: 2048 })), { events: 5, waitMs: 60_000, bytes: 2048 });
+  // Replaced as a whole, and left alone by what does not speak of it.
+  assert.deepEqual(batchOf(await set({ waitMs: 0 })), { events: 10, waitMs: 0, bytes: 1_048_576 });
+  const fifo = { policy: { order: { kind: 'fifo' } } };
+  assert.deepEqual((batchOf(await api.expect(200, change, { body: fifo })) as { waitMs: number }).waitMs, 0);
+  for (const [wish, status, word] of [
+    [{ policy: { batch: { events: 0 } } }, 400, /events/],
+    [{ policy: { batch: { events: 1001 } } }, 400, /events/],
+    [{ policy: { batch: { waitMs: -1 } } }, 400, /waitMs/],
+    [{ policy: { batch: { waitMs: 3_600_001 } } }, 400, /waitMs/],
+    [{ policy: { batch: { bytes: 1023 } } }, 400, /bytes/],
+    [{ policy: { batch: { bytes: 1.5e6 } } }, 400, /bytes/],
+    [{ policy: { batch: { size: 3 } } }, 400, /size/],
+    [{ policy: { batch: true } }, 400, /batch/],
+    [{ policy: { order: { kind: 'fifo', key: 'subject' } } }, 422, /without a key/],
+    [{ policy: { order: { kind: 'any' }, recovery: 'fresh-first' } }, 422, /fresh-first/],
+    [{ format: 'binary' }, 422, /"structured"/],
+  ] as const) {
+    assert.match(String((await api.expect(status, change, { body: wish }))['detail']), word, JSON.stringify(wish));
+  }
+  await api.refused('invalid-policy', 'POST /v1/webhooks', { body: { ...body, name: 'c', format: 'binary' } });
+  assert.equal(batchOf(await set(null)), null);
+  await api.expect(200, change, { body: { format: 'binary' } });
+  await api.refused('invalid-policy', change, { body: { policy: { batch: {} } } });
+  const fetched = { name: 'd', mode: 'pull', policy: { batch: {} } };
+  await api.refused('invalid-request', 'POST /v1/webhooks', { body: fetched });
 });

@@ -136,7 +136,17 @@ test('R108 R110 R113 R118 webhooks and subscriptions by name, from registration 
     rate: 60,
     recovery: 'in-order',
     order: { kind: 'fifo', key: 'subject', onFailure: 'skip', tries: 3 },
+    batch: null,
   });
+  const [batched] = await json("webhooks change 'audit two' --order fifo --batch 20,5s,64KiB");
+  const batch = { events: 20, waitMs: 5_000, bytes: 65_536 };
+  assert.deepEqual((batched!['policy'] as { batch: object }).batch, batch);
+  assert.match(await ok("webhooks show 'audit two'"), /batches +up to 20 events, 5s, 65536 bytes\n/);
+  assert.match(
+    (await fails("webhooks change 'audit two' --batch 20,soon"))[1],
+    /--batch takes bounds such as 10,60s,1MiB/,
+  );
+  await ok("webhooks change 'audit two' --batch none");
   assert.deepEqual([changed[0]?.['name'], changed[0]?.['headers']], ['audit two', { 'x-a': '•••' }]);
   assert.match(String(changed[0]?.['standardKey']), /^whsec_/);
   const rotated = await ok("webhooks rotate 'audit two' --grace 1h");

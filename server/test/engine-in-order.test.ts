@@ -63,7 +63,7 @@ class World {
     const envelope = new TextEncoder().encode(JSON.stringify({ data }));
     const carried = { event, type: 't', envelope, trace: null };
     const times = { firstTryAt: null, dueAt: this.now, createdAt: this.now };
-    const delivery = { ...TARGET, event, copy: 0, tries: 0, attempts: 0, ...times, carried };
+    const delivery = { ...TARGET, event, copy: 0, tries: 0, attempts: 0, ...times, batch: null, carried };
     this.open.set(event, delivery);
     if (isSaid) this.line.offer(delivery);
   }

@@ -11,7 +11,7 @@ import type { Refill, RefillQuery } from '../src/store/contract.ts';
 
 const LIMIT = 4;
 const LIMITS = { limit: LIMIT, window: { min: 1, start: 3, max: 8 }, room: new Room(1e6) };
-const ROUTE = { sendable: true, paceMs: 0, order: ANY_ORDER, orderName: ANY_IN_ORDER } as unknown as Route;
+const ROUTE = { sendable: true, paceMs: 0, batch: null, order: ANY_ORDER, orderName: ANY_IN_ORDER } as unknown as Route;
 
 /** Everything around a queue, as slow and as disorderly as the steps say. */
 class World {
@@ -163,6 +163,7 @@ class World {
       firstTryAt: null,
       dueAt,
       createdAt: 0,
+      batch: null,
       carried,
     };
   }

@@ -29,7 +29,7 @@ function prepare(reply: (batch: SettleBatch, nth: number) => 'settled' | 'fenced
   const done: number[] = [];
   const add = (event: number, lane = HERE, synced = false): void => {
     const settlement = { workspace: 1, event, target: 7, copy: 0 } as Settlement;
-    settler.add({ settlement, lane, synced, done: () => done.push(event) });
+    settler.add({ settlements: [settlement], lane, synced, done: () => done.push(event) });
   };
   return { clock, batches, errors, settler, done, add };
 }

@@ -204,7 +204,16 @@ function exercise(engine: string, prepare: Prepare): void {
     const [event] = await publish(1, 'mine');
     const carried = { event: event!, type: '', envelope: new Uint8Array(), trace: null };
     const key = { workspace, target, event: event!, copy: 0 };
-    const pending = { ...key, tries: 0, attempts: 0, firstTryAt: null, dueAt: NOON, createdAt: NOON, carried };
+    const pending = {
+      ...key,
+      tries: 0,
+      attempts: 0,
+      firstTryAt: null,
+      dueAt: NOON,
+      createdAt: NOON,
+      batch: null,
+      carried,
+    };
     await settle(store, settlementOf(pending));
     assert.deepEqual(await pull(NOON), []);
   });

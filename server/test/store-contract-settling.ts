@@ -326,7 +326,7 @@ export function exerciseSettling(engine: string, prepare: Prepare): void {
     );
     await ground.query(
       `INSERT INTO deliveries SELECT workspace, event, target, 1, state, tries, attempts, created_at, due_at, first_try_at,
-         ended_at, reason FROM deliveries WHERE workspace = ${workspace} AND target = ${target} AND event = ${open[6]!.event}`,
+         ended_at, reason, batch FROM deliveries WHERE workspace = ${workspace} AND target = ${target} AND event = ${open[6]!.event}`,
     );
     const expected = open.flatMap(({ event }, i) =>
       i === 0 || i === 11

@@ -53,6 +53,7 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       publicKey: 'whpk_x',
       verification: 'options',
       format: 'binary',
+      batch: { events: 7, waitMs: 1000, bytes: 4096 },
       health: 'pending',
       reason: 'registered',
     });
@@ -61,6 +62,7 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
     const token = (await settings.workspace({ workspace }))!.token;
     const expected: Webhook = {
       ...rest,
+      batch: { events: 7, waitMs: 1000, bytes: 4096 },
       headers: { 'x-team': '•••' },
       mode: 'push',
       webhook: made.webhook,

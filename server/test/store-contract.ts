@@ -1,5 +1,6 @@
 // The store's contract as tests that any engine can be handed. Each part stands in a file of its own.
 import { exerciseAccept } from './store-contract-accept.ts';
+import { exerciseBatches } from './store-contract-batches.ts';
 import { exerciseErasing } from './store-contract-erasing.ts';
 import { exerciseFindings } from './store-contract-findings.ts';
 import { exerciseFlows } from './store-contract-flows.ts';
@@ -31,4 +32,5 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseFlows(engine, prepare);
   exerciseRuns(engine, prepare);
   exerciseFindings(engine, prepare);
+  exerciseBatches(engine, prepare);
 }

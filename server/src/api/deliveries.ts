@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Type, type Static } from 'typebox';
 import type { Attempt } from '../model/delivery.ts';
-import { deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
+import { batchId, deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
 import { PARKED_AT } from '../model/order.ts';
 import { refuse } from '../model/problem.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
@@ -46,6 +46,12 @@ const DELIVERY = {
   firstTryAt: orNull(Instant),
   endedAt: orNull(Instant),
   reason: orNull(Type.String({ description: 'Why it is in its state, when there is more to say.' })),
+  batch: orNull(
+    Type.String({
+      pattern: '^bat_[0-9a-z_]+$',
+      description: 'The batch it belongs to, by its `webhook-id`; null when it goes by itself.',
+    }),
+  ),
 };
 
 const EXAMPLE = {
@@ -63,6 +69,7 @@ const EXAMPLE = {
   firstTryAt: '2026-11-22T09:30:00.003Z',
   endedAt: '2026-11-22T09:30:00.024Z',
   reason: null,
+  batch: null,
 };
 
 /** A delivery as it is listed. */
@@ -82,8 +89,14 @@ export const AttemptOut = Type.Object({
   status: orNull(Type.Integer({ description: 'HTTP status; null without an answer.' })),
   error: orNull(Type.String({ description: 'What went wrong, in words; null for a success.' })),
   requestHeaders: Type.Record(Type.String(), Type.Unknown()),
-  responseHeaders: orNull(Type.Array(Type.Array(Type.String()), { description: '[name, value] in their order.' })),
-  response: orNull(Type.String({ description: 'The first 16 KiB of the answer, when they are UTF-8.' })),
+  responseHeaders: orNull(
+    Type.Array(Type.Array(Type.String()), {
+      description: '[name, value] in their order. Not kept of an answer to a batch of several.',
+    }),
+  ),
+  response: orNull(
+    Type.String({ description: 'The first 16 KiB of the answer, when they are UTF-8. As the headers.' }),
+  ),
   responseBase64: Type.Optional(Type.String({ description: 'The same in Base64, when they are not.' })),
 });
 export type AttemptOut = Static<typeof AttemptOut>;
@@ -212,6 +225,7 @@ export function showDelivery(row: StoredDelivery, { token }: Workspace): Deliver
     firstTryAt: instantOrNull(row.firstTryAt),
     endedAt: instantOrNull(row.endedAt),
     reason: row.reason,
+    batch: row.batch === null ? null : batchId(token, row.target, row.batch),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   type Workspace,
 } from '../store/contract.ts';
 import { checkOneAuthorization, oauthAfter, type OAuthPatchIn } from './webhook-oauth.ts';
-import { policyAfter, type PolicyIn } from './webhook-policy.ts';
+import { checkBatching, policyAfter, type PolicyIn } from './webhook-policy.ts';
 import { replaceSecret, resign, type Generated, type Secrets } from './webhook-secrets.ts';
 import { checkTlsUrl, tlsAfter, type TlsIn } from './webhook-tls.ts';
 import { absent, numberOf } from './wire.ts';
@@ -99,6 +99,7 @@ export function changeOf(
     ...(edit.policy === undefined ? {} : policyAfter(edit.policy, before)),
     ...(turned === null ? {} : pick(turned, ['secrets', 'signing', 'publicKey'])),
   };
+  checkBatching({ ...before, ...patch });
   const { url = before.url } = edit;
   const access = accessAfter(
     edit,

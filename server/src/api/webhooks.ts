@@ -12,7 +12,7 @@ import { pageThrough } from './paging.ts';
 import { checkPull, newPullWebhook } from './pull-webhook.ts';
 import { accessAfter, changeOf, updateWebhook } from './webhook-change.ts';
 import { OAuthIn, OAuthOut, OAuthPatchIn } from './webhook-oauth.ts';
-import { POLICY_EXAMPLE, policyAfter, PolicyIn, PolicyOut, showPolicy } from './webhook-policy.ts';
+import { checkBatching, POLICY_EXAMPLE, policyAfter, PolicyIn, PolicyOut, showPolicy } from './webhook-policy.ts';
 import { checkHeaders, checkVerification, judgeTokenUrl, judgeUrl } from './webhook-rules.ts';
 import { firstSecrets, type Generated } from './webhook-secrets.ts';
 import { showTls, TlsIn, TlsOut } from './webhook-tls.ts';
@@ -281,6 +281,9 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
       return created(showWebhook(made));
     }
     const verification = body.verification ?? 'challenge';
+    const format = body.format ?? 'structured';
+    const policy = policyAfter(body.policy);
+    checkBatching({ ...policy, format });
     checkVerification(verification, tools);
     checkHeaders(body.headers, body.authorization);
     const { secrets: first, signing, publicKey, generated } = firstSecrets(body, tools.random.bytes);
@@ -295,9 +298,9 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
       url,
       verification,
       signing,
-      format: body.format ?? 'structured',
+      format,
       headers: body.headers ?? {},
-      ...policyAfter(body.policy),
+      ...policy,
       publicKey,
       oauth,
       tls,

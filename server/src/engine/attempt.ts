@@ -1,7 +1,7 @@
 // One attempt: what is sent, and what is kept of it. Pure but for the signature's key.
-import { encodeBinary } from '../model/cloud-events/index.ts';
+import { encodeBatch, encodeBinary } from '../model/cloud-events/index.ts';
 import type { Attempt, PendingDelivery, Settlement } from '../model/delivery.ts';
-import { deliveryId } from '../model/ids.ts';
+import { batchId, deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
 import { PARKED_AT } from '../model/order.ts';
 import { isReported } from '../model/post-processing.ts';
@@ -9,6 +9,13 @@ import { isSuccess, type Decision } from '../model/retry.ts';
 import { composeReport } from './report.ts';
 import { BEARER_MASK, type Route } from './route.ts';
 import type { Composed } from './ways-out.ts';
+
+/** What one request carries: a delivery, or those of a batch in the order of their events. */
+export interface Load {
+  deliveries: readonly [PendingDelivery, ...PendingDelivery[]];
+  /** The batch's number; null for a delivery that goes by itself. */
+  batch: number | null;
+}
 
 /** A try under way. */
 export interface Sending {
@@ -18,15 +25,18 @@ export interface Sending {
 }
 
 /**
- * Composes a try of a delivery. The id is the same over all tries, timestamp and signatures are of this one (Standard
- * Webhooks 1.0); the body is the publisher's bytes.
+ * Composes a try. The id is the same over all tries, timestamp and signatures are of this one (Standard Webhooks 1.0);
+ * the body is the publisher's bytes. A webhook that wants batches gets an array in any case.
  */
-export function compose(route: Route, delivery: PendingDelivery, sentAt: number): Composed {
-  if (route.report !== null) return composeReport(route, route.report, delivery);
-  const id = deliveryId(route.token, delivery);
-  const { envelope, trace } = delivery.carried;
+export function compose(route: Route, { deliveries, batch }: Load, sentAt: number): Composed {
+  const [first] = deliveries;
+  if (route.report !== null) return composeReport(route, route.report, first);
+  const id = batch === null ? deliveryId(route.token, first) : batchId(route.token, first.target, batch);
+  const { envelope } = first.carried;
   const encoded = route.format === 'binary' ? encodeBinary(envelope) : null;
-  const body = encoded ? encoded.body : envelope;
+  const single = encoded ? encoded.body : envelope;
+  const body = route.batch === null ? single : encodeBatch(deliveries.map(({ carried }) => carried.envelope));
+  const trace = traceOf(deliveries);
   const own: Record<string, string> = route.sign({ id, sentAt, body });
   own['webhook-id'] ??= id;
   own['webhook-timestamp'] ??= String(Math.floor(sentAt / 1000));
@@ -47,6 +57,12 @@ export function compose(route: Route, delivery: PendingDelivery, sentAt: number)
   };
 }
 
+// Of several only what they share: a request has one parent.
+function traceOf([first, ...others]: Load['deliveries']): string | null {
+  const { trace } = first.carried;
+  return others.every(({ carried }) => carried.trace === trace) ? trace : null;
+}
+
 /** What a try comes to whose request could not even be composed. */
 export function uncomposed(error: Error): Outcome {
   const message = `the request could not be made: ${error.message}`;
@@ -63,12 +79,22 @@ export function isTaken(route: Route | null, outcome: Outcome): boolean {
   return route?.report ? isReported(outcome, route.report) : isSuccess(outcome);
 }
 
-/** The row of an attempt. */
+/**
+ * The row of an attempt. Of an answer to several deliveries (`isShared`) only the status is kept: it may repeat any of
+ * their events, and would outlive the erasure of that one with the others.
+ */
 export function attemptOf(
   outcome: Outcome,
-  of: { attempt: number; manual: boolean; startedAt: number; shownHeaders: string; isTaken: boolean },
+  of: {
+    attempt: number;
+    manual: boolean;
+    startedAt: number;
+    shownHeaders: string;
+    isTaken: boolean;
+    isShared?: boolean;
+  },
 ): Attempt {
-  const answered = outcome.kind === 'response';
+  const answered = outcome.kind === 'response' && of.isShared !== true;
   return {
     attempt: of.attempt,
     manual: of.manual,
@@ -80,6 +106,29 @@ export function attemptOf(
     responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
     response: answered && outcome.body.length > 0 ? outcome.body : null,
   };
+}
+
+/** What a try comes to for each delivery that it carried, once it is decided. */
+export function settlementsOf(
+  outcome: Outcome,
+  of: Pick<Load, 'deliveries'> & { startedAt: number; shownHeaders: string; next: NonNullable<Settlement['next']> },
+): Settlement[] {
+  const { deliveries, startedAt, shownHeaders, next } = of;
+  const made = { manual: false, startedAt, shownHeaders, isTaken: next.state === 'delivered' };
+  const isShared = deliveries.length > 1;
+  return deliveries.map(({ workspace, event, target, copy, attempts, firstTryAt }) => {
+    const attempt = attemptOf(outcome, { ...made, attempt: attempts + 1, isShared });
+    return { workspace, event, target, copy, next, firstTryAt: firstTryAt ?? startedAt, attempt };
+  });
+}
+
+/** A delivery as it will be tried again, or null when it is over. */
+export function againAfter(
+  delivery: PendingDelivery,
+  { next, attempt, firstTryAt }: Settlement,
+): PendingDelivery | null {
+  if (next?.state !== 'open') return null;
+  return { ...delivery, tries: next.tries, attempts: attempt.attempt, firstTryAt, dueAt: next.dueAt };
 }
 
 /** The delivery's row after a try, as it was decided. */

@@ -1,11 +1,12 @@
 // A try by hand: one delivery now, whatever its state, under the same `webhook-id`. The automatic chain is left alone:
-// only a success ends it. A pace or `Retry-After` does not stand in its way: a person asks for this one request.
+// only a success ends it. One that belongs to a batch leaves it for that: what stays goes on as it was, and the one that
+// was tried alone joins another batch when it failed. A pace or `Retry-After` does not stand in its way: a person asks for this one request.
 import type { Clock } from '../model/clock.ts';
 import type { Attempt, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { OwnedLane, Store } from '../store/contract.ts';
-import { attemptOf, isTaken, type Sending } from './attempt.ts';
+import { attemptOf, isTaken, type Load, type Sending } from './attempt.ts';
 import type { Stored } from './line.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import type { QueueKeeper } from './queue-keeper.ts';
@@ -33,7 +34,7 @@ export interface ByHandParts {
   clock: Clock;
   queues: QueueKeeper;
   settler: Settler;
-  send(delivery: PendingDelivery, route: Route): Sending;
+  send(load: Load, route: Route): Sending;
   onAttempt?(end: { delivery: PendingDelivery; attempt: Attempt; state: StoredState; isReport: boolean }): void;
 }
 
@@ -74,7 +75,8 @@ async function tryNow(
   const { store, settler, clock } = parts;
   const [delivery, before] = await Promise.all([store.log.pending(key), store.log.delivery(key)]);
   if (!delivery || !before) return { kind: 'gone' };
-  const { startedAt, shownHeaders, outcome: coming } = parts.send(delivery, route);
+  if (delivery.batch !== null && before.delivery.state === 'open') await store.log.leaveBatch(key);
+  const { startedAt, shownHeaders, outcome: coming } = parts.send({ deliveries: [delivery], batch: null }, route);
   const outcome = await coming;
   const delivered = isTaken(route, outcome);
   const number = delivery.attempts + 1;
@@ -83,7 +85,7 @@ async function tryNow(
   const next = delivered ? { state: 'delivered' as const, tries, dueAt, endedAt: clock.now(), reason: null } : null;
   const firstTryAt = delivery.firstTryAt ?? startedAt;
   const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt, attempt };
-  await new Promise<void>((done) => settler.add({ settlement, lane, synced: true, done }));
+  await new Promise<void>((done) => settler.add({ settlements: [settlement], lane, synced: true, done }));
   const state = delivered ? 'delivered' : before.delivery.state;
   parts.onAttempt?.({ delivery, attempt, state, isReport: route.report !== null });
   return { kind: 'tried', outcome, delivered };

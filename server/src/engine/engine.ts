@@ -1,7 +1,7 @@
 // The delivery engine: the main path, top to bottom.
 //
 //   offer ─ deliveries of owned lanes, straight from the commit, join their target's queue
-//   pump  ─ while there is a free place: whose turn is it? take one delivery, compose, sign, send
+//   pump  ─ while there is a free place: whose turn is it? take one delivery (or a batch: batches.ts), compose, sign, send
 //   end   ─ the outcome decides (model/retry.ts), the webhook's health is judged (health.ts), both are settled
 //
 // The store is read only for what memory does not have (queue-keeper.ts).
@@ -12,11 +12,13 @@ import { isOurFault, type Outcome } from '../model/outcome.ts';
 import { decideReport } from '../model/post-processing.ts';
 import { decide, type DecideInput, type Decision } from '../model/retry.ts';
 import type { OwnedLane, Store, StoreListener, TargetKey } from '../store/contract.ts';
-import { attemptOf, compose, nextOf, uncomposed, type Sending } from './attempt.ts';
+import { againAfter, compose, nextOf, settlementsOf, uncomposed, type Load, type Sending } from './attempt.ts';
+import { bindBatch } from './batches.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
 import type { Pass } from './clock-watch.ts';
 import { Health } from './health.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
+import { nameOf } from './line.ts';
 import { QueueKeeper } from './queue-keeper.ts';
 import type { Route, RouteDefaults } from './route.ts';
 import { Settler } from './settler.ts';
@@ -53,6 +55,8 @@ export interface AttemptEnd {
   isReport: boolean;
 }
 
+/** A batch that could not be sent is tried again after this. */
+const REST_MS = 250;
 /** While this many attempts wait to be written down, nothing more is sent: the store is not keeping up. */
 const MOST_UNSETTLED = 4096;
 
@@ -78,6 +82,7 @@ export class Engine {
       kept: parts.queuesKept,
       onReady: (queue) => {
         if (queue.isReady()) this.#turns.join(queue);
+        else if (queue.isBatching) this.#queues.wake(queue);
         this.#pump();
       },
     });
@@ -92,6 +97,7 @@ export class Engine {
       else if (!queue.route.sendable || !this.#parts.lanes.owned(queue.route.lane)) queue.fallBehind();
       else if (queue.offer(delivery)) this.#turns.join(queue);
       else if (queue.isInOrder) void this.#queues.refill(queue);
+      if (queue.isBatching) this.#queues.wake(queue);
     }
     this.#pump();
   }
@@ -122,20 +128,49 @@ export class Engine {
       this.#turns.back(queue);
       return;
     }
-    const delivery = queue.take();
     this.#underWay++;
-    const sentAt = this.#parts.clock.monotonic();
-    const { startedAt, shownHeaders, outcome } = this.#send(delivery, route);
-    void outcome.then((came) => this.#end(queue, { delivery, lane, sentAt, startedAt, shownHeaders, outcome: came }));
+    if (route.batch === null) this.#try(queue, { deliveries: [queue.take()], batch: null }, lane);
+    else void this.#startBatch(queue, lane);
     if (queue.isPaced) this.#queues.wake(queue);
     if (queue.behind) void this.#queues.refill(queue);
   }
 
-  #send(delivery: PendingDelivery, route: Route, eager = false): Sending {
+  // What is not in the store by now is not sent: a crash after the send must find the same batch again.
+  async #startBatch(queue: TargetQueue, lane: OwnedLane): Promise<void> {
+    const { store, lanes, onError } = this.#parts;
+    const taken = queue.takeTogether();
+    const load = await bindBatch(store.log, taken, lane).catch((error: unknown) => {
+      onError(error);
+      return null;
+    });
+    const isStill = this.#running && queue.isOpen && lanes.owned(lane.lane)?.epoch === lane.epoch;
+    const isOurs = queue.claim(load && isStill ? load.deliveries : [], taken);
+    if (load && isOurs) {
+      const names = new Set(load.deliveries.map(nameOf));
+      for (const left of taken) if (!names.has(nameOf(left))) queue.forget(left);
+      return this.#try(queue, load, lane);
+    }
+    // Given back. What stands in its way is over in a moment, and a store that fails is not asked without a pause.
+    queue.rest(REST_MS);
+    this.#queues.wake(queue);
+    for (const delivery of taken) queue.forget(delivery);
+    queue.fallBehind();
+    void this.#queues.refill(queue);
+    this.#leave(queue);
+    this.#goOn(queue);
+  }
+
+  #try(queue: TargetQueue, load: Load, lane: OwnedLane): void {
+    const sentAt = this.#parts.clock.monotonic();
+    const { startedAt, shownHeaders, outcome } = this.#send(load, queue.route!);
+    void outcome.then((came) => this.#end(queue, { ...load, lane, sentAt, startedAt, shownHeaders, outcome: came }));
+  }
+
+  #send(load: Load, route: Route, eager = false): Sending {
     const { clock, ways, onError } = this.#parts;
     const startedAt = clock.now();
     try {
-      const composed = compose(route, delivery, startedAt);
+      const composed = compose(route, load, startedAt);
       return { startedAt, shownHeaders: composed.shownHeaders, outcome: ways.send(composed, { eager }) };
     } catch (error) {
       // A row that was damaged, or a bug of ours: it must not take the other deliveries with it.
@@ -144,39 +179,45 @@ export class Engine {
     }
   }
 
-  #end(queue: TargetQueue, { delivery, lane, outcome, sentAt, startedAt, shownHeaders }: Ended): void {
+  // One outcome, one decision, whatever the request carried.
+  #end(queue: TargetQueue, { deliveries, lane, outcome, sentAt, startedAt, shownHeaders }: Ended): void {
     const { clock, onAttempt } = this.#parts;
     const now = clock.now();
-    const tries = delivery.tries + (isOurFault(outcome) ? 0 : 1);
+    const tries = fewestTries(deliveries) + (isOurFault(outcome) ? 0 : 1);
     const decision = this.#decide(queue.route, { outcome, tries, startedAt, now });
-    const made = { attempt: delivery.attempts + 1, manual: false, startedAt, shownHeaders };
-    const attempt = attemptOf(outcome, { ...made, isTaken: decision.next === 'delivered' });
     const isReport = queue.route !== null && queue.route.report !== null;
     const next = nextOf(decision, { tries, now });
-    const firstTryAt = delivery.firstTryAt ?? startedAt;
-    queue.underWay--;
-    this.#underWay--;
-    this.#turns.back(queue);
+    const firstTryAt = lastFirstTry(deliveries, startedAt);
+    this.#leave(queue);
     const asksForPatience = this.#pace(queue, { outcome, decision, sentAt });
     const changed = this.#health.judge(queue, { decision, outcome, firstTryAt, now, lane, asksForPatience });
-    const { workspace, event, target, copy } = delivery;
-    queue.ended(
-      delivery,
-      next.state === 'open' ? { ...delivery, tries, attempts: attempt.attempt, firstTryAt, dueAt: next.dueAt } : null,
-    );
+    const settlements = settlementsOf(outcome, { deliveries, startedAt, shownHeaders, next });
+    deliveries.forEach((delivery, i) => queue.ended(delivery, againAfter(delivery, settlements[i]!)));
     this.#settler.add({
-      settlement: { workspace, event, target, copy, next, firstTryAt, attempt },
+      settlements,
       lane,
       synced: changed || next.state === 'dead',
       done: () => {
-        queue.forget(delivery);
+        for (const delivery of deliveries) queue.forget(delivery);
         if (next.state === 'open') this.#queues.dueLater(queue, next.dueAt);
         if (queue.behind) void this.#queues.refill(queue);
         if (queue.isReady()) this.#turns.join(queue);
-        onAttempt?.({ delivery, attempt, state: next.state, isReport });
+        deliveries.forEach((delivery, i) => {
+          onAttempt?.({ delivery, attempt: settlements[i]!.attempt, state: next.state, isReport });
+        });
         if (this.#isStalled || queue.isInOrder) this.#pump();
       },
     });
+    this.#goOn(queue);
+  }
+
+  #leave(queue: TargetQueue): void {
+    queue.underWay--;
+    this.#underWay--;
+    this.#turns.back(queue);
+  }
+
+  #goOn(queue: TargetQueue): void {
     if (queue.isReady()) this.#turns.join(queue);
     this.#pump();
     if (!this.#running && this.#underWay === 0) this.#quiet.resolve();
@@ -245,7 +286,7 @@ export class Engine {
 
   /** Tries a delivery now, whatever its state; see by-hand.ts. */
   retry(key: DeliveryKey): Promise<ManualResult> {
-    const send = (delivery: PendingDelivery, route: Route): Sending => this.#send(delivery, route, true);
+    const send = (load: Load, route: Route): Sending => this.#send(load, route, true);
     return tryByHand({ ...this.#parts, queues: this.#queues, settler: this.#settler, send }, key);
   }
 
@@ -278,9 +319,22 @@ function planOf(route: Route | null, defaults: RouteDefaults): Pick<DecideInput,
   return { plan: route.plan, onFailure: route.order.kind === 'fifo' ? route.order.onFailure : undefined };
 }
 
+// A batch counts its own tries: what joins it after some by itself begins anew with it.
+function fewestTries([{ tries }, ...others]: Load['deliveries']): number {
+  let fewest = tries;
+  for (const other of others) fewest = Math.min(fewest, other.tries);
+  return fewest;
+}
+
+// So the evidence is no older than the batch.
+function lastFirstTry(deliveries: Load['deliveries'], startedAt: number): number {
+  let last = 0;
+  for (const { firstTryAt } of deliveries) last = Math.max(last, firstTryAt ?? startedAt);
+  return last;
+}
+
 /** A try that has ended. */
-interface Ended extends Omit<Sending, 'outcome'> {
-  delivery: PendingDelivery;
+interface Ended extends Omit<Sending, 'outcome'>, Load {
   lane: OwnedLane;
   /** Of the monotonic clock, for paces; `startedAt` is what people are shown. */
   sentAt: number;

@@ -7,7 +7,9 @@
 // taken from a commit directly (another node's, or an earlier one, might be missing) but always read, by number, from a
 // position up to which everything open is known or noted as left behind. A key that waits keeps only its first
 // delivery here; where the rest begins is noted (`leftFrom`), and the reading goes back there when the key moves again.
+// With batches (only without a key) one batch is under way at a time: the first ones of the line, as many as go together.
 // What comes late (a replay, a redrive, the rest of a fan-out above the limit) goes first in its key.
+import { companyUntil, countTogether, type Batching } from '../model/batch.ts';
 import type { PendingDelivery } from '../model/delivery.ts';
 import { lineOf, PARKED_AT, type Fifo } from '../model/order.ts';
 import type { Refill, RefillQuery, TargetKey } from '../store/contract.ts';
@@ -22,13 +24,18 @@ interface Key {
   name: string;
   /** In the order of their events. */
   waiting: PendingDelivery[];
-  /** Under way, or failed and not yet written down. */
-  busy: Name | null;
+  /** How many are under way, or failed and not yet written down: more than one are a batch. */
+  busy: number;
   /** What failed, as it will be tried again once that is written down. */
-  again: PendingDelivery | null;
+  again: Map<Name, PendingDelivery>;
   /** The first event of it that was passed over by the reading. */
   leftFrom: number | null;
   isReady: boolean;
+}
+
+/** The order, and batches beside it. */
+interface Wish extends Pick<Fifo, 'key' | 'onFailure'> {
+  batching?: Batching | null;
 }
 
 /** See the head of this file. */
@@ -36,6 +43,7 @@ export class InOrder implements Line {
   readonly #limits: LineLimits;
   readonly #by: string | null;
   readonly #parks: boolean;
+  readonly #batching: Batching | null;
   readonly #now: () => number;
   readonly #keys = new Map<string, Key>();
   readonly #busy = new Map<Name, Key>();
@@ -52,10 +60,11 @@ export class InOrder implements Line {
   readonly hasFresh = false;
   readonly isBacklog = true;
 
-  constructor(limits: LineLimits, { key, onFailure }: Fifo, now: () => number) {
+  constructor(limits: LineLimits, { key, onFailure, batching }: Wish, now: () => number) {
     this.#limits = limits;
     this.#by = key;
     this.#parks = onFailure === 'park';
+    this.#batching = batching ?? null;
     this.#now = now;
   }
 
@@ -96,7 +105,7 @@ export class InOrder implements Line {
     let next = Infinity;
     for (const key of this.#keys.values()) {
       this.#makeReady(key);
-      const dueAt = key.isReady || key.busy !== null ? Infinity : (key.waiting[0]?.dueAt ?? Infinity);
+      const dueAt = key.isReady || key.busy > 0 ? Infinity : (key.waiting[0]?.dueAt ?? Infinity);
       if (dueAt < next && dueAt < PARKED_AT) next = dueAt;
     }
     return next;
@@ -105,9 +114,46 @@ export class InOrder implements Line {
   take(): PendingDelivery {
     const key = this.#ready.shift()!;
     key.isReady = false;
+    return this.#begin(key);
+  }
+
+  #begin(key: Key): PendingDelivery {
     const delivery = this.#takeFirst(key);
     this.#setBusy(key, nameOf(delivery));
     return delivery;
+  }
+
+  get startsAt(): number {
+    const batching = this.#batching;
+    const [key] = this.#ready;
+    if (batching === null || !key) return 0;
+    const { waiting } = key;
+    const isFull = waiting.length >= Math.min(batching.events, mostOf(this.#limits));
+    // What cannot join it ends a batch, too.
+    if (isFull || waiting[0]!.batch !== null || countTogether(batching, waiting, this.#now()) < waiting.length)
+      return 0;
+    return companyUntil(batching, waiting[0]!, this.#now());
+  }
+
+  takeTogether(): PendingDelivery[] {
+    const key = this.#ready.shift()!;
+    key.isReady = false;
+    const count = countTogether(this.#batching!, key.waiting, this.#now());
+    return Array.from({ length: count }, () => this.#begin(key));
+  }
+
+  claim(others: readonly PendingDelivery[]): boolean {
+    // There is one line, and a batch of it is under way.
+    const key = this.#keys.get('')!;
+    for (const other of others) {
+      const name = nameOf(other);
+      const at = key.waiting.findIndex((one) => nameOf(one) === name);
+      if (at >= 0) this.#takeAt(key, at);
+      this.#known.add(name);
+      this.#setBusy(key, name);
+    }
+    if (key.waiting.length === 0 && key.leftFrom !== null) this.#rewind(key.leftFrom);
+    return true;
   }
 
   pull(of: Named, stored: Stored | null): Taken {
@@ -116,7 +162,7 @@ export class InOrder implements Line {
     const { delivery, isOpen } = stored;
     if (this.#busy.has(name)) return 'busy';
     const key = this.#keyOf(lineOf(delivery.carried.envelope, this.#by));
-    if (key.busy !== null) return 'busy';
+    if (key.busy > 0) return 'busy';
     const [first] = key.waiting;
     const isFirst = first !== undefined && nameOf(first) === name;
     if (isOpen && !isFirst && (first !== undefined || this.#behind || key.leftFrom !== null)) return 'in-turn';
@@ -128,10 +174,11 @@ export class InOrder implements Line {
   }
 
   ended(delivery: PendingDelivery, again: PendingDelivery | null): void {
-    const key = this.#busy.get(nameOf(delivery));
+    const name = nameOf(delivery);
+    const key = this.#busy.get(name);
     if (!key) return;
-    key.again = again;
-    if (!again) this.#free(key);
+    if (again) key.again.set(name, again);
+    else this.#free(key, name);
   }
 
   forget(of: Named): void {
@@ -140,14 +187,14 @@ export class InOrder implements Line {
     this.#known.delete(name);
     this.#settledMeanwhile?.add(name);
     if (!key) return;
-    const { again } = key;
+    const again = key.again.get(name);
     if (again) this.#insert(key, again);
     else {
       // Tried by hand: whether it is still open, and so the first, the store knows.
       this.#clear(key);
       this.#rewind(of.event);
     }
-    this.#free(key);
+    this.#free(key, name);
   }
 
   drop(): void {
@@ -162,7 +209,9 @@ export class InOrder implements Line {
 
   beginRefill({ workspace, target }: TargetKey): RefillQuery | null {
     const most = mostOf(this.#limits);
-    if (!this.behind || this.isReading || this.#held > most / 2) return null;
+    // Half of what there is room for is enough, unless a batch takes more.
+    const enough = Math.max(most / 2, Math.min(this.#batching?.events ?? 0, most) - 1);
+    if (!this.behind || this.isReading || this.#held > enough) return null;
     this.#settledMeanwhile = new Set();
     this.#missed = false;
     const after = this.#position && { dueAt: 0, ...this.#position };
@@ -191,7 +240,7 @@ export class InOrder implements Line {
   #keyOf(name: string): Key {
     let key = this.#keys.get(name);
     if (!key) {
-      key = { name, waiting: [], busy: null, again: null, leftFrom: null, isReady: false };
+      key = { name, waiting: [], busy: 0, again: new Map(), leftFrom: null, isReady: false };
       this.#keys.set(name, key);
     }
     return key;
@@ -205,7 +254,7 @@ export class InOrder implements Line {
     const [first] = key.waiting;
     const isLast = first !== undefined && isBefore(key.waiting.at(-1)!, delivery);
     const isFull = this.#by !== null && key.waiting.length >= PER_KEY;
-    if (isLast && (isFull || (key.busy === null && first.dueAt > this.#now()))) key.leftFrom = delivery.event;
+    if (isLast && (isFull || (key.busy === 0 && first.dueAt > this.#now()))) key.leftFrom = delivery.event;
     else {
       this.#insert(key, delivery);
       this.#makeReady(key);
@@ -223,7 +272,7 @@ export class InOrder implements Line {
   }
 
   #makeReady(key: Key): void {
-    if (key.isReady || key.busy !== null || key.waiting.length === 0 || key.waiting[0]!.dueAt > this.#now()) return;
+    if (key.isReady || key.busy > 0 || key.waiting.length === 0 || key.waiting[0]!.dueAt > this.#now()) return;
     key.isReady = true;
     this.#ready.push(key);
   }
@@ -235,23 +284,28 @@ export class InOrder implements Line {
   }
 
   #setBusy(key: Key, name: Name): void {
-    key.busy = name;
+    key.busy++;
     this.#busy.set(name, key);
   }
 
   #takeFirst(key: Key): PendingDelivery {
-    const delivery = key.waiting.shift()!;
-    this.#limits.room.give(delivery);
-    this.#held--;
+    const delivery = this.#takeAt(key, 0);
     if (key.waiting.length === 0 && key.leftFrom !== null) this.#rewind(key.leftFrom);
     return delivery;
   }
 
-  // The next one of it may go.
-  #free(key: Key): void {
-    if (key.busy !== null) this.#busy.delete(key.busy);
-    key.busy = null;
-    key.again = null;
+  #takeAt(key: Key, at: number): PendingDelivery {
+    const delivery = at === 0 ? key.waiting.shift()! : key.waiting.splice(at, 1)[0]!;
+    this.#limits.room.give(delivery);
+    this.#held--;
+    return delivery;
+  }
+
+  // The next one of it may go, when this was the last of a batch.
+  #free(key: Key, name: Name): void {
+    this.#busy.delete(name);
+    key.again.delete(name);
+    key.busy--;
     this.#makeReady(key);
     this.#tidy(key);
   }
@@ -266,7 +320,7 @@ export class InOrder implements Line {
   }
 
   #tidy(key: Key): void {
-    if (key.waiting.length === 0 && key.busy === null && key.leftFrom === null) this.#keys.delete(key.name);
+    if (key.waiting.length === 0 && key.busy === 0 && key.leftFrom === null) this.#keys.delete(key.name);
   }
 
   // Reads again from this event on. What is being read is of no use then.

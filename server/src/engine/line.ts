@@ -13,6 +13,8 @@ export type Name = number | string;
 export interface Named {
   event: number;
   copy: number;
+  /** Its batch, where it is known. */
+  batch?: number | null;
 }
 
 // The copy is 0 for all but replays: a number is cheaper in a set than a text.
@@ -56,6 +58,18 @@ export interface Line {
   readonly hasFresh: boolean;
   /** The next delivery, now under way. With `freshOnly` the backlog has to wait, if there is something fresh. */
   take(freshOnly: boolean): PendingDelivery;
+  /** When what waits may go, where batches are wished for and none is full yet (epoch ms); 0 at once. */
+  readonly startsAt: number;
+  /**
+   * The next batch, now under way: what makes a new one, or one of those that belong to the same one already. Only where
+   * batches are wished for.
+   */
+  takeTogether(): PendingDelivery[];
+  /**
+   * Takes the rest of a batch of which some were taken: all of them or, when somebody tries one of them by hand, none. That
+   * one is about to leave the batch, which must not be sent without it before.
+   */
+  claim(others: readonly PendingDelivery[]): boolean;
   /** Does the delivery taken last belong to the backlog? */
   readonly isBacklog: boolean;
   /** Takes one delivery out to be tried by hand; with what the store says of it, which lines in order ask for. */

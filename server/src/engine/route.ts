@@ -2,7 +2,8 @@
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
 import { MASK, maskHeaders } from '../model/headers.ts';
-import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
+import type { Batching } from '../model/batch.ts';
+import { BATCH_CONTENT_TYPE, STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { ANY_ORDER, type Order, type Recovery } from '../model/order.ts';
 import { CLOUD_AUTOMATOR_USER_AGENT, type ReportSetting } from '../model/post-processing.ts';
 import { planInOrder, type RetryPlan } from '../model/retry.ts';
@@ -30,7 +31,9 @@ export interface Route {
   timeoutMs: number;
   order: Order;
   recovery: Recovery;
-  /** Order and recovery as one name: another name is another line. */
+  /** How large its batches may be, or null: each delivery goes alone. */
+  batch: Batching | null;
+  /** Order, recovery and batches as one name: another name is another line. */
   orderName: string;
   /** Between two sends at least this, ms: by the webhook's own rate and the one its endpoint allowed, whichever is lower; 0 without. */
   paceMs: number;
@@ -60,8 +63,8 @@ export interface RouteDefaults {
   report: { intervalMs: number; timeoutMs: number };
 }
 
-/** The name of no order and no wish for what is fresh. */
-export const ANY_IN_ORDER = JSON.stringify([ANY_ORDER, 'in-order']);
+/** The name of no order, no wish for what is fresh, and no batches. */
+export const ANY_IN_ORDER = JSON.stringify([ANY_ORDER, 'in-order', null]);
 
 /** What stands in the place of an access token's header. */
 export const BEARER_MASK = `Bearer ${MASK}`;
@@ -98,7 +101,8 @@ export function makeRoute({ webhook, secrets, report }: Reached, defaults: Route
     timeoutMs: webhook.timeoutMs ?? (report ? defaults.report : defaults).timeoutMs,
     order: webhook.order,
     recovery: webhook.recovery,
-    orderName: JSON.stringify([webhook.order, webhook.recovery]),
+    batch: webhook.batch,
+    orderName: JSON.stringify([webhook.order, webhook.recovery, webhook.batch]),
     paceMs: paceOf(webhook),
     quietUntil: webhook.quietUntil ?? 0,
     intent,
@@ -145,11 +149,12 @@ export function takeOver(read: Route, before: Route, isUnwritten: boolean): Rout
   return { ...read, vitals };
 }
 
-function staticHeaders({ headers, format }: Webhook, userAgent: string): string[] {
+function staticHeaders({ headers, format, batch }: Webhook, userAgent: string): string[] {
   const own = Object.entries(headers).flat();
   const named = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
   if (!named.has('user-agent')) own.push('user-agent', userAgent);
-  if (format === 'structured') own.push('content-type', STRUCTURED_CONTENT_TYPE);
+  if (batch !== null) own.push('content-type', BATCH_CONTENT_TYPE);
+  else if (format === 'structured') own.push('content-type', STRUCTURED_CONTENT_TYPE);
   return own;
 }
 

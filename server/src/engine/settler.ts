@@ -5,7 +5,8 @@ import type { Log, OwnedLane, VitalsChange } from '../store/contract.ts';
 
 /** One attempt's outcome on its way to the store. */
 export interface Unsettled {
-  settlement: Settlement;
+  /** Of every delivery it carried: a batch is settled whole, or not at all. */
+  settlements: readonly Settlement[];
   lane: OwnedLane;
   /** Dead letters and changes of state are synced to disk. */
   synced: boolean;
@@ -43,13 +44,15 @@ export class Settler {
   #unsettled = 0;
   /** Who waits for so many more to be written down. */
   #marks: { left: number; caughtUp(): void }[] = [];
+  /** Settlements among `#waiting`. */
+  #rows = 0;
   #abandoned = false;
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
   }
 
-  /** Attempts made and not yet committed. */
+  /** Settlements not yet committed. */
   get backlog(): number {
     return this.#unsettled;
   }
@@ -57,8 +60,9 @@ export class Settler {
   /** Adds an outcome to the next batch. */
   add(unsettled: Unsettled): void {
     this.#waiting.push(unsettled);
-    this.#unsettled++;
-    if (this.#waiting.length >= LARGEST_BATCH) this.#flush();
+    this.#rows += unsettled.settlements.length;
+    this.#unsettled += unsettled.settlements.length;
+    if (this.#rows >= LARGEST_BATCH) this.#flush();
     else this.#timer ??= this.#parts.clock.after(this.#parts.delayMs, () => this.#flush());
   }
 
@@ -99,16 +103,23 @@ export class Settler {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0 || this.#notes.size > 0) {
-      const batch = this.#waiting.splice(0, LARGEST_BATCH);
+      const { batch, rows } = this.#take();
       const notes = [...this.#notes.values()].flat();
       this.#notes = new Map();
       await this.#settle({ batch, notes });
-      this.#unsettled -= batch.length;
-      for (const mark of this.#marks) if ((mark.left -= batch.length) <= 0) mark.caughtUp();
+      this.#unsettled -= rows;
+      for (const mark of this.#marks) if ((mark.left -= rows) <= 0) mark.caughtUp();
       this.#marks = this.#marks.filter(({ left }) => left > 0);
       for (const { done } of batch) done();
       for (const { done } of notes) done?.();
     }
+  }
+
+  #take(): { batch: Unsettled[]; rows: number } {
+    let [count, rows] = [0, 0];
+    while (count < this.#waiting.length && rows < LARGEST_BATCH) rows += this.#waiting[count++]!.settlements.length;
+    this.#rows -= rows;
+    return { batch: this.#waiting.splice(0, count), rows };
   }
 
   // A lane that was lost refuses the batch it is in: the others' parts are then settled by themselves.
@@ -125,7 +136,7 @@ export class Settler {
   async #write({ batch, notes }: Batch, lanes: readonly OwnedLane[]): Promise<'settled' | 'fenced'> {
     const { log, clock, onError } = this.#parts;
     const vitals = notes.map(({ change }) => change);
-    const settlements = batch.map(({ settlement }) => settlement);
+    const settlements = batch.flatMap((one) => one.settlements);
     const synced = batch.some((one) => one.synced) || vitals.some(({ change }) => change !== null);
     for (;;) {
       try {

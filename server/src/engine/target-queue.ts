@@ -7,7 +7,7 @@ import type { Refill, RefillQuery, TargetKey } from '../store/contract.ts';
 import { Alarm } from './alarm.ts';
 import { AnyOrder } from './any-order.ts';
 import { InOrder } from './in-order.ts';
-import type { Line, LineLimits, Named, Stored, Taken } from './line.ts';
+import { nameOf, type Line, type LineLimits, type Name, type Named, type Stored, type Taken } from './line.ts';
 import { ANY_IN_ORDER, type Route } from './route.ts';
 import type { Taker } from './turns.ts';
 
@@ -41,6 +41,8 @@ export class TargetQueue implements Taker, TargetKey {
   #rampUntil = -Infinity;
   #ramp: Ramp | null = null;
   underWay = 0;
+  /** Batches that were taken and are being bound in the store, each with what was forgotten since. */
+  readonly #binding = new Map<readonly PendingDelivery[], Set<Name>>();
   /** Changes of the webhook heard of, and how many of them the route knows: nothing is sent by an old one. */
   changes = 0;
   changesRead = 0;
@@ -59,7 +61,7 @@ export class TargetQueue implements Taker, TargetKey {
     this.#limits = limits;
     this.#clock = clock;
     this.#now = () => clock.now();
-    this.#line = new AnyOrder(limits, false, this.#now);
+    this.#line = new AnyOrder(limits, { freshFirst: false, batching: null }, this.#now);
     this.window = new Window(limits.window);
   }
 
@@ -74,10 +76,11 @@ export class TargetQueue implements Taker, TargetKey {
     if (!route || (before !== null ? before.orderName === route.orderName : route.orderName === ANY_IN_ORDER)) return;
     if (!this.#former && !this.#line.isEmpty) this.#former = this.#line;
     this.#line.drop();
+    const { order, recovery, batch: batching } = route;
     this.#line =
-      route.order.kind === 'fifo'
-        ? new InOrder(this.#limits, route.order, this.#now)
-        : new AnyOrder(this.#limits, route.recovery === 'fresh-first', this.#now);
+      order.kind === 'fifo'
+        ? new InOrder(this.#limits, { ...order, batching }, this.#now)
+        : new AnyOrder(this.#limits, { freshFirst: recovery === 'fresh-first', batching }, this.#now);
     this.#line.fallBehind();
     this.#settleFormer();
   }
@@ -103,6 +106,10 @@ export class TargetQueue implements Taker, TargetKey {
     return this.#route?.order.kind === 'fifo';
   }
 
+  get isBatching(): boolean {
+    return (this.#route?.batch ?? null) !== null;
+  }
+
   get isReading(): boolean {
     return this.#line.isReading;
   }
@@ -122,24 +129,22 @@ export class TargetQueue implements Taker, TargetKey {
   /** How long it is, ms, until the next send may begin, as far as time is concerned; 0 or less: it may by now. */
   get waitMs(): number {
     const pacedUntil = this.#line.hasFresh ? this.#paceUntil : Math.max(this.#paceUntil, this.#rampUntil);
-    return Math.max(this.quietUntil - this.#now(), pacedUntil - this.#clock.monotonic());
+    const from = Math.max(this.quietUntil, this.#line.startsAt);
+    return Math.max(from - this.#now(), pacedUntil - this.#clock.monotonic());
   }
 
   /** Does time stand between two of its sends? */
   get isPaced(): boolean {
-    return this.#ramp !== null || (this.#route?.paceMs ?? 0) > 0;
+    return this.#ramp !== null || (this.#route?.paceMs ?? 0) > 0 || this.isBatching;
+  }
+
+  /** May it be sent to at all, by the route as it is known? */
+  get isOpen(): boolean {
+    return this.#former === null && this.#route !== null && this.#route.sendable && this.changes === this.changesRead;
   }
 
   isReady(): boolean {
-    return (
-      this.#line.waiting > 0 &&
-      this.#former === null &&
-      this.#route !== null &&
-      this.#route.sendable &&
-      this.changes === this.changesRead &&
-      this.underWay < Math.floor(this.window.size) &&
-      this.waitMs <= 0
-    );
+    return this.#line.waiting > 0 && this.isOpen && this.underWay < Math.floor(this.window.size) && this.waitMs <= 0;
   }
 
   /** Takes a delivery that was just committed, if there is room and the store is not ahead of memory. */
@@ -164,8 +169,34 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** The next delivery, now under way. */
   take(): PendingDelivery {
+    const delivery = this.#line.take(this.#rampUntil > this.#clock.monotonic());
+    this.#began();
+    return delivery;
+  }
+
+  /** The next batch, now under way, and what it counts for is one request; see {@link Line.takeTogether}. */
+  takeTogether(): PendingDelivery[] {
+    const taken = this.#line.takeTogether();
+    this.#binding.set(taken, new Set());
+    this.#began();
+    return taken;
+  }
+
+  /**
+   * Takes the rest of a batch; see {@link Line.claim}. Once for each batch that was taken: with no members where it is
+   * given back. Nothing is taken where one of them was forgotten since: it was still open when the members were read.
+   */
+  claim(members: readonly PendingDelivery[], taken: readonly PendingDelivery[]): boolean {
+    const gone = this.#binding.get(taken);
+    this.#binding.delete(taken);
+    const ours = new Set(taken.map(nameOf));
+    const others = members.filter((member) => !ours.has(nameOf(member)));
+    const isWhole = members.length > 0 && !others.some((other) => gone?.has(nameOf(other)));
+    return isWhole && this.#line.claim(others);
+  }
+
+  #began(): void {
     const now = this.#clock.monotonic();
-    const delivery = this.#line.take(this.#rampUntil > now);
     this.underWay++;
     if (this.#ramp && this.#line.isBacklog) {
       const { paceMs } = this.#ramp;
@@ -174,7 +205,11 @@ export class TargetQueue implements Taker, TargetKey {
     const paceMs = this.#route?.paceMs ?? 0;
     const slackMs = paceMs < FINE_PACE_MS ? FINE_PACE_MS : 0;
     if (paceMs > 0) this.#paceUntil = Math.max(this.#paceUntil, now - slackMs) + paceMs;
-    return delivery;
+  }
+
+  /** Sends nothing for so long: what stands in the way is not the target's doing. */
+  rest(ms: number): void {
+    this.#paceUntil = Math.max(this.#paceUntil, this.#clock.monotonic() + ms);
   }
 
   /** Takes one out to be tried by hand. */
@@ -189,6 +224,7 @@ export class TargetQueue implements Taker, TargetKey {
 
   /** Forgets a delivery: its settlement is committed, or it was never sent. */
   forget(key: Named): void {
+    if (this.#binding.size > 0) for (const gone of this.#binding.values()) gone.add(nameOf(key));
     this.#line.forget(key);
     if (this.#former) {
       this.#former.forget(key);

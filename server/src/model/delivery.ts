@@ -23,6 +23,8 @@ export interface PendingDelivery extends DeliveryKey {
   firstTryAt: number | null;
   dueAt: number;
   createdAt: number;
+  /** The number of the batch it belongs to, counted by its webhook; null while it belongs to none. */
+  batch: number | null;
   /** The event it carries; deliveries of one event share the object. */
   carried: CarriedEvent;
 }

@@ -11,6 +11,7 @@ const kinds: [IdKind, number, number][] = [
   ['wh', 1, 1],
   ['sub', 1, 1],
   ['dlv', 2, 3],
+  ['bat', 2, 2],
   ['att', 3, 4],
   ['key', 1, 1],
   ['op', 1, 1],

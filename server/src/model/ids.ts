@@ -7,7 +7,7 @@
 // delivery for another, and an id of a foreign workspace is recognised without a look-up.
 
 /** What an id can name. */
-export type IdKind = 'ws' | 'evt' | 'wh' | 'sub' | 'dlv' | 'att' | 'key' | 'op' | 'ers' | 'grp' | 'pp';
+export type IdKind = 'ws' | 'evt' | 'wh' | 'sub' | 'dlv' | 'bat' | 'att' | 'key' | 'op' | 'ers' | 'grp' | 'pp';
 
 /** An id taken apart. `numbers` is empty for a workspace. */
 export interface ParsedId {
@@ -22,13 +22,14 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 /** A workspace token has ten characters: 50 random bits. */
 export const TOKEN_LENGTH = 10;
 
-const FORM = /^(ws|evt|wh|sub|dlv|att|key|op|ers|grp|pp)_([0-9a-hjkmnp-tv-z]{10})((?:_[0-9a-z]{1,11})*)$/;
+const FORM = /^(ws|evt|wh|sub|dlv|bat|att|key|op|ers|grp|pp)_([0-9a-hjkmnp-tv-z]{10})((?:_[0-9a-z]{1,11})*)$/;
 const COUNTS: Record<IdKind, readonly number[]> = {
   ws: [0],
   evt: [1],
   wh: [1],
   sub: [1],
   dlv: [2, 3],
+  bat: [2],
   att: [3, 4],
   key: [1],
   op: [1],
@@ -76,4 +77,9 @@ export function deliveryId(token: string, key: DeliveryKey): string {
   return key.copy === 0
     ? formatId('dlv', token, key.event, key.target)
     : formatId('dlv', token, key.event, key.target, key.copy);
+}
+
+/** A batch's public id, which is also its `webhook-id` over all tries; batches are counted by their webhook. */
+export function batchId(token: string, target: number, batch: number): string {
+  return formatId('bat', token, target, batch);
 }

@@ -306,7 +306,7 @@ export function newDelivery(of: {
 }): PendingDelivery {
   const { workspace, target, carried, at } = of;
   const key = { workspace, event: carried.event, target, copy: 0 };
-  return { ...key, tries: 0, attempts: 0, firstTryAt: null, dueAt: at, createdAt: at, carried };
+  return { ...key, tries: 0, attempts: 0, firstTryAt: null, dueAt: at, createdAt: at, batch: null, carried };
 }
 
 /** Its row; `dead` when there is nothing to try any more, with the instant and the reason. */

@@ -11,6 +11,7 @@
 //    held until the commit. So numbers are in commit order, a reader by number skips nothing, two publishes of the
 //    same ids cannot deadlock, and the subscriptions an event is matched with are those of its commit.
 //  - Every key leads with the workspace. Instants are epoch ms, spans ms, sizes bytes.
+import type { Batching } from '../model/batch.ts';
 import type { Catalog, EventType, SchemaCheck } from '../model/catalog.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
@@ -173,6 +174,8 @@ export interface StoredDelivery extends DeliveryKey {
   firstTryAt: number | null;
   endedAt: number | null;
   reason: string | null;
+  /** The batch it was last sent in, or null. */
+  batch: number | null;
 }
 
 /** How deliveries are listed: newest event first. */
@@ -222,6 +225,25 @@ export interface SettleBatch {
   now: number;
 }
 
+/** Names a batch of a target. */
+export interface BatchKey extends TargetKey {
+  batch: number;
+}
+
+/** What is to become a batch. */
+export interface BatchWish extends TargetKey {
+  members: readonly DeliveryKey[];
+  /** The lane under which it is sent. */
+  lane: OwnedLane;
+}
+
+/** A batch that was formed: those of the wish that are in it. What has ended meanwhile is not. */
+export interface FormedBatch {
+  /** Counts from 1 within the webhook; none is given twice. */
+  batch: number;
+  members: readonly DeliveryKey[];
+}
+
 /** New vitals of a webhook, with the change of health or intent to record when there was one. */
 export interface VitalsChange extends TargetKey {
   /** The revision the evidence was judged against; a webhook changed by hand meanwhile keeps what the hand set. */
@@ -251,6 +273,16 @@ export interface Log {
   accept(publish: Publish): Promise<AcceptResult>;
   /** Settles a batch. Resolves `'fenced'` and writes nothing when a lane of it belongs to somebody else by now. */
   settle(batch: SettleBatch): Promise<'settled' | 'fenced'>;
+  /**
+   * Makes a new batch of open deliveries that belong to none, for good: it is synced before anything of it is sent, in a
+   * commit shared with what else is formed meanwhile. Null, and nothing written, when the lane is somebody else's by now
+   * or the webhook is gone.
+   */
+  formBatch(wish: BatchWish): Promise<FormedBatch | null>;
+  /** What is still open of a batch, in the order of the events. */
+  batch(key: BatchKey): Promise<PendingDelivery[]>;
+  /** Takes a delivery out of its batch: somebody tries it alone. Harmless where it belongs to none. */
+  leaveBatch(key: DeliveryKey): Promise<void>;
   /** Reads due deliveries of a target, past a position. */
   refill(query: RefillQuery): Promise<Refill>;
   /** All targets in these lanes (0–63), and since when they have something open: what a node finds to do there. */
@@ -623,10 +655,12 @@ export interface Webhook {
   retryDelaysMs: readonly number[] | null;
   /** One deadline over connect, headers and body, or null for the installation's. */
   timeoutMs: number | null;
-  /** Deliveries per minute at most, or null for as many as the endpoint bears. */
+  /** Requests per minute at most, or null for as many as the endpoint bears. */
   rate: number | null;
   order: Order;
   recovery: Recovery;
+  /** How large its batches may be, or null: each delivery goes alone. */
+  batch: Batching | null;
   /** Requests per minute the endpoint allowed when it was verified, or null for no limit. */
   allowedRate: number | null;
   /** Until when it asked to be left alone (`Retry-After`), or null. */
@@ -708,6 +742,8 @@ type WebhookTerms = Pick<
 export interface NewWebhook extends WebhookTerms, Pick<Webhook, 'workspace' | 'reason'> {
   /** `push` when left out. */
   mode?: Mode;
+  /** None when left out. */
+  batch?: Batching | null;
   now: number;
 }
 
@@ -718,7 +754,7 @@ type WebhookCourse = Pick<
 >;
 
 /** Fields of a webhook that may change; absent ones stay. */
-export type WebhookPatch = Partial<WebhookTerms & WebhookCourse>;
+export type WebhookPatch = Partial<WebhookTerms & WebhookCourse & Pick<Webhook, 'batch'>>;
 
 /** A recorded change of state. */
 export interface WebhookChange {

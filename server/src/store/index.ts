@@ -1,5 +1,6 @@
 // Opens a store: the engine by its address, the schema brought up to date, the keys checked, the verbs put together.
 import { makeAcceptor, type AcceptLimits } from './accept.ts';
+import { makeBatchVerbs } from './batches.ts';
 import { Catalogs } from './catalogs.ts';
 import type { Log, Settings, Store } from './contract.ts';
 import { makeFlows } from './flows/index.ts';
@@ -85,6 +86,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
       return result;
     },
     settle: (batch) => settle(settling, batch),
+    ...makeBatchVerbs(sql, limits.group),
     watchBacklogs: (threshold, now) => watchBacklogs({ sql, listeners }, { threshold, now }),
     refill: (query) => refill(sql, query),
     backlogs: (lanes) => backlogs(sql, lanes),

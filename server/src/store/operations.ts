@@ -340,10 +340,11 @@ async function webhooksIn(tx: Tx, workspace: number): Promise<Set<number>> {
   return new Set(rows.map(({ webhook }) => webhook));
 }
 
-const REOPENED = ['state', 'tries', 'due_at', 'first_try_at', 'ended_at', 'reason'];
+const REOPENED = ['state', 'tries', 'due_at', 'first_try_at', 'ended_at', 'reason', 'batch'];
 
 // What was dead begins a new chain of tries; what waits for its next try need not wait any longer. What was delivered
-// since it was looked at stays as it is. The attempts made so far are kept, and so is the id.
+// since it was looked at stays as it is. The attempts made so far are kept, and so is the id. What was dead leaves its
+// batch: of that one only a part may be released, and a receiver would take the rest for what it has had already.
 async function release(tx: Tx, keys: readonly DeliveryKey[], now: number): Promise<number> {
   if (keys.length === 0) return 0;
   const named = keys.map(({ workspace, event, target, copy }): Value[] => [workspace, event, target, copy]);
@@ -355,7 +356,7 @@ async function release(tx: Tx, keys: readonly DeliveryKey[], now: number): Promi
   });
   const reopened = await tx.update('deliveries', {
     columns: REOPENED,
-    rows: named.map((key) => [...key, STATE.open, 0, now, null, null, null]),
+    rows: named.map((key) => [...key, STATE.open, 0, now, null, null, null, null]),
     // What was erased has nothing that could be sent.
     only: `state = ${STATE.dead} AND (reason IS NULL OR reason <> '${ERASED}')`,
   });

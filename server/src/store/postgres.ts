@@ -12,6 +12,7 @@ import {
   type Dialect,
   type Row,
   type Sql,
+  type Table,
   type TableName,
   type Tx,
   type Update,
@@ -348,7 +349,8 @@ function insertNewText(table: TableName, size: number): string {
 const ARRAY_OF: Record<ColumnKind, string> = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' };
 
 function arraysOf(table: TableName, columns: readonly string[]): string {
-  const kinds = TABLES[table].columns as Record<string, ColumnKind>;
+  const { columns: kept, later }: Table = TABLES[table];
+  const kinds: Record<string, ColumnKind> = { ...kept, ...later };
   return columns.map((column, i) => `$${i + 1}::${ARRAY_OF[kinds[column]!]}`).join(', ');
 }
 

@@ -86,6 +86,7 @@ interface DeliveryRow extends DeliveryKey {
   firstTryAt: number | null;
   endedAt: number | null;
   reason: string | null;
+  batch: number | null;
   type: string;
   source: string;
   eventId: string;
@@ -96,7 +97,7 @@ interface DeliveryRow extends DeliveryKey {
 // The join is to the left: a deleted webhook's deliveries can still be seen.
 const DELIVERY = `
   SELECT d.workspace, d.event, d.target, d.copy, d.state, d.tries, d.attempts, d.created_at AS "createdAt",
-         d.due_at AS "dueAt", d.first_try_at AS "firstTryAt", d.ended_at AS "endedAt", d.reason,
+         d.due_at AS "dueAt", d.first_try_at AS "firstTryAt", d.ended_at AS "endedAt", d.reason, d.batch,
          e.type, e.source, e.id AS "eventId", w.intent, w.health
   FROM deliveries d
   JOIN events e ON e.workspace = d.workspace AND e.event = d.event

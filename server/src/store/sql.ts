@@ -83,6 +83,8 @@ export type ColumnKind = 'int' | 'text' | 'bytes';
 export interface Table {
   key: readonly string[];
   columns: Readonly<Record<string, ColumnKind>>;
+  /** Columns that new rows leave empty: they can only be updated. */
+  later?: Readonly<Record<string, ColumnKind>>;
 }
 
 /** The tables of the hot path, and of the runs of flows. All others are written by plain statements. */
@@ -117,6 +119,7 @@ export const TABLES = {
       ended_at: 'int',
       reason: 'text',
     },
+    later: { batch: 'int' },
   },
   attempts: {
     key: ['workspace', 'event', 'target', 'copy', 'attempt'],

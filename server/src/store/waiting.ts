@@ -5,20 +5,23 @@ import { PARKED_AT } from '../model/order.ts';
 import { LANES, type Backlog, type ClockStep, type Refill, type RefillQuery, type TargetKey } from './contract.ts';
 import { STILL_OPEN, type Sql, type Tx } from './sql.ts';
 
-interface PendingRow extends DeliveryKey {
+/** A delivery with its event, as one row. */
+export interface PendingRow extends DeliveryKey {
   tries: number;
   attempts: number;
   firstTryAt: number | null;
   dueAt: number;
   createdAt: number;
+  batch: number | null;
   type: string;
   trace: string | null;
   envelope: Uint8Array;
 }
 
-const PENDING = `
+/** Selects {@link PendingRow}s. */
+export const PENDING = `
   SELECT d.workspace, d.event, d.target, d.copy, d.tries, d.attempts, d.first_try_at AS "firstTryAt",
-         d.due_at AS "dueAt", d.created_at AS "createdAt", e.type, e.trace, e.envelope
+         d.due_at AS "dueAt", d.created_at AS "createdAt", d.batch, e.type, e.trace, e.envelope
   FROM deliveries d JOIN events e ON e.workspace = d.workspace AND e.event = d.event`;
 
 /** The `refill` verb: one keyset page over the index of open deliveries. */
@@ -65,7 +68,8 @@ export async function pending(
   return row ? pendingOf(row) : null;
 }
 
-function pendingOf({ type, trace, envelope, ...row }: PendingRow): PendingDelivery {
+/** The delivery of a row. */
+export function pendingOf({ type, trace, envelope, ...row }: PendingRow): PendingDelivery {
   return { ...row, carried: { event: row.event, type, trace, envelope } };
 }
 

@@ -1,5 +1,6 @@
 // Webhooks: the verbs of the settings that say who is to be reached, where and how.
 import { createHash } from 'node:crypto';
+import type { Batching } from '../model/batch.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Order, Recovery } from '../model/order.ts';
 import type {
@@ -145,6 +146,7 @@ interface WebhookRow {
   rate: number | null;
   order: string;
   recovery: Recovery;
+  batch: string | null;
   allowedRate: number | null;
   quietUntil: number | null;
   intent: Intent;
@@ -167,7 +169,7 @@ interface WebhookRow {
 const WEBHOOK = `
   SELECT w.workspace, w.webhook, s.token, w.bucket, w.name, w.description, w.mode, w.url, w.verification, w.signing,
          w.format, w.headers, w.retry_delays_ms AS "retryDelaysMs", w.timeout_ms AS "timeoutMs", w.rate, w.ordering AS "order",
-         w.recovery, w.allowed_rate AS "allowedRate",
+         w.recovery, w.batch, w.allowed_rate AS "allowedRate",
          w.quiet_until AS "quietUntil", w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason,
          w.public_key AS "publicKey", w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge,
          w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
@@ -186,6 +188,7 @@ function webhookOf({
   headers,
   retryDelaysMs,
   order,
+  batch,
   oauth,
   tls,
   challenge,
@@ -199,6 +202,7 @@ function webhookOf({
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
     order: JSON.parse(order) as Order,
+    batch: batch === null ? null : (JSON.parse(batch) as Batching),
     challenge: challenge === null ? null : (JSON.parse(challenge) as ChallengeNote),
     oauth: oauth === null ? null : (JSON.parse(oauth) as OAuthClient),
     tls: tls === null ? null : (JSON.parse(tls) as TlsSettings),
@@ -323,6 +327,7 @@ const COLUMNS = {
   rate: 'rate',
   order: 'ordering',
   recovery: 'recovery',
+  batch: 'batch',
   allowedRate: 'allowed_rate',
   quietUntil: 'quiet_until',
   intent: 'intent',

@@ -72,6 +72,7 @@ CREATE TABLE webhooks (
   rate BIGINT,
   ordering TEXT NOT NULL,
   recovery TEXT NOT NULL,
+  batch TEXT,
   allowed_rate BIGINT,
   quiet_until BIGINT,
   intent TEXT NOT NULL,
@@ -87,6 +88,7 @@ CREATE TABLE webhooks (
   challenge TEXT,
   proved_at BIGINT,
   backlog_since BIGINT,
+  batches BIGINT NOT NULL DEFAULT 0,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   revision BIGINT NOT NULL,
@@ -198,11 +200,13 @@ CREATE TABLE deliveries (
   first_try_at BIGINT,
   ended_at BIGINT,
   reason TEXT,
+  batch BIGINT,
   PRIMARY KEY (workspace, event, target, copy)
 )${clustered}${updated};
 ${unsampled('deliveries', ['reason'])}
 CREATE INDEX deliveries_open ON deliveries (workspace, target, due_at, event, copy) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (workspace, event) WHERE state = 2;
+CREATE INDEX deliveries_batch ON deliveries (workspace, target, batch) WHERE batch IS NOT NULL;
 
 CREATE TABLE attempts (
   workspace BIGINT NOT NULL,
