@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { compileFilter } from '../src/model/filter/index.ts';
+import { functionSignatures, parseExpression } from '../src/model/flow/expression/index.ts';
+import type { Json } from '../src/model/flow/expression/index.ts';
 import { bellwire, startGround, startHandler, type Handler } from './cli-ground.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -140,5 +142,25 @@ test('docs/filters.md: every filter fits, or does not, as its table says', () =>
   const words = rows.map(([, filter = '']) => filter).join(' ');
   for (const operator of ['eq', 'ne', 'gt', 'ge', 'lt', 'le', 'in', 'startswith(', 'and', 'or', 'not', '$event/']) {
     assert.ok(words.includes(operator), operator);
+  }
+});
+
+test('docs/expressions.md: every expression gives what its table says, and every function stands there', () => {
+  const name = 'docs/expressions.md';
+  const scope = JSON.parse(blockOf(name, '"challengeRequest"')) as Record<string, Json>;
+  const cell = '`((?:[^`|]|\\\\\\|)+)`';
+  const rows = Array.from(page(name).matchAll(new RegExp(`^\\|(?: ${cell} \\|)? ${cell} \\| ${cell} \\|`, 'gm')));
+  assert.ok(rows.length > 100, `${rows.length} rows`);
+  const plain = (written = ''): string => written.replaceAll('\\|', '|');
+  for (const [, , expression, gives] of rows) {
+    const value = parseExpression(plain(expression)).evaluate(scope, { now: Date.parse('2025-11-24T16:00:00Z') });
+    assert.deepEqual(value, JSON.parse(plain(gives)), plain(expression));
+  }
+  const documented = rows.flatMap(([, signature]) => (signature === undefined ? [] : plain(signature)));
+  assert.deepEqual(documented.sort(), functionSignatures().sort());
+  for (const [, row = ''] of page(name).matchAll(
+    /^\| (?:Exists|Text|…|Number|Date|Time|Array|Boolean|Semantic).*? \| (.*) \|$/gm,
+  )) {
+    for (const [, expression = ''] of row.matchAll(/`(.+?)`/g)) parseExpression(expression);
   }
 });

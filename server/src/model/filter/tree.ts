@@ -1,7 +1,7 @@
 // The tree a filter's text becomes: what is compared with what, free of how it was written.
 //
-// The compiler reads only this tree, so another notation (the expressions of flows) can come to the same tree by its
-// own parser; operands are nodes of their own, so that such a notation may allow more of them on either side.
+// It is not the tree of the expressions of flows (flow/expression): a filter compares a place of the event with a
+// literal, times included, and is matched at every publish. Both see members and order alike (json-value.ts).
 
 /** A literal. A time is an instant in epoch milliseconds. */
 export type Literal =

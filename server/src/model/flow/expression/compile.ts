@@ -299,7 +299,7 @@ function switchOf([value = always(null), ...rest]: readonly Run[]): Run {
 }
 
 /** Adds to an error the part of the text it happened in, where it does not name one yet. */
-export function located(place: { at: number; end: number }, text: string, run: Run): Run {
+function located(place: { at: number; end: number }, text: string, run: Run): Run {
   const part = partOf(place, text);
   return (context) => {
     try {

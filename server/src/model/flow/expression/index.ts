@@ -5,7 +5,7 @@
 import type { Json } from '../../json-value.ts';
 import { fill, produce, weigh } from './budget.ts';
 import type { Budget } from './budget.ts';
-import { compile, located } from './compile.ts';
+import { compile } from './compile.ts';
 import type { Context, Run, Scope } from './compile.ts';
 import { ExpressionFault } from './fault.ts';
 import { FUNCTIONS } from './functions/index.ts';
@@ -77,7 +77,7 @@ export function parseExpression(text: string): Expression {
   const reading = parse(text);
   const rest = readToken(text, reading.end);
   if (rest.kind !== 'end') throw unexpected(rest, 'an operator or the end of the expression');
-  return { text, ...evaluable([reading], compiled(reading, text)) };
+  return { text, ...evaluable(compiled(reading, text)) };
 }
 
 /**
@@ -86,13 +86,13 @@ export function parseExpression(text: string): Expression {
  */
 export function parseTemplate(text: string): Template {
   const part = compileText(text);
-  return { text, isConstant: part.readings.length === 0, ...evaluable(part.readings, part.run) };
+  return { text, isConstant: part.readings.length === 0, ...evaluable(part) };
 }
 
 /** Parses a JSON value whose texts are templates; names of members are not. Throws an ExpressionFault with its path. */
 export function compileValue(value: Json): CompiledValue {
   const part = compilePart(value, []);
-  return { value, isConstant: part.readings.length === 0, ...evaluable(part.readings, part.run) };
+  return { value, isConstant: part.readings.length === 0, ...evaluable(part) };
 }
 
 /** The signatures of all functions: `replace(text, search, replacement)`; `?` ends what may be left out. */
@@ -104,32 +104,29 @@ export function functionSignatures(): string[] {
 interface Part {
   run: Run;
   readings: readonly Reading[];
+  /** Whether the value is made here. What is only read was weighed by whoever took it in. */
+  made: boolean;
 }
 
-function compiled(reading: Reading, text: string): Run {
-  const run = compile(reading.root, text);
+function compiled(reading: Reading, text: string): Part {
   const { kind } = reading.root;
-  // What is only read was weighed by whoever took it in.
-  if (kind === 'name' || kind === 'path' || kind === 'literal') return run;
-  return located(reading.root, text, (context) => {
-    const value = run(context);
-    if (typeof value === 'object' && value !== null) weigh(context, value);
-    return value;
-  });
+  const made = kind !== 'name' && kind !== 'path' && kind !== 'literal';
+  return { run: compile(reading.root, text), readings: [reading], made };
 }
 
 function compileText(text: string): Part {
-  if (!text.includes('${')) return { run: () => text, readings: [] };
+  if (!text.includes('${')) return { run: () => text, readings: [], made: false };
   const parts = readTemplate(text);
-  const readings = parts.flatMap((part) => ('reading' in part ? part.reading : []));
-  const runs = parts.map((part): Run => ('reading' in part ? compiled(part.reading, text) : () => part.text));
-  const [only] = runs;
-  if (runs.length === 1 && only !== undefined) return { run: only, readings };
+  const pieces = parts.map((part): Part =>
+    'reading' in part ? compiled(part.reading, text) : { run: () => part.text, readings: [], made: false },
+  );
+  const [only] = pieces;
+  if (pieces.length === 1 && only !== undefined) return only;
   return {
-    readings,
+    ...{ readings: pieces.flatMap(({ readings }) => readings), made: true },
     run(context) {
       let whole = '';
-      for (const run of runs) {
+      for (const { run } of pieces) {
         const piece = toText(run(context), context);
         produce(context, piece.length);
         whole += piece;
@@ -141,23 +138,23 @@ function compileText(text: string): Part {
 
 function compilePart(value: Json, path: readonly (string | number)[]): Part {
   if (typeof value === 'string') return atPath(path, () => compileText(value));
-  if (typeof value !== 'object' || value === null) return { run: () => value, readings: [] };
+  if (typeof value !== 'object' || value === null) return { run: () => value, readings: [], made: false };
   if (path.length >= DEEPEST_VALUE) {
     throw new ExpressionFault({ at: 0, length: 0, path }, `The value nests deeper than ${DEEPEST_VALUE} levels.`);
   }
+  const names = Object.keys(value);
+  const parts = Array.isArray(value)
+    ? value.map((one, index) => compilePart(one, [...path, index]))
+    : names.map((name) => compilePart(value[name] as Json, [...path, name]));
+  const readings = parts.flatMap((part) => part.readings);
   if (Array.isArray(value)) {
-    const parts = value.map((one, index) => compilePart(one, [...path, index]));
-    return {
-      readings: parts.flatMap(({ readings }) => readings),
-      run: (context) => parts.map(({ run }) => run(context)),
-    };
+    return { readings, made: true, run: (context) => parts.map(({ run }) => run(context)) };
   }
-  const members = Object.entries(value).map(([name, one]) => ({ name, ...compilePart(one, [...path, name]) }));
   return {
-    readings: members.flatMap(({ readings }) => readings),
+    ...{ readings, made: true },
     run(context) {
       const object: JsonObject = {};
-      for (const { name, run } of members) put(object, name, run(context));
+      for (const [index, name] of names.entries()) put(object, name, (parts[index] as Part).run(context));
       return object;
     },
   };
@@ -172,14 +169,19 @@ function atPath(path: readonly (string | number)[], make: () => Part): Part {
   }
 }
 
-function evaluable(readings: readonly Reading[], run: Run): Evaluable {
+function evaluable({ run, readings, made }: Part): Evaluable {
   const all = (of: (reading: Reading) => readonly string[]): string[] => [...new Set(readings.flatMap(of))];
-  const slots = Math.max(0, ...readings.map(({ slots }) => slots));
+  const slots = readings.reduce((most, { slots }) => Math.max(most, slots), 0);
   return {
     names: all(({ names }) => names),
     secrets: all(({ secrets }) => secrets),
     paths: readings.flatMap(({ paths }) => paths),
-    evaluate: (scope, options) => run(begin(scope, options, slots)),
+    evaluate(scope, options) {
+      const context = begin(scope, options, slots);
+      const value = run(context);
+      if (made && typeof value === 'object' && value !== null) weigh(context, value);
+      return value;
+    },
   };
 }
 
