@@ -75,6 +75,25 @@ test('R124 a full batch does not wait, and none holds more than 512', async () =
   assert.equal(done.length, 1100);
 });
 
+test('R124 notes weigh as much as several settlements: many webhooks that fail together are written in several batches', async () => {
+  const { clock, batches, settler, done } = prepare();
+  for (let target = 0; target < 300; target++) {
+    const settlement = { workspace: 1, event: target, target, copy: 0 } as Settlement;
+    settler.add({ settlements: [settlement], lane: HERE, synced: false, done: () => done.push(target) });
+    settler.note({ change: vitals(target, 0), lane: HERE });
+  }
+  settler.note({ change: vitals(1000, 0), lane: HERE });
+  await clock.advance(10);
+  assert.equal(done.length, 300);
+  assert.ok(batches.length > 2, `${batches.length} batches`);
+  for (const [i, batch] of batches.entries()) {
+    const noted = batch.vitals.map(({ target }) => target);
+    const own = batch.settlements.map(({ target }) => target);
+    // A webhook's note goes with its delivery; one that has none goes with the last.
+    assert.deepEqual(noted, i === batches.length - 1 ? [...own, 1000] : own);
+  }
+});
+
 test('R124 a dead letter or a change of state syncs its batch', async () => {
   const { clock, batches, add, settler } = prepare();
   add(1, HERE, true);

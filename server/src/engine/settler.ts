@@ -31,7 +31,9 @@ export interface SettlerParts {
   onError(error: unknown): void;
 }
 
-const LARGEST_BATCH = 512;
+/** A batch holds the whole thread: this many settlements take it five milliseconds, and a note as long as some of them. */
+const HEAVIEST_BATCH = 512;
+const NOTE_WEIGHT = 6;
 const RETRY_MS = 250;
 
 /** Batches settlements. Settling eagerly, one by one, cost a third of the throughput. */
@@ -62,7 +64,7 @@ export class Settler {
     this.#waiting.push(unsettled);
     this.#rows += unsettled.settlements.length;
     this.#unsettled += unsettled.settlements.length;
-    if (this.#rows >= LARGEST_BATCH) this.#flush();
+    if (this.#rows >= HEAVIEST_BATCH) this.#flush();
     else this.#timer ??= this.#parts.clock.after(this.#parts.delayMs, () => this.#flush());
   }
 
@@ -103,9 +105,7 @@ export class Settler {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0 || this.#notes.size > 0) {
-      const { batch, rows } = this.#take();
-      const notes = [...this.#notes.values()].flat();
-      this.#notes = new Map();
+      const { batch, notes, rows } = this.#take();
       await this.#settle({ batch, notes });
       this.#unsettled -= rows;
       for (const mark of this.#marks) if ((mark.left -= rows) <= 0) mark.caughtUp();
@@ -115,11 +115,24 @@ export class Settler {
     }
   }
 
-  #take(): { batch: Unsettled[]; rows: number } {
+  // A webhook's notes go with its deliveries.
+  #take(): Batch & { rows: number } {
+    const notes: Note[] = [];
     let [count, rows] = [0, 0];
-    while (count < this.#waiting.length && rows < LARGEST_BATCH) rows += this.#waiting[count++]!.settlements.length;
+    const isLight = (): boolean => rows + notes.length * NOTE_WEIGHT < HEAVIEST_BATCH;
+    const takeNotes = (of: string): void => {
+      notes.push(...(this.#notes.get(of) ?? []));
+      this.#notes.delete(of);
+    };
+    while (count < this.#waiting.length && isLight()) {
+      const { settlements } = this.#waiting[count++]!;
+      rows += settlements.length;
+      const { workspace, target } = settlements[0]!;
+      takeNotes(`${workspace}/${target}`);
+    }
+    for (const of of this.#notes.keys()) if (isLight()) takeNotes(of);
     this.#rows -= rows;
-    return { batch: this.#waiting.splice(0, count), rows };
+    return { batch: this.#waiting.splice(0, count), notes, rows };
   }
 
   // A lane that was lost refuses the batch it is in: the others' parts are then settled by themselves.
