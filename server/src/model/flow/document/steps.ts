@@ -1,0 +1,274 @@
+// The steps of a job, as a document says them: actions by their word, `route` and `each`, and what they have in common.
+import { ACTION_NAMES, actionRule, variableFault } from '../actions.ts';
+import type { ActionStep, Branch, EachStep, OnError, Param, RouteStep, Step } from '../definition.ts';
+import { notOneOf, type Faults, type Span } from './fault.ts';
+import { checkTemplates, expressionOf, type Use } from './expressions.ts';
+import {
+  booleanOf,
+  choiceOf,
+  describe,
+  fieldsOf,
+  integerOf,
+  isGiven,
+  jsonOf,
+  openFields,
+  spanOf,
+  textOf,
+  type Fields,
+} from './fields.ts';
+import { NAME } from './params.ts';
+import { valueAt } from './paths.ts';
+import type { Entry, MapValue, Value } from './source.ts';
+import { checkUses } from './uses.ts';
+
+/** Steps nest at most this deep. */
+export const MAX_STEP_DEPTH = 20;
+/** Steps of one job, all levels together. */
+export const MAX_STEPS = 1_000;
+
+const COMMON = ['name', 'if', 'onError'];
+const OF_ACTIONS = ['retry', 'timeout', 'resume'];
+const WORDS: readonly string[] = [...ACTION_NAMES, 'route', 'each'];
+const DAY_MS = 86_400_000;
+/** How long between two tries of a step when the document does not say. */
+const WAIT_MS = 10_000;
+const MAX_AT_ONCE = 100;
+
+/** What is known while the steps of one job are read. */
+interface Reading {
+  faults: Faults;
+  /** What its expressions name. */
+  uses: Use[];
+  /** What `set` and `each` make known. */
+  variables: Set<string>;
+  names: Map<string, Span>;
+  counter: { steps: number };
+}
+
+/** Reads the steps of a job of these parameters; `at` is where they are missing when there are none. */
+export function readSteps(
+  value: Value | null,
+  { at, params, faults }: { at: Span; params: Readonly<Record<string, Param>>; faults: Faults },
+): readonly Step[] {
+  if (!isGiven(value)) {
+    faults.add(at, 'a job needs steps', ['steps']);
+    return [];
+  }
+  const reading: Reading = { faults, uses: [], names: new Map(), variables: new Set(), counter: { steps: 0 } };
+  const steps = readList(value, { path: 'steps', depth: 1 }, reading);
+  const { uses, variables, names } = reading;
+  checkUses(uses, { variables: [...variables], steps: [...names.keys()], params: Object.keys(params), faults });
+  return steps;
+}
+
+/** Where a list of steps stands in the tree. */
+interface Level {
+  path: string;
+  depth: number;
+}
+
+function readList(value: Value, { path, depth }: Level, reading: Reading): readonly Step[] {
+  const { faults } = reading;
+  if (value.kind !== 'list' || value.items.length === 0) {
+    faults.add(value, `steps must be a list such as "- run: ./backup.sh", not ${describe(value)}`);
+    return [];
+  }
+  if (depth > MAX_STEP_DEPTH) {
+    faults.add(value, `steps nest deeper than ${MAX_STEP_DEPTH} levels here; make a job of its own of them`);
+    return [];
+  }
+  return value.items.flatMap((item, index) => readStep(item, { path: `${path}[${index}]`, depth }, reading) ?? []);
+}
+
+/** A step: a map with the word of its action; the word alone where the action takes nothing. */
+function readStep(value: Value, level: Level, reading: Reading): Step | null {
+  const { faults, counter } = reading;
+  if (++counter.steps === MAX_STEPS + 1) {
+    faults.add(value, `a job has at most ${MAX_STEPS.toLocaleString('en')} steps`);
+  }
+  if (counter.steps > MAX_STEPS) return null;
+  const map = mapOf(value);
+  if (map === null) {
+    faults.add(value, `a step must be a map such as "run: ./backup.sh", not ${describe(value)}`, WORDS);
+    return null;
+  }
+  const action = actionOf(map, faults);
+  if (action === null) return null;
+  const fields = openFields(map);
+  const head = readHead(fields, level, reading);
+  if (action.name === 'route') return { kind: 'route', ...head, ...readRoute(action.value, level, reading) };
+  if (action.name === 'each') return { kind: 'each', ...head, ...readEach(action.value, level, reading) };
+  return { kind: 'action', ...head, ...readAction(action, fields, reading) };
+}
+
+function mapOf(value: Value): MapValue | null {
+  if (value.kind === 'map') return value;
+  if (value.kind === 'list' || typeof value.value !== 'string') return null;
+  const { start, end } = value;
+  const entry: Entry = { name: value.value, at: { start, end }, value: { kind: 'scalar', value: null, start, end } };
+  return { kind: 'map', entries: [entry], start, end };
+}
+
+/** The one field of a step that says what it does. */
+function actionOf(step: MapValue, faults: Faults): Entry | null {
+  const { entries } = step;
+  const words = entries.filter(({ name }) => WORDS.includes(name));
+  const [first, second] = words;
+  const isTree = first?.name === 'route' || first?.name === 'each';
+  const known = isTree ? COMMON : [...COMMON, ...OF_ACTIONS];
+  for (const { name, at } of entries) {
+    if (WORDS.includes(name) || known.includes(name)) continue;
+    if (isTree && OF_ACTIONS.includes(name)) faults.add(at, `${first.name} takes no ${name}; its steps do`);
+    else if (first === undefined) faults.add(at, notOneOf('action', name, [...WORDS, ...known]), WORDS);
+    else faults.add(at, notOneOf('field of a step called', name, known), known);
+  }
+  if (first === undefined) {
+    if (entries.every(({ name }) => known.includes(name))) {
+      faults.add(step, `the step does not say what it does; it needs one of ${WORDS.join(', ')}`, WORDS);
+    }
+    return null;
+  }
+  if (second !== undefined) faults.add(second.at, `a step does one thing, and this one says ${first.name} already`);
+  return first;
+}
+
+function readHead(fields: Fields, { path, depth }: Level, reading: Reading) {
+  const { faults, names } = reading;
+  const written = fields.value('name');
+  const name = isGiven(written) ? textOf(written, 'the name of a step', faults, NAME) : null;
+  if (name !== null && names.has(name)) {
+    const { line } = faults.placeOf((names.get(name) as Span).start);
+    faults.add(written as Value, `the step "${name}" stands in line ${line} already`);
+  } else if (name !== null) names.set(name, written as Value);
+  const condition = fields.value('if');
+  return {
+    name,
+    path,
+    if: isGiven(condition) ? expressionOf(condition, 'if', reading) : null,
+    onError: readOnError(fields.value('onError'), { path: `${path}.onError`, depth: depth + 1 }, reading),
+  };
+}
+
+function readOnError(value: Value | null, level: Level, reading: Reading): OnError {
+  if (!isGiven(value)) return { then: 'fail' };
+  if (value.kind === 'list') return { then: 'steps', steps: readList(value, level, reading) };
+  if (value.kind === 'map') {
+    const fields = fieldsOf(value, 'onError', ['steps'], reading.faults);
+    const steps = fields?.value('steps') ?? null;
+    return isGiven(steps) ? { then: 'steps', steps: readList(steps, level, reading) } : { then: 'fail' };
+  }
+  const words = ['fail', 'continue'] as const;
+  return { then: choiceOf(value, 'onError', { words, faults: reading.faults }) ?? 'fail' };
+}
+
+/* ── Actions ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+type ActionPart = Pick<ActionStep, 'action' | 'input' | 'retry' | 'timeoutMs' | 'resume'>;
+
+function readAction({ name, value }: Entry, fields: Fields, reading: Reading): ActionPart {
+  const { faults, variables } = reading;
+  const input = jsonOf(value);
+  const before = faults.list.length;
+  checkTemplates(value, name, reading);
+  if (name === 'set' && value.kind === 'map') for (const entry of value.entries) variables.add(entry.name);
+  const fault = faults.list.length > before ? null : (actionRule(name)?.input(input, 'written') ?? null);
+  if (fault !== null) faults.add(valueAt(value, fault.path), `${name}${fault.path} ${fault.words}`);
+  const timeout = fields.value('timeout');
+  const resume = fields.value('resume');
+  return {
+    action: name,
+    input,
+    retry: readRetry(fields.value('retry'), faults),
+    timeoutMs: isGiven(timeout) ? spanOf(timeout, 'timeout', { min: 100, max: 7 * DAY_MS, faults }) : null,
+    resume: (isGiven(resume) ? choiceOf(resume, 'resume', { words: ['fail', 'rerun'], faults }) : null) ?? 'fail',
+  };
+}
+
+/** `retry: { times, wait }`, or the number of times alone. */
+function readRetry(value: Value | null, faults: Faults): ActionStep['retry'] {
+  if (!isGiven(value)) return { times: 0, waitMs: 0 };
+  const bounds = { min: 1, max: 100, faults };
+  if (value.kind !== 'map') return { times: integerOf(value, 'retry', bounds) ?? 0, waitMs: WAIT_MS };
+  const fields = fieldsOf(value, 'retry', ['times', 'wait'], faults);
+  const times = fields?.value('times') ?? null;
+  const wait = fields?.value('wait') ?? null;
+  if (fields !== null && !isGiven(times)) faults.add(fields.at, 'retry needs times', ['times']);
+  return {
+    times: (isGiven(times) ? integerOf(times, 'times', bounds) : null) ?? 0,
+    waitMs: (isGiven(wait) ? spanOf(wait, 'wait', { min: 0, max: DAY_MS, faults }) : null) ?? WAIT_MS,
+  };
+}
+
+/* ── route and each ─────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** A list of branches, or `{ match: all, branches }`. */
+function readRoute(value: Value, { path, depth }: Level, reading: Reading): Pick<RouteStep, 'match' | 'branches'> {
+  const { faults } = reading;
+  const fields = value.kind === 'map' ? fieldsOf(value, 'route', ['match', 'branches'], faults) : null;
+  const list = value.kind === 'map' ? (fields?.value('branches') ?? null) : value;
+  const match = fields?.value('match') ?? null;
+  if (list?.kind !== 'list' || list.items.length === 0) {
+    faults.add(value, `route must be a list of branches, not ${describe(list ?? value)}`);
+    return { match: 'first', branches: [] };
+  }
+  const branches = list.items.flatMap(
+    (item, index) => readBranch(item, { path: `${path}.route[${index}]`, depth, index }, reading) ?? [],
+  );
+  const [, second] = list.items.filter(isElse);
+  if (second !== undefined) faults.add(second, 'a route has one branch with else at most');
+  const names = branches.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) faults.add(list, `the branch "${twice}" is there twice`);
+  return {
+    match: (isGiven(match) ? choiceOf(match, 'match', { words: ['first', 'all'], faults }) : null) ?? 'first',
+    branches,
+  };
+}
+
+function isElse(branch: Value): boolean {
+  return branch.kind === 'map' && branch.entries.some(({ name, value }) => name === 'else' && isGiven(value));
+}
+
+function readBranch(value: Value, { path, depth, index }: Level & { index: number }, reading: Reading): Branch | null {
+  const { faults } = reading;
+  const fields = fieldsOf(value, 'a branch', ['name', 'if', 'else', 'steps'], faults);
+  if (fields === null) return null;
+  const written = fields.value('name');
+  const condition = fields.value('if');
+  const otherwise = fields.value('else');
+  const isRest = isGiven(otherwise) && booleanOf(otherwise, 'else', faults) === true;
+  if (isGiven(condition) === isRest) {
+    const words = isRest ? 'a branch has if or else, not both' : 'a branch needs if, or else: true';
+    faults.add(isRest ? fields.nameAt('else') : fields.at, words, ['if', 'else']);
+  }
+  const steps = fields.value('steps');
+  if (!isGiven(steps)) faults.add(fields.at, 'a branch needs steps', ['steps']);
+  return {
+    name: (isGiven(written) ? textOf(written, 'the name of a branch', faults) : null) ?? `branch ${index + 1}`,
+    if: isGiven(condition) && !isRest ? expressionOf(condition, 'if', reading) : null,
+    steps: isGiven(steps) ? readList(steps, { path: `${path}.steps`, depth: depth + 1 }, reading) : [],
+  };
+}
+
+type EachPart = Pick<EachStep, 'of' | 'as' | 'atOnce' | 'steps'>;
+
+function readEach(value: Value, { path, depth }: Level, reading: Reading): EachPart {
+  const { faults } = reading;
+  const fields = fieldsOf(value, 'each', ['of', 'as', 'atOnce', 'steps'], faults);
+  const of = fields?.value('of') ?? null;
+  const as = fields?.value('as') ?? null;
+  const atOnce = fields?.value('atOnce') ?? null;
+  const steps = fields?.value('steps') ?? null;
+  if (fields !== null && !isGiven(of)) faults.add(fields.at, 'each needs of: an expression that gives a list', ['of']);
+  if (fields !== null && !isGiven(steps)) faults.add(fields.at, 'each needs steps', ['steps']);
+  const item = isGiven(as) ? textOf(as, 'as', faults, NAME) : 'item';
+  const fault = item === null ? null : variableFault(item);
+  if (fault !== null) faults.add(as as Value, `as ${fault}`);
+  reading.variables.add(item ?? 'item');
+  return {
+    of: (isGiven(of) ? expressionOf(of, 'of', reading) : null) ?? '',
+    as: item ?? 'item',
+    atOnce: (isGiven(atOnce) ? integerOf(atOnce, 'atOnce', { min: 1, max: MAX_AT_ONCE, faults }) : null) ?? 1,
+    steps: isGiven(steps) ? readList(steps, { path: `${path}.each.steps`, depth: depth + 1 }, reading) : [],
+  };
+}
