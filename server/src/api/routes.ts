@@ -4,6 +4,12 @@ import * as deliveries from './deliveries.ts';
 import * as erasures from './erasures.ts';
 import * as types from './event-types.ts';
 import * as events from './events.ts';
+import * as evaluations from './flows/evaluations.ts';
+import * as flows from './flows/flows.ts';
+import * as push from './flows/push.ts';
+import * as runDetails from './flows/run-details.ts';
+import * as runs from './flows/runs.ts';
+import * as secrets from './flows/secrets.ts';
 import * as groups from './groups.ts';
 import type { Access, Operation } from './kernel.ts';
 import * as keys from './keys.ts';
@@ -97,6 +103,39 @@ export const routes: readonly Route[] = [
   route('PATCH /v1/post-processings/{postProcessing}', 'manage', postProcessings.PostProcessingPatchIn, postProcessings.PostProcessingOut, postProcessings.changePostProcessing),
   route('DELETE /v1/post-processings/{postProcessing}', 'manage', null,                 null,                         postProcessings.deletePostProcessing),
   route('POST /v1/post-processings/{postProcessing}/test', 'manage', postProcessings.TestReportIn, postProcessings.TestReportOut, postProcessings.testPostProcessing),
+
+  route('PUT /v1/flows',                       'manage',  push.PushIn,                  push.PushOut,                 push.pushFlows),
+  route('GET /v1/jobs',                        'read',    null,                         flows.FlowsOut,               flows.listJobs),
+  route('GET /v1/jobs/{job}',                  'read',    null,                         flows.FlowDetailOut,          flows.getJob),
+  route('PUT /v1/jobs/{job}',                  'manage',  null,                         flows.FlowDetailOut,          push.putJob),
+  route('DELETE /v1/jobs/{job}',               'manage',  null,                         null,                         flows.deleteJob),
+  route('POST /v1/jobs/{job}/trigger',         'manage',  null,                         flows.FlowOut,                flows.renewJobTrigger),
+  route('POST /v1/jobs/{job}/runs',            'manage',  runs.RunIn,                   runs.RunOut,                  runs.startJob),
+  route('GET /v1/jobs/{job}/runs',             'read',    null,                         runs.RunsOut,                 runs.listJobRuns),
+  route('GET /v1/runs',                        'read',    null,                         runs.RunsOut,                 runs.listRuns),
+  route('GET /v1/runs/{run}',                  'read',    null,                         runs.RunOut,                  runs.getRun),
+  route('GET /v1/runs/{run}/steps',            'read',    null,                         runDetails.StepsOut,          runDetails.listRunSteps),
+  route('GET /v1/runs/{run}/log',              'read',    null,                         runDetails.LogOut,            runDetails.readRunLog),
+  route('POST /v1/runs/{run}/abort',           'manage',  null,                         runs.RunOut,                  runs.abortRun),
+
+  route('GET /v1/policy-sets',                 'read',    null,                         flows.FlowsOut,               flows.listPolicySets),
+  route('GET /v1/policy-sets/{policySet}',     'read',    null,                         flows.FlowDetailOut,          flows.getPolicySet),
+  route('PUT /v1/policy-sets/{policySet}',     'manage',  null,                         flows.FlowDetailOut,          push.putPolicySet),
+  route('DELETE /v1/policy-sets/{policySet}',  'manage',  null,                         null,                         flows.deletePolicySet),
+  route('POST /v1/policy-sets/{policySet}/trigger', 'manage', null,                     flows.FlowOut,                flows.renewPolicySetTrigger),
+  route('POST /v1/policy-sets/{policySet}/evaluations', 'manage', runs.RunIn,           runs.RunOut,                  runs.startPolicySet),
+  route('GET /v1/policy-sets/{policySet}/evaluations', 'read', null,                    runs.RunsOut,                 runs.listPolicySetEvaluations),
+  route('GET /v1/policy-sets/{policySet}/history', 'read', null,                        evaluations.ResultsOut,       evaluations.readHistory),
+  route('GET /v1/evaluations',                 'read',    null,                         runs.RunsOut,                 runs.listEvaluations),
+  route('GET /v1/evaluations/{evaluation}',    'read',    null,                         evaluations.EvaluationOut,    evaluations.getEvaluation),
+  route('GET /v1/evaluations/{evaluation}/results', 'read', null,                       evaluations.ResultsOut,       evaluations.listResults),
+  route('GET /v1/evaluations/{evaluation}/log', 'read',   null,                         runDetails.LogOut,            runDetails.readEvaluationLog),
+  route('POST /v1/evaluations/{evaluation}/abort', 'manage', null,                      runs.RunOut,                  runs.abortEvaluation),
+
+  route('GET /v1/secrets',                     'manage',  null,                         secrets.SecretsOut,           secrets.listSecrets),
+  route('GET /v1/secrets/{secret}',            'manage',  null,                         secrets.SecretOut,            secrets.getSecret),
+  route('PUT /v1/secrets/{secret}',            'manage',  secrets.SecretIn,             secrets.SecretOut,            secrets.putSecret),
+  route('DELETE /v1/secrets/{secret}',         'manage',  null,                         null,                         secrets.deleteSecret),
 
   route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),

@@ -17,6 +17,8 @@ export const EXIT = {
   denied: 4,
   /** What was named does not exist. */
   notFound: 5,
+  /** A run that was followed was aborted. */
+  aborted: 6,
   /** Ctrl-C before the end. */
   interrupted: 130,
 } as const;

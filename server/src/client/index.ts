@@ -39,11 +39,13 @@ import type {
 } from '../api/webhooks.ts';
 import type { WorkspaceIn, WorkspaceOut, WorkspacePatchIn, WorkspacesOut } from '../api/workspaces.ts';
 import { createCalls, type Calls, type ListOptions } from './calls.ts';
+import { evaluationsOf, flowsOf, jobsOf, policySetsOf, runsOf, secretsOf } from './flows.ts';
 import { publishCall, type NewEvent, type RawEvent } from './publish.ts';
 import { createRequester, path, type CallOptions, type ClientOptions, type Requester } from './request.ts';
 import { follow, type StreamMessage, type StreamOptions } from './stream.ts';
 
 export type { Listing, ListOptions } from './calls.ts';
+export type { LogLine, LogOptions, RunListOptions } from './flows.ts';
 export { BellwireError } from './request.ts';
 export type { CallOptions, ClientOptions, Fault } from './request.ts';
 export type { NewEvent, RawEvent } from './publish.ts';
@@ -77,6 +79,12 @@ export interface Client {
   readonly postProcessings: ReturnType<typeof postProcessingsOf>;
   readonly erasures: ReturnType<typeof erasuresOf>;
   readonly keys: ReturnType<typeof keysOf>;
+  readonly flows: ReturnType<typeof flowsOf>;
+  readonly jobs: ReturnType<typeof jobsOf>;
+  readonly policySets: ReturnType<typeof policySetsOf>;
+  readonly runs: ReturnType<typeof runsOf>;
+  readonly evaluations: ReturnType<typeof evaluationsOf>;
+  readonly secrets: ReturnType<typeof secretsOf>;
   /** The live stream: events and outcomes as they come. Comes back by itself and skips no event. */
   stream(options?: StreamOptions): AsyncGenerator<StreamMessage, void, void>;
 }
@@ -103,6 +111,12 @@ export function createClient(options: ClientOptions): Client {
     postProcessings: postProcessingsOf(calls),
     erasures: erasuresOf(calls),
     keys: keysOf(calls),
+    flows: flowsOf(calls),
+    jobs: jobsOf(calls),
+    policySets: policySetsOf(calls),
+    runs: runsOf(calls),
+    evaluations: evaluationsOf(calls),
+    secrets: secretsOf(calls),
     stream: (from) => follow(requester, from),
   };
 }

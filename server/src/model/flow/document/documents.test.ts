@@ -176,7 +176,7 @@ test('the tree of steps: route, each, set, onError, with the place of each step'
   const { steps } = readJob(`job: tree
 steps:
   - name: fetch
-    if: \${ run.depth == 0 }
+    if: \${ run.id > 0 }
     http: { url: https://inventory.example/items }
     timeout: 5s
     onError:
@@ -194,8 +194,8 @@ steps:
 `);
   const [fetch, route] = steps;
   assert.ok(fetch?.kind === 'action' && route?.kind === 'route');
-  assert.deepEqual([fetch.name, fetch.if, fetch.timeoutMs], ['fetch', 'run.depth == 0', 5_000]);
-  assert.deepEqual(fetch.onError.then === 'steps' && fetch.onError.steps[0]?.path, 'steps[0].onError[0]');
+  assert.deepEqual([fetch.name, fetch.if, fetch.timeoutMs], ['fetch', 'run.id > 0', 5_000]);
+  assert.deepEqual(fetch.onError.then === 'steps' && fetch.onError.steps[0]?.path, 'steps[0].onError.steps[0]');
   assert.deepEqual([route.match, route.onError, route.path], ['all', { then: 'continue' }, 'steps[1]']);
   assert.deepEqual(route.branches.map(({ name, if: condition }) => [name, condition]), [
     ['many', 'length(steps.fetch.body) > 10'],

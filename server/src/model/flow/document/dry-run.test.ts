@@ -28,13 +28,13 @@ steps:
           - set: { subject: "order \${ event.data.order } is large" }
           - name: tell
             mail: { to: ops@example.com, subject: "\${ subject }", text: "see \${ steps.fetch.body.url }" }
-            onError: continue
+            onError: [{ set: { untold: "\${ error.message }" } }]
       - name: rest
         else: true
         steps: [noop]
   - name: done
-    if: \${ error != null }
-    fail: "not told: \${ error.message }"
+    if: \${ exists(untold) }
+    fail: "not told: \${ untold }"
 `;
 
 test('bellwire test: a job is walked through: routes, conditions, inputs, failures and what they lead to', () => {
@@ -56,7 +56,7 @@ test('bellwire test: a job is walked through: routes, conditions, inputs, failur
     event: { data: { order: 7 } }
     steps: { fetch: { body: { total: 120, url: x } } }
     fails: { tell: no mail server }
-    expect: { status: failed, ran: [fetch, tell, done] }
+    expect: { status: failed, ran: [fetch, tell, done], inputs: { done: 'not told: tell: no mail server' } }
   - name: the shop is down
     event: { data: { order: 7 } }
     fails: { fetch: answered 503 }
@@ -83,7 +83,7 @@ test('bellwire test: what is otherwise than expected is said in words', () => {
       'the input of tell.to is "ops@example.com"; expected: "dev@example.com"',
       'the step done was given nothing: it did not run',
     ],
-    fails: ['the job would have failed (step fetch: answered 503); expected: completed', 'ran: fetch; expected: none'],
+    fails: ['the job would have failed (fetch: answered 503); expected: completed', 'ran: fetch; expected: none'],
   });
 });
 

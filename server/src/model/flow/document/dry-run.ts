@@ -47,8 +47,9 @@ class StepFailed extends Error {}
 function walkJob(job: Job, test: JobTest, now: number): Walk {
   const walk: Walk = { status: 'completed', reason: null, route: [], ran: [], inputs: new Map() };
   const { params, event, secrets } = test;
-  const run = { id: 1, job: job.name, startedAt: new Date(now).toISOString(), depth: 0 };
-  const names: Names = { params: { ...params }, event, secret: { ...secrets }, run, steps: {}, error: null };
+  const run = { id: 1, job: 1, name: job.name, startedAt: new Date(now).toISOString(), cause: { by: 'hand' } };
+  const secret = { ...standIns(job), ...secrets };
+  const names: Names = { params: { ...params }, event, secret, run, steps: {} };
   try {
     walkSteps(job.steps, names, { test, now, walk, steps: 0 });
   } catch (error) {
@@ -57,6 +58,12 @@ function walkJob(job: Job, test: JobTest, now: number): Walk {
     walk.reason = error.message;
   }
   return walk;
+}
+
+/** Secrets that a test does not name: their values are not what it is about. */
+function standIns(job: Job): Record<string, string> {
+  const named = JSON.stringify(job).matchAll(/\bsecret\.([A-Za-z_][A-Za-z0-9_]*)/g);
+  return Object.fromEntries(Array.from(named, ([, name = '']) => [name, `the-secret-${name}`]));
 }
 
 function walkSteps(steps: readonly Step[], names: Names, walking: Walking): void {
@@ -73,18 +80,23 @@ function walkStep(step: Step, names: Names, walking: Walking): void {
     else walkEach(step, names, walking);
   } catch (error) {
     if (!(error instanceof StepFailed || error instanceof ExpressionError)) throw error;
-    const reason = error instanceof StepFailed ? error.message : `step ${step.name ?? step.path}: ${error.message}`;
+    const reason = error instanceof StepFailed ? error.message : `${whatOf(step)}: ${error.message}`;
     if (step.onError.then === 'fail') throw new StepFailed(reason);
-    names['error'] = { message: reason, step: step.name };
-    if (step.onError.then === 'steps') walkSteps(step.onError.steps, names, walking);
+    if (step.onError.then === 'continue') return;
+    names['error'] = { step: step.name, place: step.path, message: reason };
+    walkSteps(step.onError.steps, names, walking);
   }
+}
+
+function whatOf(step: Step): string {
+  return step.name ?? `${step.path} (${step.kind === 'action' ? step.action : step.kind})`;
 }
 
 function walkAction(step: ActionStep, names: Names, { test, now, walk }: Walking): void {
   const { name, action } = step;
   const input = compileValue(step.input).evaluate(names, { now });
   if (name !== null) walk.inputs.set(name, input);
-  const where = `step ${name ?? step.path}`;
+  const where = whatOf(step);
   const fault = actionFault(action, input, 'evaluated');
   if (fault !== null) throw new StepFailed(`${where}: ${fault}`);
   if (action === 'fail') throw new StepFailed(`${where}: ${String(input)}`);
@@ -107,7 +119,7 @@ function walkRoute(step: RouteStep, names: Names, walking: Walking): void {
 
 function walkEach(step: EachStep, names: Names, walking: Walking): void {
   const items = evaluate(step.of, names, walking);
-  if (!Array.isArray(items)) throw new StepFailed(`step ${step.name ?? step.path}: each needs a list`);
+  if (!Array.isArray(items)) throw new StepFailed(`${whatOf(step)}: what it goes through is not a list`);
   for (const item of items) walkSteps(step.steps, { ...names, [step.as]: item }, walking);
 }
 

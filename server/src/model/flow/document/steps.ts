@@ -145,7 +145,7 @@ function readHead(fields: Fields, { path, depth }: Level, reading: Reading) {
     name,
     path,
     if: isGiven(condition) ? expressionOf(condition, 'if', reading) : null,
-    onError: readOnError(fields.value('onError'), { path: `${path}.onError`, depth: depth + 1 }, reading),
+    onError: readOnError(fields.value('onError'), { path: `${path}.onError.steps`, depth: depth + 1 }, reading),
   };
 }
 

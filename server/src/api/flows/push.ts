@@ -1,0 +1,219 @@
+// Documents on their way in: files of them, read and compared with what is there, then kept, all or none.
+import { Type, type Static } from 'typebox';
+import { firstStart } from '../../model/flow/cron.ts';
+import type { Flow, FlowKind } from '../../model/flow/definition.ts';
+import { differenceOf } from '../../model/flow/document/difference.ts';
+import { readFlows, type DocumentFault, type FlowDocument } from '../../model/flow/document/index.ts';
+import { refuse, type ProblemFault } from '../../model/problem.ts';
+import { StoreRefusal } from '../../store/contract.ts';
+import type { FlowSetting, StoredFlow } from '../../store/flows/contract.ts';
+import { ok, operation, type Call, type Tools } from '../kernel.ts';
+import { orNull } from '../wire.ts';
+import { badDocuments, checkSurroundings, missingSecrets } from './surroundings.ts';
+import { FlowDetailOut, JobParams, namedIn, Number, PolicySetParams, showDetail, WORDS } from './flows.ts';
+import { makeTrigger, showTrigger, TriggerOut } from './trigger.ts';
+
+/** Files of documents. */
+export const PushIn = Type.Object(
+  {
+    files: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ minLength: 1, maxLength: 1024, description: 'As faults are to name it.' }),
+          text: Type.String({ description: 'YAML or JSON; several documents are parted by `---`.' }),
+        },
+        { additionalProperties: false },
+      ),
+      { maxItems: 500 },
+    ),
+    dryRun: Type.Optional(Type.Boolean({ description: 'Say what would change, and change nothing.' })),
+    prune: Type.Optional(Type.Boolean({ description: 'Delete what is in no file.' })),
+  },
+  {
+    additionalProperties: false,
+    examples: [{ files: [{ name: 'flows/nightly.yaml', text: 'job: nightly\nsteps:\n  - run: ./reindex.sh\n' }] }],
+  },
+);
+export type PushIn = Static<typeof PushIn>;
+
+const Kind = Type.Enum(['job', 'policy-set']);
+
+/** What became of one flow. */
+export const PushedOut = Type.Object({
+  kind: Kind,
+  name: Type.String(),
+  id: orNull(Number),
+  change: Type.Enum(['created', 'changed', 'same', 'deleted', 'kept'], {
+    description: '`kept`: it is in no file and was to be deleted, but could not be; `reason` says why.',
+  }),
+  reason: orNull(Type.String()),
+  difference: Type.Array(Type.Object({ mark: Type.Enum([' ', '-', '+', '@']), text: Type.String() }), {
+    description: 'Lines of the document: kept, taken away, added; `@` stands where lines are left out.',
+  }),
+  trigger: orNull(TriggerOut),
+});
+export type PushedOut = Static<typeof PushedOut>;
+
+/** What a push came to. */
+export const PushOut = Type.Object({
+  dryRun: Type.Boolean(),
+  flows: Type.Array(PushedOut),
+  absent: Type.Array(Type.Object({ kind: Kind, name: Type.String() }), {
+    description: 'What is here and in no file; it stays unless `prune` is said.',
+  }),
+  notes: Type.Array(Type.String(), { description: 'What is worth knowing, such as a secret that is not there yet.' }),
+});
+export type PushOut = Static<typeof PushOut>;
+
+export const pushFlows = operation<PushIn, PushOut>()({
+  summary: 'Push documents of jobs and policy sets; with `dryRun` see what would change',
+  description:
+    'Nothing is kept when any document has a fault: the answer then names all of them, each with file, line and column. A document that means what is here already changes nothing.',
+  errors: ['invalid-document', 'in-use'],
+  async handle({ body, workspace, now }, tools) {
+    const documents = read(body.files);
+    await checkSurroundings(documents, workspace, tools);
+    const before = await tools.store.flows.list(workspace.workspace);
+    const context = { workspace, now, tools };
+    const named = new Set(documents.map(({ flow }) => keyOf(flow)));
+    const absent = before.filter((flow) => !named.has(keyOf(flow)));
+    const flows: PushedOut[] = [];
+    const dryRun = body.dryRun === true;
+    for (const document of documents) {
+      const former = before.find((flow) => keyOf(flow) === keyOf(document.flow));
+      if (dryRun) flows.push(foresee(document, former));
+      else flows.push(await keepAndTell(document, former, { ...context, done: flows.length }));
+    }
+    if (body.prune === true) for (const flow of absent) flows.push(await prune(flow, { ...context, dryRun }));
+    const left = body.prune === true ? [] : absent;
+    const notes = await missingSecrets(documents, workspace, tools);
+    const shown = { dryRun, flows, absent: left.map(({ kind, name }) => ({ kind, name })), notes };
+    return { ...ok(shown), stored: { ...shown, flows: flows.map(withoutToken) } };
+  },
+});
+
+export const putJob = putting('job', JobParams);
+export const putPolicySet = putting('policy-set', PolicySetParams);
+
+/** The same for one document, its name in the path. */
+function putting(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {
+  const document = Type.String({ description: 'The document, YAML or JSON.' });
+  return operation<null, FlowDetailOut>()({
+    summary: `Make or replace a ${WORDS[kind]} by its document`,
+    description: 'The name in the path is that of the document. The token of an HTTP trigger is in the answer that makes it.',
+    params,
+    consumes: { 'application/yaml': document, 'application/json': document, 'text/plain': document },
+    success: { 201: 'It was made.', 200: 'It was replaced, or meant the same already.' },
+    errors: ['invalid-document', 'body-required', 'invalid-utf8'],
+    async handle({ params: path, bytes, workspace, now }, tools) {
+      const name = namedIn(path);
+      const documents = read([{ name: 'body', text: textOf(bytes) }]);
+      const [only] = documents;
+      if (only === undefined || documents.length > 1 || only.flow.kind !== kind || only.flow.name !== name) {
+        const wanted = `${kind === 'job' ? 'job' : 'policySet'}: ${name}`;
+        throw refuse('invalid-document', `The body must be one document that begins with "${wanted}".`);
+      }
+      await checkSurroundings(documents, workspace, tools);
+      const kept = await keep(only, { workspace, now, tools });
+      const shown = showDetail(kept.flow);
+      const body = kept.trigger === null ? shown : { ...shown, trigger: kept.trigger };
+      return { status: kept.change === 'created' ? 201 : 200, body, stored: shown };
+    },
+  });
+}
+
+function textOf(bytes: Buffer): string {
+  if (bytes.length === 0) throw refuse('body-required', 'The request needs a document.');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw refuse('invalid-utf8', 'The body is not valid UTF-8.');
+  }
+}
+
+function read(files: PushIn['files']): readonly FlowDocument[] {
+  const result = readFlows(files);
+  if (result.ok) return result.documents;
+  throw badDocuments(result.faults.map(faultOf));
+}
+
+function faultOf(fault: DocumentFault): ProblemFault {
+  const { file, line, column, message } = fault;
+  return { pointer: `${file}:${line}:${column}`, code: 'invalid-document', detail: `${sentence(message)}` };
+}
+
+function sentence(words: string): string {
+  return /[.?!]$/.test(words) ? words : `${words}.`;
+}
+
+function keyOf({ kind, name }: Pick<Flow, 'kind' | 'name'>): string {
+  return `${kind} ${name}`;
+}
+
+type Context = Pick<Call, 'workspace' | 'now'> & { tools: Tools };
+
+/** What a push would do with a document. */
+function foresee({ flow, definition, source }: FlowDocument, former: StoredFlow | undefined): PushedOut {
+  const change = former === undefined ? 'created' : former.definition === definition ? 'same' : 'changed';
+  const head = { kind: flow.kind, name: flow.name, id: former?.flow ?? null, reason: null, trigger: null };
+  return { ...head, change, difference: change === 'same' ? [] : differenceOf(former?.source ?? '', source) };
+}
+
+async function keepAndTell(
+  document: FlowDocument,
+  former: StoredFlow | undefined,
+  { done, ...context }: Context & { done: number },
+): Promise<PushedOut> {
+  const seen = foresee(document, former);
+  try {
+    const { flow, change, trigger } = await keep(document, context);
+    return { ...seen, id: flow.flow, change, trigger, difference: change === 'same' ? [] : seen.difference };
+  } catch (error) {
+    if (!(error instanceof StoreRefusal)) throw error;
+    const rest = done === 0 ? 'Nothing was changed.' : `The ${done} before it were pushed.`;
+    const { file, line } = document;
+    const detail = `${sentence(error.message)} ${rest}`;
+    throw badDocuments([{ pointer: `${file}:${line}:1`, code: 'invalid-document', detail }]);
+  }
+}
+
+async function keep({ flow, definition, source }: FlowDocument, { workspace, now, tools }: Context) {
+  const made = flow.on.http ? makeTrigger(tools.random) : null;
+  const setting: FlowSetting = {
+    workspace: workspace.workspace,
+    kind: flow.kind,
+    name: flow.name,
+    group: flow.group,
+    enabled: flow.enabled,
+    definition,
+    source,
+    trigger: made?.trigger ?? null,
+    after: flow.after,
+    concurrency: flow.concurrency,
+    schedules: flow.on.cron.map((cron) => firstStart(cron, now)),
+    events: flow.on.events.map(({ type, filter }) => ({ type, filter })),
+  };
+  const kept = await tools.store.flows.put(setting, now);
+  const isNew = made !== null && kept.triggerIsNew;
+  return { ...kept, trigger: isNew ? showTrigger(made.trigger.path, made.token) : null };
+}
+
+/** Deletes what is in no file. What runs at the moment stays, and says so: everything else was done. */
+async function prune(flow: StoredFlow, { workspace, now, tools, dryRun }: Context & { dryRun: boolean }): Promise<PushedOut> {
+  const { kind, name, flow: id } = flow;
+  const difference = differenceOf(flow.source, '');
+  const head = { kind, name, id, reason: null, difference, trigger: null };
+  if (dryRun) return { ...head, change: 'deleted' };
+  try {
+    await tools.store.flows.remove(workspace.workspace, id, now);
+    return { ...head, change: 'deleted' };
+  } catch (error) {
+    if (!(error instanceof StoreRefusal) || error.code !== 'in-use') throw error;
+    return { ...head, change: 'kept', reason: error.message, difference: [] };
+  }
+}
+
+// A repeat by Idempotency-Key gets the first answer without its secrets.
+function withoutToken(pushed: PushedOut): PushedOut {
+  return pushed.trigger === null ? pushed : { ...pushed, trigger: { path: pushed.trigger.path } };
+}

@@ -1,0 +1,252 @@
+// Runs of jobs and evaluations of policy sets: begun, listed, shown, ended.
+import { Type, type Static } from 'typebox';
+import type { Flow, FlowKind } from '../../model/flow/definition.ts';
+import { paramsOf } from '../../model/flow/params.ts';
+import { formatId } from '../../model/ids.ts';
+import { problemOf, refuse, Refused } from '../../model/problem.ts';
+import type { Workspace } from '../../store/contract.ts';
+import type { Cause, StoredRun } from '../../store/flows/contract.ts';
+import { ok, operation, type JsonAnswer, type Tools } from '../kernel.ts';
+import { PAGE, readMark, writeCursor } from '../paging.ts';
+import { idOf, Instant, instant, instantOrNull, orNull, PageQuery, pageOf } from '../wire.ts';
+import { findFlow, JobParams, namedIn, Number, PolicySetParams, WORDS } from './flows.ts';
+
+const State = Type.Enum(['queued', 'running', 'completed', 'failed', 'aborted']);
+
+/** What a run is begun with. */
+export const RunIn = Type.Object(
+  {
+    params: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'Parameters by name; those left out have their defaults.',
+      }),
+    ),
+  },
+  { additionalProperties: false, examples: [{ params: { table: 'orders' } }] },
+);
+export type RunIn = Static<typeof RunIn>;
+
+/** What started a run. */
+const CauseOut = Type.Union([
+  Type.Object({ by: Type.Literal('hand'), key: Type.String({ description: 'The name of the key.' }) }),
+  Type.Object({ by: Type.Literal('cron'), schedule: Type.Integer(), at: Instant }),
+  Type.Object({ by: Type.Literal('http') }),
+  Type.Object({ by: Type.Literal('event'), event: idOf('evt'), type: Type.String() }),
+]);
+
+/** A run as OpenAPI shows one. */
+export const RUN_EXAMPLE = {
+  id: 345,
+  kind: 'job',
+  flow: 12,
+  name: 'nightly-reindex',
+  version: 3,
+  state: 'completed',
+  reason: null,
+  cause: { by: 'cron', schedule: 0, at: '2026-11-22T17:00:00.000Z' },
+  params: { table: 'orders' },
+  depth: 0,
+  abortAsked: null,
+  createdAt: '2026-11-22T17:00:00.004Z',
+  startedAt: '2026-11-22T17:00:00.011Z',
+  finishedAt: '2026-11-22T17:00:16.220Z',
+};
+
+/** A run of a job, or an evaluation of a policy set. */
+export const RunOut = Type.Object(
+  {
+    id: Number,
+    kind: Type.Enum(['job', 'policy-set']),
+    flow: Type.Integer({ description: 'The id of the job or policy set.' }),
+    name: Type.String({ description: 'Its name.' }),
+    version: Type.Integer({ description: 'Which version of it ran.' }),
+    state: State,
+    reason: orNull(Type.String({ description: 'Why it failed or was aborted.' })),
+    cause: CauseOut,
+    params: Type.Record(Type.String(), Type.Unknown()),
+    depth: Type.Integer({ description: 'How many runs led to this one.' }),
+    abortAsked: orNull(Type.String({ description: 'Who asked for its end, while it has not come.' })),
+    createdAt: Instant,
+    startedAt: orNull(Instant),
+    finishedAt: orNull(Instant),
+  },
+  { examples: [RUN_EXAMPLE] },
+);
+export type RunOut = Static<typeof RunOut>;
+
+export const RunsOut = pageOf(RunOut);
+export type RunsOut = Static<typeof RunsOut>;
+
+export const RunsQuery = Type.Object({ ...PageQuery, state: Type.Optional(State) }, { additionalProperties: false });
+const RunNumber = Type.String({ pattern: '^[1-9][0-9]{0,14}$', description: 'A whole number.' });
+export const RunParams = Type.Object({ run: RunNumber });
+export const EvaluationParams = Type.Object({ evaluation: RunNumber });
+
+/** What a run is called, by the kind of its flow. */
+export const RUN_WORDS: Readonly<Record<FlowKind, string>> = { job: 'run', 'policy-set': 'evaluation' };
+
+export const startJob = starting('job', JobParams);
+export const startPolicySet = starting('policy-set', PolicySetParams);
+export const listJobRuns = listingOf('job', JobParams);
+export const listPolicySetEvaluations = listingOf('policy-set', PolicySetParams);
+export const listRuns = listing('job');
+export const listEvaluations = listing('policy-set');
+export const getRun = showing('job', RunParams);
+export const abortRun = aborting('job', RunParams);
+export const abortEvaluation = aborting('policy-set', EvaluationParams);
+
+function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {
+  const word = RUN_WORDS[kind];
+  return operation<RunIn, RunOut>()({
+    summary: kind === 'job' ? 'Run a job' : 'Evaluate a policy set',
+    description: `The ${word} is queued and goes on by itself. A flow whose concurrency says so refuses it (\`run-skipped\`), or leaves a failed ${word}.`,
+    params,
+    optionalBody: true,
+    success: { 202: 'It was asked for; `state` says how far it is.' },
+    errors: ['invalid-params', 'run-skipped'],
+    async handle({ body, params: path, key, workspace, now }, tools) {
+      const flow = await findFlow(kind, { named: namedIn(path), workspace }, tools);
+      const started = await tools.store.flows.start({
+        workspace: workspace.workspace,
+        flow: flow.flow,
+        cause: { by: 'hand', key: key.name },
+        params: paramsFor(JSON.parse(flow.definition) as Flow, body.params ?? {}),
+        event: null,
+        dedupe: null,
+        depth: 0,
+        maxDepth: tools.config.flows.maxDepth,
+        now,
+      });
+      if (started.kind === 'gone') throw refuse('not-found', `The ${WORDS[kind]} was deleted.`);
+      if (started.kind === 'skipped') {
+        const why = 'has as many runs under way as its concurrency allows, and the rest are skipped';
+        throw refuse('run-skipped', `${flow.name} ${why}.`);
+      }
+      const run = await findRun(kind, { named: String(started.run), workspace }, tools);
+      return { status: 202, body: showRun(run, workspace) } satisfies JsonAnswer<RunOut>;
+    },
+  });
+}
+
+/** The parameters of a run; refused `invalid-params`, each that is wrong by name. */
+function paramsFor({ params }: Flow, given: Readonly<Record<string, unknown>>): Record<string, never> {
+  const read = paramsOf(params, given as Record<string, never>);
+  if (read.ok) return read.params as Record<string, never>;
+  const faults = read.faults.map(({ name, message }) => {
+    return { pointer: `/params/${name}`, code: 'invalid-params' as const, detail: message };
+  });
+  throw new Refused(problemOf(faults));
+}
+
+function listingOf(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {
+  return operation<null, RunsOut>()({
+    summary: `List the ${RUN_WORDS[kind]}s of a ${WORDS[kind]}, the newest first`,
+    params,
+    query: RunsQuery,
+    async handle({ params: path, query, workspace }, tools) {
+      const { flow } = await findFlow(kind, { named: namedIn(path), workspace }, tools);
+      return ok(await pageOfRuns({ kind, flow, ...query }, workspace, tools));
+    },
+  });
+}
+
+function listing(kind: FlowKind) {
+  return operation<null, RunsOut>()({
+    summary: `List the ${RUN_WORDS[kind]}s of all ${WORDS[kind]}s, the newest first`,
+    query: RunsQuery,
+    handle: async ({ query, workspace }, tools) => ok(await pageOfRuns({ kind, ...query }, workspace, tools)),
+  });
+}
+
+async function pageOfRuns(
+  { kind, flow, state, cursor, limit }: { kind: FlowKind; flow?: number } & Static<typeof RunsQuery>,
+  workspace: Workspace,
+  { store }: Tools,
+): Promise<RunsOut> {
+  const list = `${kind} runs ${workspace.token} ${flow ?? ''}`;
+  const { rows, cursor: next } = await store.flows.runs({
+    workspace: workspace.workspace,
+    kind,
+    ...(flow === undefined ? {} : { flow }),
+    ...(state === undefined ? {} : { state }),
+    cursor: readMark(list, cursor),
+    limit: limit ?? PAGE,
+  });
+  return { items: rows.map((run) => showRun(run, workspace)), next: next === null ? null : writeCursor(list, next) };
+}
+
+function showing(kind: FlowKind, params: typeof RunParams | typeof EvaluationParams) {
+  return operation<null, RunOut>()({
+    summary: `Show a ${RUN_WORDS[kind]}`,
+    params,
+    async handle({ params: path, workspace }, tools) {
+      return ok(showRun(await findRun(kind, { named: namedIn(path), workspace }, tools), workspace));
+    },
+  });
+}
+
+function aborting(kind: FlowKind, params: typeof RunParams | typeof EvaluationParams) {
+  const word = RUN_WORDS[kind];
+  return operation<null, RunOut>()({
+    summary: `Abort: end a ${word} with everything it has started`,
+    params,
+    success: { 202: 'Its end was asked for; a queued one has ended.' },
+    errors: ['wrong-state'],
+    async handle({ params: path, workspace, key, now }, tools) {
+      const run = await findRun(kind, { named: namedIn(path), workspace }, tools);
+      const isAsked = await tools.store.flows.abort(keyOf(run), `the key "${key.name}"`, now);
+      const after = await findRun(kind, { named: namedIn(path), workspace }, tools);
+      if (!isAsked) throw refuse('wrong-state', `It is ${after.state}: there is nothing to abort.`);
+      return { status: 202, body: showRun(after, workspace) };
+    },
+  });
+}
+
+/** A run by its number; one of the other kind of flow is none of this one. */
+export async function findRun(
+  kind: FlowKind,
+  { named, workspace }: { named: string; workspace: Workspace },
+  { store }: Pick<Tools, 'store'>,
+): Promise<StoredRun> {
+  const run = await store.flows.run({ workspace: workspace.workspace, run: globalThis.Number(named) });
+  if (run !== null && run.kind === kind) return run;
+  throw refuse('not-found', `There is no ${RUN_WORDS[kind]} ${named} here.`);
+}
+
+/** Names a run to the store. */
+export function keyOf({ workspace, run }: StoredRun): { workspace: number; run: number } {
+  return { workspace, run };
+}
+
+/** Shows a run. */
+export function showRun(run: StoredRun, workspace: Workspace): RunOut {
+  return {
+    id: run.run,
+    kind: run.kind,
+    flow: run.flow,
+    name: run.name,
+    version: run.version,
+    state: run.state,
+    reason: run.reason,
+    cause: showCause(run.cause, workspace),
+    params: { ...run.params },
+    depth: run.depth,
+    abortAsked: run.finishedAt === null ? run.abortAsked : null,
+    createdAt: instant(run.createdAt),
+    startedAt: instantOrNull(run.startedAt),
+    finishedAt: instantOrNull(run.finishedAt),
+  };
+}
+
+function showCause(cause: Cause, { token }: Workspace): RunOut['cause'] {
+  switch (cause.by) {
+    case 'hand':
+      return { by: 'hand', key: cause.key };
+    case 'cron':
+      return { by: 'cron', schedule: cause.schedule, at: instant(cause.at) };
+    case 'http':
+      return { by: 'http' };
+    case 'event':
+      return { by: 'event', event: formatId('evt', token, cause.event), type: cause.type };
+  }
+}

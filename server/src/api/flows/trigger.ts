@@ -1,0 +1,32 @@
+// The address of a flow's HTTP trigger, and the token that opens it: made here, shown once, kept as a hash.
+import { hash } from 'node:crypto';
+import { Type, type Static } from 'typebox';
+import type { Trigger } from '../../store/flows/contract.ts';
+import type { Tools } from '../kernel.ts';
+
+/** Where the trigger is. `authorization` is there only in the answer that makes it. */
+export const TriggerOut = Type.Object({
+  path: Type.String({ description: 'To be joined to the address of the API.', examples: ['/trigger/f3k…'] }),
+  authorization: Type.Optional(
+    Type.String({
+      description: 'What a request has to send as `Authorization`; shown once.',
+      examples: ['CAAuth 8wq…'],
+    }),
+  ),
+});
+export type TriggerOut = Static<typeof TriggerOut>;
+
+/** 24 random bytes are 32 characters (wire facts, section 2). */
+const BYTES = 24;
+
+/** Makes an address and a token. */
+export function makeTrigger(random: Tools['random']): { trigger: Trigger; token: string } {
+  const text = () => Buffer.from(random.bytes(BYTES)).toString('base64url');
+  const token = text();
+  return { trigger: { path: text(), tokenHash: hash('sha256', token, 'hex') }, token };
+}
+
+/** Shows where a trigger is, and the token where it was just made. */
+export function showTrigger(path: string, token?: string): TriggerOut {
+  return { path: `/trigger/${path}`, ...(token === undefined ? {} : { authorization: `CAAuth ${token}` }) };
+}
