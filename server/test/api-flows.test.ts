@@ -39,17 +39,23 @@ test('bellwire push: created, changed with its lines, the same; what is in no fi
   const dry = await push(api, { 'a.yaml': later }, { dryRun: true });
   assert.deepEqual([dry['dryRun'], changes(dry)], [true, ['job nightly changed']]);
   assert.deepEqual(dry['absent'], [{ kind: 'policy-set', name: 'baseline' }]);
-  const lines = ((dry['flows'] as Json[])[0]?.['difference'] as Json[]).map(({ mark, text }) => `${mark}${text}`);
+  const lines = ((dry['flows'] as Json[])[0]!['difference'] as Json[]).map(({ mark, text }) => `${mark}${text}`);
   assert.ok(lines.includes('-on: { cron: "0 2 * * *", timezone: Asia/Tokyo }'), lines.join('\n'));
   assert.ok(lines.includes('+on: { cron: "0 3 * * *", timezone: Asia/Tokyo }'));
   const shown = await api.expect(200, 'GET /v1/jobs/nightly');
   assert.deepEqual([shown['version'], shown['source']], [1, NIGHTLY]);
-  const second = await push(api, { 'a.yaml': later, 'b.yaml': `# told otherwise\n${BASELINE.replace('{ id: a, open: false }', '{open: false, id: a}')}` });
+  const second = await push(api, {
+    'a.yaml': later,
+    'b.yaml': `# told otherwise\n${BASELINE.replace('{ id: a, open: false }', '{open: false, id: a}')}`,
+  });
   assert.equal(changes(second)[0], 'job nightly changed');
   const again = await push(api, { 'a.yaml': `# only a comment\n${later}` });
   assert.deepEqual(changes(again), ['job nightly same']);
   const now = await api.expect(200, `GET /v1/jobs/${String(job?.['id'])}`);
-  assert.deepEqual([now['name'], now['version'], now['cron']], ['nightly', 2, [{ at: '0 3 * * *', timezone: 'Asia/Tokyo' }]]);
+  assert.deepEqual(
+    [now['name'], now['version'], now['cron']],
+    ['nightly', 2, [{ at: '0 3 * * *', timezone: 'Asia/Tokyo' }]],
+  );
 });
 
 test('bellwire push --prune deletes what is in no file, and says so beforehand with --dry-run', async (t) => {
@@ -87,7 +93,9 @@ test('a group, a post-processing or an event type that is not there is a fault o
   const api = await startApi(t);
   await api.expect(201, 'POST /v1/groups', { body: { name: 'operations' } });
   const text = 'job: x\ngroup: operatons\nafter: [nobody]\non: { event: com.example.nothing }\nsteps: [noop]\n';
-  const problem = await api.refused('invalid-document', 'PUT /v1/flows', { body: { files: [{ name: 'x.yaml', text }] } });
+  const problem = await api.refused('invalid-document', 'PUT /v1/flows', {
+    body: { files: [{ name: 'x.yaml', text }] },
+  });
   const words = (problem['errors'] as Json[]).map(({ detail }) => detail as string);
   assert.equal(words.length, 3);
   assert.match(words[0] ?? '', /the group "operatons".*did you mean operations\?/);
@@ -114,7 +122,7 @@ test('the token of an HTTP trigger is shown once, and another is made by hand', 
   const api = await startApi(t);
   const http = NIGHTLY.replace('on: {', 'on: { http: true,');
   const [made] = (await push(api, { 'a.yaml': http }))['flows'] as Json[];
-  const { path, authorization } = made?.['trigger'] as { path: string; authorization: string };
+  const { path, authorization } = made!['trigger'] as { path: string; authorization: string };
   assert.match(path, /^\/trigger\/[\w-]{32}$/);
   assert.match(authorization, /^CAAuth [\w-]{32}$/);
   const shown = (await api.expect(200, 'GET /v1/jobs/nightly'))['trigger'];
@@ -172,7 +180,12 @@ test('reading needs the scope read, everything else manage; a start is no publis
   const read = await keyOf(['read']);
   const publish = await keyOf(['publish']);
   await api.expect(200, 'GET /v1/jobs', { key: read });
-  for (const what of ['POST /v1/jobs/nightly/runs', 'DELETE /v1/jobs/nightly', 'GET /v1/secrets', 'POST /v1/jobs/nightly/trigger']) {
+  for (const what of [
+    'POST /v1/jobs/nightly/runs',
+    'DELETE /v1/jobs/nightly',
+    'GET /v1/secrets',
+    'POST /v1/jobs/nightly/trigger',
+  ]) {
     await api.refused('missing-scope', what, { key: read });
     await api.refused('missing-scope', what, { key: publish });
   }
@@ -181,7 +194,8 @@ test('reading needs the scope read, everything else manage; a start is no publis
 
 test('secrets: set, listed by name, deleted, never shown; a push says which are missing', async (t) => {
   const api = await startApi(t);
-  const text = 'job: x\nsteps:\n  - http: { url: "https://a.example/", headers: { authorization: "Bearer ${ secret.TOKEN }" } }\n';
+  const text =
+    'job: x\nsteps:\n  - http: { url: "https://a.example/", headers: { authorization: "Bearer ${ secret.TOKEN }" } }\n';
   assert.deepEqual((await push(api, { 'x.yaml': text }))['notes'], ['x uses the secret TOKEN, which is not set yet.']);
   const set = await api.ask('PUT /v1/secrets/TOKEN', { body: { value: 'hunter2-hunter2' } });
   assert.equal(set.status, 200);

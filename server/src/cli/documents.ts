@@ -22,7 +22,8 @@ export async function readDocuments(
 ): Promise<DocumentFile[]> {
   const names: string[] = [];
   for (const path of paths) names.push(...(path === '-' ? ['-'] : await filesOf(path, terminal)));
-  if (names.length > MOST_FILES) throw usage(`these are ${names.length} files; at most ${MOST_FILES} are taken at once`);
+  if (names.length > MOST_FILES)
+    throw usage(`these are ${names.length} files; at most ${MOST_FILES} are taken at once`);
   const files: DocumentFile[] = [];
   for (const name of new Set(names)) {
     const bytes = await readBytes(name, terminal, signal);

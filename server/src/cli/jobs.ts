@@ -69,7 +69,11 @@ function start(session: Session, options: BeginOptions, [named]: [string]): Prom
   return begin(session, options, { kind: JOB, named });
 }
 
-const runs = async (session: Session, options: LimitOptions & { state?: string }, [named]: [string?]): Promise<void> => {
+const runs = async (
+  session: Session,
+  options: LimitOptions & { state?: string },
+  [named]: [string?],
+): Promise<void> => {
   const { count, page } = limitsOf(options);
   const { signal } = session;
   const client = await session.client();

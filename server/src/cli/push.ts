@@ -21,7 +21,10 @@ async function pushFiles(session: Session, { dryRun, prune }: PushOptions, paths
   const { signal, terminal } = session;
   const files = await readDocuments(paths.flat(), terminal, signal);
   const client = await session.client();
-  const pushed = await client.flows.push({ files, ...(dryRun ? { dryRun } : {}), ...(prune ? { prune } : {}) }, { signal });
+  const pushed = await client.flows.push(
+    { files, ...(dryRun ? { dryRun } : {}), ...(prune ? { prune } : {}) },
+    { signal },
+  );
   session.show(pushed, () => linesOf(pushed, session));
   for (const note of pushed.notes) session.note(plain(note));
 }

@@ -59,7 +59,11 @@ export interface BeginOptions {
 }
 
 /** Asks for a run, and follows it where that is wished. */
-export async function begin(session: Session, options: BeginOptions, { kind, named }: { kind: RunKind; named: string }) {
+export async function begin(
+  session: Session,
+  options: BeginOptions,
+  { kind, named }: { kind: RunKind; named: string },
+) {
   const { signal } = session;
   const client = await session.client();
   const params = await paramsOf(session, options, () => kind.flows(client).get(named, { signal }));
@@ -123,7 +127,7 @@ export async function showLog(
   client: Client,
   { kind, run, after }: { kind: RunKind; run: RunOut; after: number },
 ): Promise<number> {
-  for (let from = after; ; ) {
+  for (let from = after; ;) {
     const seen = await kind.runs(client).log(run.id, { after: from, signal: session.signal });
     for (const line of seen.items) showLine(line, session);
     if (seen.next === from || seen.items.length === 0 || seen.ended) {

@@ -102,7 +102,7 @@ function executionsOf<Out>({ get, post, list }: Calls, base: string) {
     /** The lines of its log, until it has ended; returns the end of the log, with the reports of post-processings. */
     async *follow(id: number, { after = 0, ...call }: LogOptions = {}): AsyncGenerator<LogLine, LogOut, void> {
       let waitMs = FIRST_LOOK_MS;
-      for (let from = after; ; ) {
+      for (let from = after; ;) {
         const seen = await log(id, { after: from, ...call });
         yield* seen.items;
         if (seen.ended) return seen;

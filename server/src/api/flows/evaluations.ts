@@ -105,7 +105,7 @@ export const listResults = operation<null, ResultsOut>()({
     const run = await findRun('policy-set', { named: params.evaluation, workspace }, tools);
     const { rule, compliance, cursor, limit = PAGE } = query;
     const list = `results ${workspace.token} ${run.run}`;
-    const { rows, cursor: next } = await tools.store.flows.results({
+    const { rows, next } = await tools.store.flows.results({
       ...keyOf(run),
       ...(rule === undefined ? {} : { rule }),
       ...(compliance === undefined ? {} : { compliance }),

@@ -139,7 +139,8 @@ function renewing(kind: FlowKind, params: FlowParams) {
     errors: ['wrong-state'],
     async handle({ params: path, workspace }, tools) {
       const flow = await findFlow(kind, { named: namedIn(path), workspace }, tools);
-      if (flow.triggerPath === null) throw refuse('wrong-state', `${flow.name} has no HTTP trigger: "on: { http: true }".`);
+      if (flow.triggerPath === null)
+        throw refuse('wrong-state', `${flow.name} has no HTTP trigger: "on: { http: true }".`);
       const made = makeTrigger(tools.random);
       await tools.store.flows.renewTrigger(workspace.workspace, flow.flow, made.trigger);
       const shown = showFlow({ ...flow, triggerPath: made.trigger.path });
@@ -166,7 +167,10 @@ export async function findFlow(
   const found = await store.flows.one(workspace.workspace, by);
   if (found !== null && found.kind === kind) return found;
   const names = (await store.flows.list(workspace.workspace, kind)).map(({ name }) => name);
-  throw refuse('not-found', `There is no ${WORDS[kind]} ${JSON.stringify(named)} here${didYouMean(named, names) || '.'}`);
+  throw refuse(
+    'not-found',
+    `There is no ${WORDS[kind]} ${JSON.stringify(named)} here${didYouMean(named, names) || '.'}`,
+  );
 }
 
 /** Shows a flow. */

@@ -1,16 +1,16 @@
 // Documents on their way in: files of them, read and compared with what is there, then kept, all or none.
 import { Type, type Static } from 'typebox';
-import { firstStart } from '../../model/flow/cron.ts';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
 import { differenceOf } from '../../model/flow/document/difference.ts';
 import { readFlows, type DocumentFault, type FlowDocument } from '../../model/flow/document/index.ts';
+import { startAfter } from '../../model/flow/document/time-tables.ts';
 import { refuse, type ProblemFault } from '../../model/problem.ts';
 import { StoreRefusal } from '../../store/contract.ts';
 import type { FlowSetting, StoredFlow } from '../../store/flows/contract.ts';
 import { ok, operation, type Call, type Tools } from '../kernel.ts';
 import { orNull } from '../wire.ts';
 import { badDocuments, checkSurroundings, missingSecrets } from './surroundings.ts';
-import { FlowDetailOut, JobParams, namedIn, Number, PolicySetParams, showDetail, WORDS } from './flows.ts';
+import { JobParams, namedIn, Number, PolicySetParams, showDetail, WORDS, type FlowDetailOut } from './flows.ts';
 import { makeTrigger, showTrigger, TriggerOut } from './trigger.ts';
 
 /** Files of documents. */
@@ -100,7 +100,8 @@ function putting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPara
   const document = Type.String({ description: 'The document, YAML or JSON.' });
   return operation<null, FlowDetailOut>()({
     summary: `Make or replace a ${WORDS[kind]} by its document`,
-    description: 'The name in the path is that of the document. The token of an HTTP trigger is in the answer that makes it.',
+    description:
+      'The name in the path is that of the document. The token of an HTTP trigger is in the answer that makes it.',
     params,
     consumes: { 'application/yaml': document, 'application/json': document, 'text/plain': document },
     success: { 201: 'It was made.', 200: 'It was replaced, or meant the same already.' },
@@ -139,7 +140,7 @@ function read(files: PushIn['files']): readonly FlowDocument[] {
 
 function faultOf(fault: DocumentFault): ProblemFault {
   const { file, line, column, message } = fault;
-  return { pointer: `${file}:${line}:${column}`, code: 'invalid-document', detail: `${sentence(message)}` };
+  return { pointer: `${file}:${line}:${column}`, code: 'invalid-document', detail: sentence(message) };
 }
 
 function sentence(words: string): string {
@@ -190,7 +191,7 @@ async function keep({ flow, definition, source }: FlowDocument, { workspace, now
     trigger: made?.trigger ?? null,
     after: flow.after,
     concurrency: flow.concurrency,
-    schedules: flow.on.cron.map((cron) => firstStart(cron, now)),
+    schedules: flow.on.cron.map((cron) => startAfter(cron, now)),
     events: flow.on.events.map(({ type, filter }) => ({ type, filter })),
   };
   const kept = await tools.store.flows.put(setting, now);
@@ -199,7 +200,10 @@ async function keep({ flow, definition, source }: FlowDocument, { workspace, now
 }
 
 /** Deletes what is in no file. What runs at the moment stays, and says so: everything else was done. */
-async function prune(flow: StoredFlow, { workspace, now, tools, dryRun }: Context & { dryRun: boolean }): Promise<PushedOut> {
+async function prune(
+  flow: StoredFlow,
+  { workspace, now, tools, dryRun }: Context & { dryRun: boolean },
+): Promise<PushedOut> {
   const { kind, name, flow: id } = flow;
   const difference = differenceOf(flow.source, '');
   const head = { kind, name, id, reason: null, difference, trigger: null };

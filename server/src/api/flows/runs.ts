@@ -1,7 +1,7 @@
 // Runs of jobs and evaluations of policy sets: begun, listed, shown, ended.
 import { Type, type Static } from 'typebox';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
-import { paramsOf } from '../../model/flow/params.ts';
+import { judgeParams } from '../../model/flow/run-params.ts';
 import { formatId } from '../../model/ids.ts';
 import { problemOf, refuse, Refused } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
@@ -113,8 +113,9 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
         params: paramsFor(JSON.parse(flow.definition) as Flow, body.params ?? {}),
         event: null,
         dedupe: null,
+        // No run led to it: no chain of runs is begun by hand.
         depth: 0,
-        maxDepth: tools.config.flows.maxDepth,
+        maxDepth: 0,
         now,
       });
       if (started.kind === 'gone') throw refuse('not-found', `The ${WORDS[kind]} was deleted.`);
@@ -130,7 +131,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
 
 /** The parameters of a run; refused `invalid-params`, each that is wrong by name. */
 function paramsFor({ params }: Flow, given: Readonly<Record<string, unknown>>): Record<string, never> {
-  const read = paramsOf(params, given as Record<string, never>);
+  const read = judgeParams(params, given as Record<string, never>);
   if (read.ok) return read.params as Record<string, never>;
   const faults = read.faults.map(({ name, message }) => {
     return { pointer: `/params/${name}`, code: 'invalid-params' as const, detail: message };
@@ -164,7 +165,7 @@ async function pageOfRuns(
   { store }: Tools,
 ): Promise<RunsOut> {
   const list = `${kind} runs ${workspace.token} ${flow ?? ''}`;
-  const { rows, cursor: next } = await store.flows.runs({
+  const { rows, next } = await store.flows.runs({
     workspace: workspace.workspace,
     kind,
     ...(flow === undefined ? {} : { flow }),

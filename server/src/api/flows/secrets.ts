@@ -30,7 +30,10 @@ export type SecretsOut = Static<typeof SecretsOut>;
 
 export const SecretsQuery = Type.Object({ ...PageQuery }, { additionalProperties: false });
 export const SecretParams = Type.Object({
-  secret: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$', description: 'As expressions say it: `secret.NAME`.' }),
+  secret: Type.String({
+    pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$',
+    description: 'As expressions say it: `secret.NAME`.',
+  }),
 });
 
 export const putSecret = operation<SecretIn, SecretOut>()({
@@ -38,7 +41,7 @@ export const putSecret = operation<SecretIn, SecretOut>()({
   description: 'Runs that begin from now on see it.',
   params: SecretParams,
   async handle({ body, params, workspace, now }, { store }) {
-    await store.flows.putSecret(workspace.workspace, params.secret, body.value, now);
+    await store.flows.putSecret({ workspace: workspace.workspace, name: params.secret, value: body.value }, now);
     return ok({ name: params.secret, updatedAt: instant(now) });
   },
 });
@@ -48,7 +51,10 @@ export const listSecrets = operation<null, SecretsOut>()({
   query: SecretsQuery,
   async handle({ query, workspace }, { store }) {
     const all = await store.flows.secretNames(workspace.workspace);
-    const { items, next } = pageThrough({ list: `secrets ${workspace.token}`, items: all, keyOf: ({ name }) => name }, query);
+    const { items, next } = pageThrough(
+      { list: `secrets ${workspace.token}`, items: all, keyOf: ({ name }) => name },
+      query,
+    );
     return ok({ items: items.map(show), next });
   },
 });

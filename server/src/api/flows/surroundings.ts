@@ -35,7 +35,9 @@ export async function checkSurroundings(
 /** The refusal of documents: it speaks with the first fault and its place, and says how many more there are. */
 export function badDocuments(faults: ProblemFault[]): Refused {
   const { pointer, detail } = faults[0] as ProblemFault;
-  return new Refused(problemOf([{ ...(faults[0] as ProblemFault), detail: `${pointer}: ${detail}` }, ...faults.slice(1)]));
+  return new Refused(
+    problemOf([{ ...(faults[0] as ProblemFault), detail: `${pointer}: ${detail}` }, ...faults.slice(1)]),
+  );
 }
 
 // As the flow engine reads them: a name that is written out.

@@ -33,14 +33,17 @@ test('errors name file, line, column, the word found and the words expected', ()
 });
 
 test('all faults of all files at once, in the order of the lines', () => {
-  const text = 'job: x\ntimeout: soon\nafter: { done: [a] }\nsteps:\n  - htpp: https://a.example/\n  - run\n---\njob: y\n';
+  const text =
+    'job: x\ntimeout: soon\nafter: { done: [a] }\nsteps:\n  - htpp: https://a.example/\n  - run\n---\njob: y\n';
   const result = readFlows([
     { name: 'a.yaml', text },
     { name: 'b.yaml', text: 'policySet: z\n' },
   ]);
   assert.ok(!result.ok);
   assert.deepEqual(
-    result.faults.filter(({ line, file }) => line !== 6 || file !== 'a.yaml').map(({ file, line, column }) => `${file}:${line}:${column}`),
+    result.faults
+      .filter(({ line, file }) => line !== 6 || file !== 'a.yaml')
+      .map(({ file, line, column }) => `${file}:${line}:${column}`),
     ['a.yaml:2:10', 'a.yaml:3:10', 'a.yaml:5:5', 'a.yaml:8:1', 'b.yaml:1:1'],
   );
 });
@@ -59,14 +62,22 @@ test('what a document is: its first word, one of them, a name that is a text', (
 });
 
 test('triggers: an unknown time zone, a day that is none, a table that is none, a filter that does not parse', () => {
-  one(job('on: { cron: "0 2 * * *", timezone: Mars/Base }'), '2:36', 'there is no time zone "Mars/Base"; one is Asia/Tokyo, another UTC');
+  one(
+    job('on: { cron: "0 2 * * *", timezone: Mars/Base }'),
+    '2:36',
+    'there is no time zone "Mars/Base"; one is Asia/Tokyo, another UTC',
+  );
   one(job('on: { cron: { at: "0 2 * * *", skip: 2026-02-30 } }'), '2:38', '2026-02-30 is no day of the calendar');
   one(job('on: { cron: sometimes }'), '2:13', /sometimes/);
   one(job('on: { cron: { timezone: UTC } }'), '2:13', 'a time table needs at, such as "0 2 * * *"');
   one(job('on: { event: { type: a.b, filter: "x eqq 1" } }'), '2:38', /^.*filter: .*eqq/);
   one(job('on: { event: "a.*.b" }'), '2:14', '"a.*.b" is no pattern: a "*" stands once, at the end, after a dot');
   one(job('on: { job: { status: completed } }'), '2:12', 'job needs the name of the job whose end starts this one');
-  one(job('on: { job: { name: y, status: complete } }'), '2:31', 'there is no status "complete"; did you mean completed?');
+  one(
+    job('on: { job: { name: y, status: complete } }'),
+    '2:31',
+    'there is no status "complete"; did you mean completed?',
+  );
   one(job('on: { manual: false }'), '2:15', 'manual can only be true: whoever may manage a flow may start it');
   one(job('on: { crno: "0 2 * * *" }'), '2:7', 'there is no field of on called "crno"; did you mean cron?');
 });
@@ -75,7 +86,11 @@ test('parameters: types, defaults, names, and triggers that cannot give what is 
   one(job('params: { a-b: text }'), '2:11', /letters, digits and _ only/);
   one(job('params: { n: number, t: txet }'), '2:25', 'there is no type of params "txet"; did you mean text?');
   one(job('params: { n: { type: integer, default: 1.5 } }'), '2:40', 'the value must be of type integer, not 1.5');
-  one(job('params: { n: { oneOf: [a, b], default: c } }'), '2:40', 'there is no value in oneOf like the default "c"; did you mean a or b?');
+  one(
+    job('params: { n: { oneOf: [a, b], default: c } }'),
+    '2:40',
+    'there is no value in oneOf like the default "c"; did you mean a or b?',
+  );
   one(
     'job: x\nparams: { table: text }\non: { cron: "0 2 * * *" }\nsteps: [noop]\n',
     '3:13',
@@ -96,10 +111,18 @@ test('steps: unknown actions and fields by name, one thing each, the rules of th
   one(step('http: ftp://a.example/'), '3:11', 'http must be a URL that begins with http:// or https://');
   one(step('http: { url: https://a.example/, method: PSOT }'), '3:46', /^.*http\.method must be one of .*POST/);
   one(step('{ route: [{ steps: [noop] }] }'), '3:15', 'a branch needs if, or else: true');
-  one(step('{ route: [{ else: true, steps: [noop] }, { else: true, steps: [noop] }] }'), '3:46', 'a route has one branch with else at most');
+  one(
+    step('{ route: [{ else: true, steps: [noop] }, { else: true, steps: [noop] }] }'),
+    '3:46',
+    'a route has one branch with else at most',
+  );
   one(step('{ route: [{ else: true, steps: [noop] }], retry: 2 }'), '3:47', 'route takes no retry; its steps do');
   one(step('{ each: { steps: [noop] } }'), '3:13', 'each needs of: an expression that gives a list');
-  one('job: x\nsteps:\n  - { name: a, noop: }\n  - { name: a, noop: }\n', '4:13', 'the step "a" stands in line 3 already');
+  one(
+    'job: x\nsteps:\n  - { name: a, noop: }\n  - { name: a, noop: }\n',
+    '4:13',
+    'the step "a" stands in line 3 already',
+  );
   one(step('{ noop: , retry: 101 }'), '3:22', 'retry must be a whole number from 1 to 100, not 101');
   one(step('{ noop: , timeout: 30 }'), '3:24', 'timeout must be a span such as 30s, 10m or 2h, not 30');
 });
@@ -119,8 +142,16 @@ test('expressions are parsed when saved, with their place in the file', () => {
 
 test('rules: what is missing, where resources may come from, and no secret in a document', () => {
   one('policySet: x\nrules: [{ rule: a, resources: [], compliant: }]\n', '2:9', /^.*needs compliant/);
-  one('policySet: x\nrules: [{ rule: a, resources: { htpp: x }, compliant: true }]\n', '2:33', 'there is no source of resources "htpp"; did you mean http?');
-  one('policySet: x\nrules: [{ rule: a, resources: { aws: ec2.volum, regions: [eu-central-1] }, compliant: true }]\n', '2:38', 'there is no AWS resource "ec2.volum"; did you mean ec2.volume?');
+  one(
+    'policySet: x\nrules: [{ rule: a, resources: { htpp: x }, compliant: true }]\n',
+    '2:33',
+    'there is no source of resources "htpp"; did you mean http?',
+  );
+  one(
+    'policySet: x\nrules: [{ rule: a, resources: { aws: ec2.volum, regions: [eu-central-1] }, compliant: true }]\n',
+    '2:38',
+    'there is no AWS resource "ec2.volum"; did you mean ec2.volume?',
+  );
   one(
     'policySet: x\nrules: [{ rule: a, resources: { aws: s3.bucket, regions: [eu-central-1], credentials: { accessKeyId: a, secretAccessKey: b } }, compliant: true }]\n',
     '2:122',
@@ -143,28 +174,41 @@ test('what is not YAML is told with its place, and with a hint where a template 
 });
 
 test('a YAML bomb is refused in words', () => {
-  const levels = Array.from('bcdefghij', (name, at) => `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefghij'[at]}`).join(', ')}]`);
+  const levels = Array.from(
+    'bcdefghij',
+    (name, at) => `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefghij'[at]}`).join(', ')}]`,
+  );
   const [first = '', ...more] = faults(`job: x\na: &a [x, x, x, x, x, x, x, x, x]\n${levels.join('\n')}\n`);
   assert.deepEqual(more, []);
   assert.match(first, /with its aliases unfolded, the file holds more than 100,000 values/);
   const deep = Array.from({ length: 200 }, (_, at) => `- &l${at + 1} [*l${at}]`);
-  assert.match(faults(`- &l0 [x]\n${deep.join('\n')}\n`)[0] ?? '', /aliases unfolded, the document nests deeper than 128/);
+  assert.match(
+    faults(`- &l0 [x]\n${deep.join('\n')}\n`)[0] ?? '',
+    /aliases unfolded, the document nests deeper than 128/,
+  );
 });
 
 test('a step tree 1,000 deep, lists 500,000 deep, and a file of 1 MB are refused in words, at once', () => {
   let tree = 'noop';
   for (let at = 0; at < 1_000; at++) tree = `{ route: [{ else: true, steps: [${tree}] }] }`;
-  assert.match(faults(`job: x\nsteps: [${tree}]\n`)[0] ?? '', /^flows\.yaml:2:\d+: the document nests deeper than 128 levels here$/);
+  assert.match(
+    faults(`job: x\nsteps: [${tree}]\n`)[0] ?? '',
+    /^flows\.yaml:2:\d+: the document nests deeper than 128 levels here$/,
+  );
   let steps = 'noop';
   for (let at = 0; at < 21; at++) steps = `{ route: [{ else: true, steps: [${steps}] }] }`;
   assert.match(faults(`job: x\nsteps: [${steps}]\n`)[0] ?? '', /steps nest deeper than 20 levels here/);
   assert.match(faults('['.repeat(200_000))[0] ?? '', /nests deeper than 128 levels/);
   assert.match(faults('- '.repeat(100_000))[0] ?? '', /nests deeper than 128 levels/);
-  assert.deepEqual(faults(`# ${'x'.repeat(1_048_576)}\n`), ['flows.yaml:1:1: the file has 1,048,579 characters; at most 262,144 are read']);
+  assert.deepEqual(faults(`# ${'x'.repeat(1_048_576)}\n`), [
+    'flows.yaml:1:1: the file has 1,048,579 characters; at most 262,144 are read',
+  ]);
   assert.match(faults('!a '.repeat(80_000))[0] ?? '', /at most one tag/);
   assert.equal(faults(step(`{ noop: , if: "${' '.repeat(200_000)}" }`)).length, 1);
   assert.match(faults('---\n'.repeat(60_000))[0] ?? '', /more than 500 documents/);
-  const many = Array.from({ length: 40_000 }, (_, at) => `k${at}: 1`).join('\n').slice(0, 260_000);
+  const many = Array.from({ length: 40_000 }, (_, at) => `k${at}: 1`)
+    .join('\n')
+    .slice(0, 260_000);
   assert.equal(faults(`job: x\n${many}\n`).length, 50);
 });
 

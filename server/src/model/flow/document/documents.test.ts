@@ -45,14 +45,15 @@ after: { completed: [ops-hook], failed: [ops-hook] }
 test('One file may hold several documents: the job and the policy set of the design', () => {
   const [first, second] = read(DESIGN);
   const flow = first?.flow as Job;
-  assert.deepEqual([flow.kind, flow.name, flow.group, flow.timeoutMs], ['job', 'nightly-reindex', 'operations', 1_800_000]);
+  assert.deepEqual(
+    [flow.kind, flow.name, flow.group, flow.timeoutMs],
+    ['job', 'nightly-reindex', 'operations', 1_800_000],
+  );
   assert.deepEqual(flow.concurrency, { max: 1, then: 'queue' });
   assert.deepEqual(flow.after, { completed: ['ops-hook'], failed: ['ops-hook', 'oncall-mail'] });
   assert.deepEqual(flow.on, {
     http: true,
-    cron: [
-      { at: '0 2 * * *', timezone: 'Asia/Tokyo', skip: [], startTimeoutMs: null, catchUp: 'none', params: {} },
-    ],
+    cron: [{ at: '0 2 * * *', timezone: 'Asia/Tokyo', skip: [], startTimeoutMs: null, catchUp: 'none', params: {} }],
     events: [],
   });
   assert.deepEqual(flow.steps, [
@@ -96,8 +97,10 @@ test('a document keeps the text of its author, without that of its neighbours', 
 });
 
 test('JSON is a document, too', () => {
-  const [only] = read(JSON.stringify({ job: 'x', steps: [{ http: { url: 'https://a.example/' }, name: 'fetch' }] }, null, 2));
-  assert.deepEqual((only?.flow as Job).steps[0]?.name, 'fetch');
+  const [only] = read(
+    JSON.stringify({ job: 'x', steps: [{ http: { url: 'https://a.example/' }, name: 'fetch' }] }, null, 2),
+  );
+  assert.deepEqual((only!.flow as Job).steps[0]?.name, 'fetch');
 });
 
 test('the same meaning is the same text, whatever the layout, the order of fields, and what is spelled out', () => {
@@ -138,10 +141,13 @@ test('triggers: time tables with dates to skip, start time-out and catch-up; eve
       '  job: { name: "bob\'s", status: [completed, failed] }',
     ),
   );
-  assert.deepEqual(on.cron.map(({ at, timezone, skip, startTimeoutMs, catchUp }) => [at, timezone, skip, startTimeoutMs, catchUp]), [
-    ['0 2 * * *', 'Asia/Tokyo', [], null, 'none'],
-    ['0 4 * * 1', 'UTC', ['2026-12-25'], 600_000, 'all'],
-  ]);
+  assert.deepEqual(
+    on.cron.map(({ at, timezone, skip, startTimeoutMs, catchUp }) => [at, timezone, skip, startTimeoutMs, catchUp]),
+    [
+      ['0 2 * * *', 'Asia/Tokyo', [], null, 'none'],
+      ['0 4 * * 1', 'UTC', ['2026-12-25'], 600_000, 'all'],
+    ],
+  );
   assert.deepEqual(on.events, [
     { type: 'com.example.order.*', filter: null, params: {} },
     { type: 'com.example.order.created', filter: 'total ge 100', params: {} },
@@ -197,13 +203,19 @@ steps:
   assert.deepEqual([fetch.name, fetch.if, fetch.timeoutMs], ['fetch', 'run.id > 0', 5_000]);
   assert.deepEqual(fetch.onError.then === 'steps' && fetch.onError.steps[0]?.path, 'steps[0].onError.steps[0]');
   assert.deepEqual([route.match, route.onError, route.path], ['all', { then: 'continue' }, 'steps[1]']);
-  assert.deepEqual(route.branches.map(({ name, if: condition }) => [name, condition]), [
-    ['many', 'length(steps.fetch.body) > 10'],
-    ['branch 2', null],
-  ]);
+  assert.deepEqual(
+    route.branches.map(({ name, if: condition }) => [name, condition]),
+    [
+      ['many', 'length(steps.fetch.body) > 10'],
+      ['branch 2', null],
+    ],
+  );
   const [each] = route.branches[0]?.steps ?? [];
   assert.ok(each?.kind === 'each');
-  assert.deepEqual([each.of, each.as, each.atOnce, each.path], ['steps.fetch.body', 'one', 4, 'steps[1].route[0].steps[0]']);
+  assert.deepEqual(
+    [each.of, each.as, each.atOnce, each.path],
+    ['steps.fetch.body', 'one', 4, 'steps[1].route[0].steps[0]'],
+  );
   assert.equal(each.steps[0]?.path, 'steps[1].route[0].steps[0].each.steps[0]');
 });
 
@@ -222,48 +234,55 @@ rules:
       credentials: { accessKeyId: AKIA, secretAccessKey: "\${ secret.AWS }" }
     compliant: Encrypted
 `);
-  const rules = (only?.flow as PolicySet).rules;
-  assert.deepEqual(rules.map(({ resources }) => resources), [
-    { from: { kind: 'inline', items: [{ id: 1 }] }, id: 'id', name: null },
-    { from: { kind: 'file', path: 'inventory.json', each: 'items' }, id: 'arn', name: null },
-    {
-      from: {
-        kind: 'http',
-        headers: { authorization: 'Bearer ${ secret.TOKEN }' },
-        each: 'body.items',
-        next: 'body.next',
-        url: 'https://x.example/',
+  const rules = (only!.flow as PolicySet).rules;
+  assert.deepEqual(
+    rules.map(({ resources }) => resources),
+    [
+      { from: { kind: 'inline', items: [{ id: 1 }] }, id: 'id', name: null },
+      { from: { kind: 'file', path: 'inventory.json', each: 'items' }, id: 'arn', name: null },
+      {
+        from: {
+          kind: 'http',
+          headers: { authorization: 'Bearer ${ secret.TOKEN }' },
+          each: 'body.items',
+          next: 'body.next',
+          url: 'https://x.example/',
+        },
+        id: 'id',
+        name: null,
       },
-      id: 'id',
-      name: null,
-    },
-    {
-      from: {
-        kind: 'aws',
-        regions: ['eu-central-1', 'us-east-1'],
-        credentials: { accessKeyId: 'AKIA', secretAccessKey: '${ secret.AWS }' },
-        endpoint: null,
-        type: 'ec2.volume',
+      {
+        from: {
+          kind: 'aws',
+          regions: ['eu-central-1', 'us-east-1'],
+          credentials: { accessKeyId: 'AKIA', secretAccessKey: '${ secret.AWS }' },
+          endpoint: null,
+          type: 'ec2.volume',
+        },
+        id: 'id',
+        name: null,
       },
-      id: 'id',
-      name: null,
-    },
-  ]);
+    ],
+  );
   assert.equal(rules[0]?.compliant, 'true');
 });
 
 test('aliases stand for what they name, and a document may be empty', () => {
-  const flow = readJob('job: x\nsteps:\n  - http: &call { url: https://a.example/ }\n  - http: *call\n---\n# nothing\n---\n');
-  assert.deepEqual(flow.steps.map((step) => step.kind === 'action' && step.input), [
-    { url: 'https://a.example/' },
-    { url: 'https://a.example/' },
-  ]);
+  const flow = readJob(
+    'job: x\nsteps:\n  - http: &call { url: https://a.example/ }\n  - http: *call\n---\n# nothing\n---\n',
+  );
+  assert.deepEqual(
+    flow.steps.map((step) => step.kind === 'action' && step.input),
+    [{ url: 'https://a.example/' }, { url: 'https://a.example/' }],
+  );
   assert.deepEqual(read(''), []);
   assert.deepEqual(read('# only a comment\n'), []);
 });
 
 test('names of values stay what they are, __proto__ included', () => {
-  const flow = readJob('job: x\nsteps:\n  - http: { url: https://a.example/, body: { __proto__: 1, on: yes, n: 010 } }\n');
+  const flow = readJob(
+    'job: x\nsteps:\n  - http: { url: https://a.example/, body: { __proto__: 1, on: yes, n: 010 } }\n',
+  );
   const [step] = flow.steps;
   assert.ok(step?.kind === 'action');
   assert.equal(JSON.stringify(step.input), '{"url":"https://a.example/","body":{"__proto__":1,"on":"yes","n":10}}');

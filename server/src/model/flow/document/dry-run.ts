@@ -99,7 +99,7 @@ function walkAction(step: ActionStep, names: Names, { test, now, walk }: Walking
   const where = whatOf(step);
   const fault = actionFault(action, input, 'evaluated');
   if (fault !== null) throw new StepFailed(`${where}: ${fault}`);
-  if (action === 'fail') throw new StepFailed(`${where}: ${String(input)}`);
+  if (action === 'fail') throw new StepFailed(`${where}: ${input as string}`);
   const why = name === null ? undefined : test.fails[name];
   if (why !== undefined) throw new StepFailed(`${where}: ${why}`);
   if (action === 'set') Object.assign(names, input);

@@ -16,6 +16,7 @@ export interface Fields {
 }
 
 /** The fields of a value that must be a map of these; null (told) where it is none. */
+// oxlint-disable-next-line max-params -- said on nearly every line of this room, and read across
 export function fieldsOf(value: Value, what: string, known: readonly string[], faults: Faults): Fields | null {
   if (value.kind !== 'map') {
     faults.add(value, `${what} must be a map of ${known.join(', ')}, not ${describe(value)}`, known);
@@ -66,6 +67,7 @@ export interface TextRule {
 }
 
 /** A text that is not empty; null (told) for anything else. */
+// oxlint-disable-next-line max-params -- as above; the last is rarely said
 export function textOf(value: Value, what: string, faults: Faults, rule: TextRule = {}): string | null {
   const { max = 255, pattern, looks } = rule;
   if (value.kind !== 'scalar' || typeof value.value !== 'string') {
@@ -76,8 +78,12 @@ export function textOf(value: Value, what: string, faults: Faults, rule: TextRul
   const text = value.value;
   if (text === '') faults.add(value, `${what} must not be empty`);
   else if (countOf(text) > max) {
-    faults.add(value, `${what} has ${countOf(text).toLocaleString('en')} characters; at most ${max.toLocaleString('en')}`);
-  } else if (pattern !== undefined && !pattern.test(text)) faults.add(value, `${what} ${looks}, not ${describe(value)}`);
+    faults.add(
+      value,
+      `${what} has ${countOf(text).toLocaleString('en')} characters; at most ${max.toLocaleString('en')}`,
+    );
+  } else if (pattern !== undefined && !pattern.test(text))
+    faults.add(value, `${what} ${looks}, not ${describe(value)}`);
   else return text;
   return null;
 }
@@ -141,7 +147,9 @@ export function choiceOf<Word extends string>(
   if (typeof text === 'string' && (words as readonly string[]).includes(text)) return text as Word;
   const found = typeof text === 'string' ? text : null;
   const message =
-    found === null ? `${what} must be one of ${words.join(', ')}, not ${describe(value)}` : notOneOf(what, found, words);
+    found === null
+      ? `${what} must be one of ${words.join(', ')}, not ${describe(value)}`
+      : notOneOf(what, found, words);
   faults.add(value, message, words);
   return null;
 }

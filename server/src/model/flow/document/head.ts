@@ -1,22 +1,22 @@
 // What jobs and policy sets have in common in a document: name, group, parameters, time-out, concurrency, what follows.
 import type { After, Concurrency, Param } from '../definition.ts';
 import type { Faults } from './fault.ts';
-import {
-  booleanOf,
-  choiceOf,
-  fieldsOf,
-  integerOf,
-  isGiven,
-  itemsOf,
-  spanOf,
-  textOf,
-  type Fields,
-} from './fields.ts';
+import { booleanOf, choiceOf, fieldsOf, integerOf, isGiven, itemsOf, spanOf, textOf, type Fields } from './fields.ts';
 import { readParams } from './params.ts';
 import type { Value } from './source.ts';
 
 /** The fields of a document that jobs and policy sets share, beside the one that names them. */
-export const HEAD_FIELDS = ['description', 'group', 'enabled', 'params', 'on', 'timeout', 'concurrency', 'after', 'tests'];
+export const HEAD_FIELDS = [
+  'description',
+  'group',
+  'enabled',
+  'params',
+  'on',
+  'timeout',
+  'concurrency',
+  'after',
+  'tests',
+];
 
 const HOUR = 3_600_000;
 /** How long a run may take when its document does not say. */

@@ -8,7 +8,7 @@ import { MAX_FAULTS, type DocumentFault, type Faults, type Span } from './fault.
 import { describe, fieldsOf, isGiven, textOf, type Fields } from './fields.ts';
 import { HEAD_FIELDS, readHead } from './head.ts';
 import { readRules } from './rules.ts';
-import { readSource, type DocumentFile, type MapValue, type SourceDocument, type Value } from './source.ts';
+import { readSource, type DocumentFile, type SourceDocument, type Value } from './source.ts';
 import { readSteps } from './steps.ts';
 import { readJobTests, readPolicyTests, type FlowTest } from './tests.ts';
 import { readTriggers } from './triggers.ts';
@@ -111,12 +111,16 @@ function kindOf(value: Value, faults: Faults): keyof typeof KINDS | null {
   const words = value.entries.filter(({ name }) => name in KINDS || name === 'scenario');
   const [first, second] = words;
   if (first === undefined) {
-    const at: Span = (value as MapValue).entries[0]?.at ?? value;
+    const at: Span = value.entries[0]?.at ?? value;
     faults.add(at, `${begins}; this one has neither`, Object.keys(KINDS));
     return null;
   }
   if (first.name === 'scenario') {
-    faults.add(first.at, 'scenarios are not known to this version yet; it has jobs and policy sets', Object.keys(KINDS));
+    faults.add(
+      first.at,
+      'scenarios are not known to this version yet; it has jobs and policy sets',
+      Object.keys(KINDS),
+    );
     return null;
   }
   if (second === undefined || second.name === first.name) return first.name as keyof typeof KINDS;

@@ -56,7 +56,7 @@ function readParam(value: Value, faults: Faults): Param | null {
   const json = jsonOf(given);
   if (allowed !== null && !allowed.includes(json)) {
     const words = allowed.map(String);
-    faults.add(given, notOneOf('value in oneOf like the default', String(json), words), words);
+    faults.add(given, notOneOf('value in oneOf like the default', describe(given).replaceAll('"', ''), words), words);
   }
   return { ...param, default: json };
 }

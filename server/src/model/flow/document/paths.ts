@@ -5,7 +5,8 @@ import type { Value } from './source.ts';
 export function valueAt(value: Value, path: string): Value {
   let at = value;
   for (const [, name, quoted, index] of path.matchAll(/\.([A-Za-z_]\w*)|\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]/g)) {
-    const next = index === undefined ? memberOf(at, name ?? (JSON.parse(quoted as string) as string)) : itemOf(at, index);
+    const next =
+      index === undefined ? memberOf(at, name ?? (JSON.parse(quoted as string) as string)) : itemOf(at, index);
     if (next === undefined) return at;
     at = next;
   }

@@ -60,6 +60,7 @@ function readRule(value: Value, faults: Faults): Rule | null {
   return name === null || resources === null || compliant === null ? null : { name, resources, compliant, ...rest };
 }
 
+// oxlint-disable-next-line max-params -- the last is rarely said
 function template(fields: Fields, name: string, faults: Faults, max = 1_000): string | null {
   const value = fields.value(name);
   if (!isGiven(value)) return null;
@@ -80,7 +81,8 @@ function readResources(value: Value, faults: Faults): Resources | null {
   if (kind === undefined || kinds.length > 1) {
     const words = kind === undefined ? 'resources need one of' : 'resources come from one of';
     const strange = value.entries.find(({ name }) => !ALL_FIELDS.includes(name));
-    const message = strange === undefined ? `${words} ${KINDS.join(', ')}` : notOneOf('source of resources', strange.name, KINDS);
+    const message =
+      strange === undefined ? `${words} ${KINDS.join(', ')}` : notOneOf('source of resources', strange.name, KINDS);
     faults.add(strange?.at ?? value, message, KINDS);
     return null;
   }

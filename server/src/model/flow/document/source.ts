@@ -84,7 +84,7 @@ export function readSource(file: DocumentFile): { documents: SourceDocument[]; f
   const budget = { left: MAX_VALUES };
   const documents = composed.flatMap((document, at) => {
     if (tellErrors([...document.errors, ...document.warnings], faults)) return [];
-    const value = createUnfolder(faults, budget)(document.contents as ParsedNode | null);
+    const value = createUnfolder(faults, budget)(document.contents);
     if (value === null || (value.kind === 'scalar' && value.value === null)) return [];
     return [{ value, text: sliceOf(file.text, composed, at) }];
   });
@@ -156,13 +156,14 @@ function createUnfolder(faults: Faults, budget: { left: number }): (node: Parsed
       if (budget.left === -1) faults.add(at, `with its aliases unfolded, the file holds more than ${limit} values`);
       return null;
     }
-    if (depth > MAX_NESTING) return fault(at, `with its aliases unfolded, the document nests deeper than ${MAX_NESTING}`);
+    if (depth > MAX_NESTING)
+      return fault(at, `with its aliases unfolded, the document nests deeper than ${MAX_NESTING}`);
     if (node === null) return { kind: 'scalar', value: null, ...at };
     if (isAlias(node)) return unfoldAlias(node.source, at, depth);
     if (node.anchor !== undefined) anchors.set(node.anchor, node);
     if (isScalar(node)) return scalarOf(node.value, at);
     open.add(node);
-    const value = isSeq(node) ? listOf(node.items as ParsedNode[], at, depth) : mapOf(node, at, depth);
+    const value = isSeq(node) ? listOf(node.items, at, depth) : mapOf(node, at, depth);
     open.delete(node);
     return value;
   }

@@ -1,7 +1,7 @@
 // The tests that a document carries: what a job would do with these values, how a rule judges this resource.
 import { COMPLIANCE } from '../../policy/judge.ts';
 import type { Job, Json, PolicySet, Step } from '../definition.ts';
-import { notOneOf, type Faults } from './fault.ts';
+import { notOneOf, type Faults, type Span } from './fault.ts';
 import { choiceOf, describe, fieldsOf, isGiven, itemsOf, jsonOf, textOf, type Fields } from './fields.ts';
 import { isOfType } from './params.ts';
 import type { ListValue, Value } from './source.ts';
@@ -58,17 +58,15 @@ export function readJobTests(list: ListValue, job: Job, faults: Faults): JobTest
   return list.items.flatMap((item, index) => {
     const fields = fieldsOf(item, 'a test', JOB_TEST, faults);
     if (fields === null) return [];
-    const byStep = (name: string): Record<string, Json> => readByStep(fields.value(name), { name, steps, faults });
-    const fails = Object.entries(byStep('fails')).map(([name, why]) => [name, String(why)]);
-    const secrets = readMap(fields.value('secrets'), 'secrets', faults);
+    const by = (name: string) => ({ name, steps, faults });
     return {
       kind: 'job' as const,
       ...readHead(fields, { index, line: faults.placeOf(item.start).line, faults }),
       params: readParams(fields.value('params'), job, faults),
       event: isGiven(fields.value('event')) ? jsonOf(fields.value('event') as Value) : null,
-      secrets: Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, String(value)])),
-      outputs: byStep('steps'),
-      fails: Object.fromEntries(fails) as Record<string, string>,
+      secrets: readTexts(fields.value('secrets'), 'secrets', faults),
+      outputs: readByStep(fields.value('steps'), by('steps')),
+      fails: readReasons(fields.value('fails'), by('fails')),
       expect: readExpectations(fields, steps, faults),
     };
   });
@@ -93,9 +91,11 @@ function readExpectations(fields: Fields, steps: readonly string[], faults: Faul
   const names = (name: string, known: readonly string[] | null): string[] | null => {
     const given = expect.value(name);
     if (given === null) return null;
-    const items = itemsOf(given).flatMap((item) => (textOf(item, name, faults) === null ? [] : item));
-    for (const item of items) if (known !== null) checkStep(item, String(jsonOf(item)), { steps: known, faults });
-    return items.map((item) => String(jsonOf(item)));
+    return itemsOf(given).flatMap((item) => {
+      const text = textOf(item, name, faults);
+      if (text !== null && known !== null) checkStep(item, text, { steps: known, faults });
+      return text ?? [];
+    });
   };
   return {
     status: isGiven(status) ? choiceOf(status, 'status', { words: ['completed', 'failed'], faults }) : null,
@@ -111,12 +111,29 @@ function readByStep(
   { name, steps, faults }: { name: string; steps: readonly string[]; faults: Faults },
 ): Record<string, Json> {
   if (value?.kind === 'map') {
-    for (const entry of value.entries) checkStep({ ...entry.value, ...entry.at }, entry.name, { steps, faults });
+    for (const entry of value.entries) checkStep(entry.at, entry.name, { steps, faults });
   }
   return readMap(value, name, faults);
 }
 
-function checkStep(at: Value, name: string, { steps, faults }: { steps: readonly string[]; faults: Faults }): void {
+function readReasons(
+  value: Value | null,
+  { name, steps, faults }: { name: string; steps: readonly string[]; faults: Faults },
+): Record<string, string> {
+  readByStep(value, { name, steps, faults });
+  return value?.kind === 'map' ? readTexts(value, name, faults) : {};
+}
+
+function readTexts(value: Value | null, name: string, faults: Faults): Record<string, string> {
+  readMap(value, name, faults);
+  const entries = value?.kind === 'map' ? value.entries : [];
+  const texts = entries.map((entry) => [entry.name, textOf(entry.value, `${name}.${entry.name}`, faults, ANY) ?? '']);
+  return Object.fromEntries(texts) as Record<string, string>;
+}
+
+const ANY = { max: 65_536 };
+
+function checkStep(at: Span, name: string, { steps, faults }: { steps: readonly string[]; faults: Faults }): void {
   if (steps.includes(name)) return;
   const words = steps.length === 0 ? 'no step of this job has a name' : notOneOf('step called', name, steps);
   faults.add(at, words, steps);

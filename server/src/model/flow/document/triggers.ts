@@ -3,7 +3,6 @@ import { compileFilter } from '../../filter/index.ts';
 import { isPattern } from '../../catalog.ts';
 import type { Cron, EventTrigger, Json, Param, Triggers } from '../definition.ts';
 import { JOB_STATUSES } from '../end-events.ts';
-import { cronFault, isTimezone } from '../cron.ts';
 import { notOneOf, type Faults, type Span } from './fault.ts';
 import { checkTemplates, placeIn } from './expressions.ts';
 import {
@@ -20,6 +19,7 @@ import {
 } from './fields.ts';
 import { isOfType } from './params.ts';
 import type { Value } from './source.ts';
+import { isTimezone, timeTableFault } from './time-tables.ts';
 
 const ON_FIELDS = ['manual', 'http', 'cron', 'timezone', 'event', 'job'];
 const CRON_FIELDS = ['at', 'timezone', 'skip', 'startTimeout', 'catchUp', 'params'];
@@ -107,7 +107,7 @@ function readCron(value: Value, timezone: string, context: Context): Cron | null
 
 function readAt(value: Value, timezone: string, faults: Faults): string | null {
   const at = textOf(value, 'a time table', faults);
-  const fault = at === null ? null : cronFault(at, timezone);
+  const fault = at === null ? null : timeTableFault(at, timezone);
   if (fault !== null) faults.add(value, fault);
   return fault === null ? at : null;
 }
@@ -144,7 +144,7 @@ function readParamValues(
     }
     if (templates) checkTemplates(inner, `params.${name}`, { faults });
     const json = jsonOf(inner);
-    if (!templates || !String(json).includes('${')) isOfType(inner, param.type, faults);
+    if (!templates || typeof json !== 'string' || !json.includes('${')) isOfType(inner, param.type, faults);
     given[name] = json;
   }
   checkRequired(at, given, context);
@@ -192,7 +192,10 @@ function readFilter(value: Value, faults: Faults): string | null {
   if (text === null || value.kind !== 'scalar') return null;
   const filter = compileFilter(text);
   if (filter.ok) return filter.text;
-  faults.add(placeIn(value, { at: filter.position, length: filter.token.length }, faults.text), `filter: ${filter.message.replace(/\.$/, '')}`);
+  faults.add(
+    placeIn(value, { at: filter.position, length: filter.token.length }, faults.text),
+    `filter: ${filter.message.replace(/\.$/, '')}`,
+  );
   return null;
 }
 
