@@ -61,6 +61,8 @@ const TARGETS: Readonly<Record<string, Target>> = {
 };
 /** Retries fall due all the time, and none is used up while an endpoint is in trouble. */
 const RETRIES = { BELLWIRE_DELIVERY_RETRY_DELAYS: `150ms,300ms,600ms${',1s'.repeat(90)}` };
+/** The publisher waits while the webhook that takes everything is so many events behind: the end of a play waits for them. */
+const MOST_BACKLOG = 5_000;
 /** How much sooner than a fault a delivery may have been answered and still come again: the settle timer and its commit,
  * three times `wal_writer_delay` (200 ms) on PostgreSQL, and a busy machine. */
 const UNSYNCED_MS = { SQLite: 1_000, PostgreSQL: 1_600 };
@@ -96,7 +98,7 @@ export class Ground {
     this.dice = diceOf(play.seed);
     this.#running = this.#start(play.process);
     const load = play.load ?? { batch: 100, requests: 4 };
-    this.publisher = new Publisher({ ledger: this.ledger, ...load, platform: () => this.#running });
+    this.publisher = new Publisher({ ledger: this.ledger, ...load, platform: () => this.#withRoom() });
   }
 
   /** Starts it all: webhooks that need not prove themselves, and the publisher. */
@@ -124,6 +126,14 @@ export class Ground {
   trouble(isOn: boolean): void {
     const faulty = Object.keys(TARGETS).filter((path) => TARGETS[path]!.isFaulty);
     this.endpoint.refuse(...(isOn ? faulty : []));
+  }
+
+  // A machine that is busy with other things takes events faster than it delivers them.
+  async #withRoom(): Promise<PlatformProcess> {
+    while (this.publisher.acknowledged - this.endpoint.taken('/well').events.size > MOST_BACKLOG) {
+      await new Promise((again) => setTimeout(again, 20));
+    }
+    return this.#running;
   }
 
   /** The platform that runs, or is being started. */

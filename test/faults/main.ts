@@ -1,5 +1,8 @@
 // `npm run faults`: every fault with all the time it needs, 200 kills per engine, and a report of it.
-import { mkdirSync, writeFileSync } from 'node:fs';
+//
+// `--record=FILE` keeps what was played, a line each: the report is of all that it holds, and what it holds is not played
+// again. So a run can be made in pieces, and the engines beside one another (`--engine=SQLite`).
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../bench/machine.ts';
@@ -18,6 +21,8 @@ const { values: options } = parseArgs({
     kills: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     only: { type: 'string', default: '' },
+    engine: { type: 'string', default: '' },
+    record: { type: 'string', default: '' },
     away: { type: 'string', default: '20000' },
   },
 });
@@ -30,17 +35,34 @@ interface Planned {
 }
 
 async function main(): Promise<number> {
-  const played: Played[] = [];
-  mkdirSync(join(REPORT, '..'), { recursive: true });
   const wanted = faults.filter(({ name }) => name.includes(options.only));
   // The long ones last: a run that fails early is soon repeated.
   const plays = wanted.flatMap(playsOf).toSorted((a, b) => Number(isRandom(a.fault)) - Number(isRandom(b.fault)));
-  for (const planned of plays) {
-    played.push(await play(planned));
+  let played = recorded();
+  for (const planned of plays.filter(({ engine }) => engine.includes(options.engine))) {
+    const { fault, engine, seed } = planned;
+    if (played.some((one) => one.fault === fault.name && one.engine === engine && one.seed === seed)) continue;
+    const one = await play(planned);
+    if (options.record !== '') appendFileSync(options.record, `${JSON.stringify(one)}\n`);
+    played = options.record === '' ? [...played, one] : recorded();
     // After each: a run that is cut short has a report of what it did.
-    if (options.only === '') writeFileSync(REPORT, reportOf(played, machine()));
+    report(played);
   }
   return played.some(({ failure }) => failure !== null) ? 1 : 0;
+}
+
+function recorded(): Played[] {
+  if (options.record === '' || !existsSync(options.record)) return [];
+  const lines = readFileSync(options.record, 'utf8').split('\n').filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as Played);
+}
+
+function report(played: readonly Played[]): void {
+  if (options.only !== '' && options.record === '') return;
+  mkdirSync(join(REPORT, '..'), { recursive: true });
+  const order = faults.map(({ name }) => name);
+  const sorted = played.toSorted((a, b) => order.indexOf(a.fault) - order.indexOf(b.fault) || a.seed - b.seed);
+  writeFileSync(REPORT, reportOf(sorted, machine()));
 }
 
 function machine(): string {

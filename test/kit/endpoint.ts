@@ -21,7 +21,7 @@ export interface Endpoint {
   refuse(...paths: string[]): void;
   /** Called for each request before it is answered; a promise delays the answer. */
   onRequest: ((path: string) => Promise<void> | void) | null;
-  /** Resolves when the path has taken all of these events; rejects with what is missing `withinMs` after. */
+  /** Resolves when the path has taken all of these events; rejects, with what is missing, after no new one for `withinMs`. */
   complete(path: string, events: ReadonlySet<string>, withinMs: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -81,13 +81,21 @@ export async function startEndpoint(): Promise<Endpoint> {
     complete: (path, events, withinMs) =>
       new Promise((resolve, reject) => {
         const missing = (): string[] => [...events].filter((event) => !taken(path).events.has(event));
-        const timer = setTimeout(() => {
+        const giveUp = (): void => {
           waiting.delete(look);
           const lost = missing();
           reject(new Error(`${path} lacks ${lost.length} of ${events.size} events: ${lost.slice(0, 10).join(' ')} …`));
-        }, withinMs);
+        };
+        let timer = setTimeout(giveUp, withinMs);
+        let before = taken(path).events.size;
         const look = (): void => {
-          if (taken(path).events.size < events.size || missing().length > 0) return;
+          const { size } = taken(path).events;
+          if (size > before) {
+            before = size;
+            clearTimeout(timer);
+            timer = setTimeout(giveUp, withinMs);
+          }
+          if (size < events.size || missing().length > 0) return;
           clearTimeout(timer);
           waiting.delete(look);
           resolve();
