@@ -22,6 +22,7 @@ import {
   someEvents,
   type Place,
 } from './store-furniture.ts';
+import { newFlow } from './flow-furniture.ts';
 import type { Ground, Prepare } from './store-ground.ts';
 
 const HOOK: PostProcessingSetting = {
@@ -250,17 +251,19 @@ export function exercisePostProcessings(engine: string, prepare: Prepare): void 
       events: [event],
     } = await endRun(ground, furnished, made);
     const place = { store, workspace };
-    await ground.query(
-      `INSERT INTO flow_reports (workspace, flow, target, on_status) VALUES (${workspace}, 7, ${made.target}, 'failed')`,
-    );
-    await assert.rejects(store.postProcessings.delete(made, NOON), refusal('in-use', /7/));
-    await ground.query('DELETE FROM flow_reports');
+    const after = { completed: [], failed: ['ops-hook'] };
+    const flow = await store.flows.put(newFlow(workspace, 'nightly', { after, group: 'g undefined' }), NOON);
+    await assert.rejects(store.postProcessings.delete(made, NOON), refusal('in-use', /job nightly/));
+    const group = { workspace, group: made.group! };
+    await assert.rejects(store.postProcessings.renameGroup(group, 'other'), refusal('in-use', /job nightly/));
+    await assert.rejects(store.postProcessings.deleteGroup(group), refusal('in-use', /job nightly/));
+    await store.flows.remove(workspace, flow.flow.flow, NOON);
     await store.postProcessings.delete(made, NOON + 5);
     await assert.rejects(store.postProcessings.delete(made, NOON), refusal('not-found'));
     assert.deepEqual(await openOf(place, made.target), []);
-    const [after] = await store.postProcessings.reportsOf(workspace, [event!]);
+    const [given] = await store.postProcessings.reportsOf(workspace, [event!]);
     assert.deepEqual(
-      [after!.postProcessing, after!.state, after!.reason, after!.at],
+      [given!.postProcessing, given!.state, given!.reason, given!.at],
       [null, 'dead', 'the post-processing was deleted', NOON + 5],
     );
     assert.deepEqual((await store.log.deliveries({ workspace, cursor: null, limit: 10 })).rows, []);

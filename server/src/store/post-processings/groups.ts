@@ -30,6 +30,7 @@ export function makeGroupVerbs(
         await nextNumber(sql, tx, workspace);
         const before = await readGroup(tx, key);
         if (before.name === name) return before;
+        await refuseWhileNamed(tx, key);
         await refuseTakenName(tx, { workspace, name });
         await tx.run('UPDATE groups SET name = $3 WHERE workspace = $1 AND number = $2', [workspace, group, name]);
         return { ...before, name };
@@ -39,12 +40,14 @@ export function makeGroupVerbs(
         const { workspace, group } = key;
         await nextNumber(sql, tx, workspace);
         await readGroup(tx, key);
+        await refuseWhileNamed(tx, key);
         const members = await tx.all<{ name: string }>(
           'SELECT name FROM post_processings WHERE workspace = $1 AND group_number = $2 ORDER BY name LIMIT 10',
           [workspace, group],
         );
         if (members.length > 0) {
-          throw new StoreRefusal('in-use', `post-processings belong to it: ${namesOf(members)}`);
+          const names = members.map(({ name }) => name).join(', ');
+          throw new StoreRefusal('in-use', `post-processings belong to it: ${names}`);
         }
         await tx.run('DELETE FROM groups WHERE workspace = $1 AND number = $2', [workspace, group]);
       }),
@@ -58,12 +61,21 @@ export async function readGroup(tx: Tx, { workspace, group }: GroupKey): Promise
   return row;
 }
 
+// Their documents name it: under another name they could not be put again.
+async function refuseWhileNamed(tx: Tx, { workspace, group }: GroupKey): Promise<void> {
+  const flows = await tx.all<{ kind: string; name: string }>(
+    'SELECT kind, name FROM flows WHERE workspace = $1 AND group_number = $2 ORDER BY kind, name LIMIT 10',
+    [workspace, group],
+  );
+  if (flows.length > 0) throw new StoreRefusal('in-use', `these belong to it: ${flowNames(flows)}`);
+}
+
+/** Jobs and policy sets that stand in the way, in words. */
+export function flowNames(flows: readonly { kind: string; name: string }[]): string {
+  return flows.map(({ kind, name }) => `${kind.replace('-', ' ')} ${name}`).join(', ');
+}
+
 async function refuseTakenName(tx: Tx, { workspace, name }: { workspace: number; name: string }): Promise<void> {
   const taken = await tx.all('SELECT 1 AS one FROM groups WHERE workspace = $1 AND name = $2', [workspace, name]);
   if (taken.length > 0) throw new StoreRefusal('name-taken', `there is already a group named ${name}`);
-}
-
-/** Names of what stands in the way. */
-export function namesOf(rows: readonly { name: string }[]): string {
-  return rows.map(({ name }) => name).join(', ');
 }

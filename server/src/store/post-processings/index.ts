@@ -13,7 +13,7 @@ import type {
   PostProcessings,
   PostProcessingSetting,
 } from './contract.ts';
-import { makeGroupVerbs, namesOf, readGroup } from './groups.ts';
+import { flowNames, makeGroupVerbs, readGroup } from './groups.ts';
 import { reportsOf } from './outcomes.ts';
 
 interface Parts {
@@ -162,12 +162,13 @@ async function deleteOne(
   await nextNumber(sql, tx, workspace);
   await readOne(tx, { workspace, target });
   const key = [workspace, target];
-  const users = await tx.all<{ name: string }>(
-    `SELECT CAST(flow AS TEXT) AS name FROM flow_reports WHERE workspace = $1 AND target = $2
-     GROUP BY flow ORDER BY flow LIMIT 10`,
+  const flows = await tx.all<{ kind: string; name: string }>(
+    `SELECT f.kind, f.name FROM flows f WHERE f.workspace = $1 AND f.flow IN (
+       SELECT r.flow FROM flow_reports r WHERE r.workspace = $1 AND r.target = $2)
+     ORDER BY f.kind, f.name LIMIT 10`,
     key,
   );
-  if (users.length > 0) throw new StoreRefusal('in-use', `these report to it: ${namesOf(users)}`);
+  if (flows.length > 0) throw new StoreRefusal('in-use', `these report to it: ${flowNames(flows)}`);
   await tx.run('DELETE FROM post_processings WHERE workspace = $1 AND target = $2', key);
   await tx.run(
     `UPDATE webhooks SET intent = 'disabled', url = '', updated_at = $3, revision = revision + 1
