@@ -49,7 +49,10 @@ test('R18 R19 groups and post-processings are made, listed, shown, changed and d
   assert.equal(createdAt, updatedAt);
   assert.deepEqual(await api.expect(200, `GET /v1/post-processings/${String(id)}`), hook);
   const mail = await api.expect(201, 'POST /v1/post-processings', { body: MAIL });
-  assert.deepEqual([mail['universal'], mail['group'], mail['url'], mail['recipients']], [true, null, null, MAIL.recipients]);
+  assert.deepEqual(
+    [mail['universal'], mail['group'], mail['url'], mail['recipients']],
+    [true, null, null, MAIL.recipients],
+  );
   const first = await api.expect(200, 'GET /v1/post-processings?limit=1');
   assert.deepEqual(first['items'], [hook]);
   const second = await api.expect(200, `GET /v1/post-processings?cursor=${String(first['next'])}`);
@@ -101,7 +104,10 @@ test('R6 R7 one group, or all of them: only an e-mail may be universal, and it c
   await api.refused('invalid-post-processing', `PATCH ${path}`, { body: { universal: true } });
   const again = { kind: 'email', universal: true, recipients: ['a@example.com'] };
   const back = await api.expect(200, `PATCH ${path}`, { body: again });
-  assert.deepEqual([back['kind'], back['universal'], back['url'], back['hasAuthorization']], ['email', true, null, false]);
+  assert.deepEqual(
+    [back['kind'], back['universal'], back['url'], back['hasAuthorization']],
+    ['email', true, null, false],
+  );
   const moved = await api.expect(200, `PATCH ${path}`, { body: { group: 'operations' } });
   assert.equal(moved['universal'], false);
 });
@@ -128,14 +134,30 @@ test('R9 R10 http and https, in any case; nothing else, and not nothing', async 
   // Not dev mode's doing: https is required of webhooks here.
   const api = await start(t, { targets: { httpsRequired: true, publicNamesRequired: true } });
   await refused(api, 'invalid-post-processing', { ...HOOK, url: undefined });
-  for (const url of ['', ' ', 'ftp://example.com/', 'javascript:alert(1)', 'example.com', '//example.com/', 'https://']) {
+  for (const url of [
+    '',
+    ' ',
+    'ftp://example.com/',
+    'javascript:alert(1)',
+    'example.com',
+    '//example.com/',
+    'https://',
+  ]) {
     await refused(api, 'refused-url', { ...HOOK, url });
   }
   await refused(api, 'refused-url', { ...HOOK, url: 'https://user:pw@example.com/' });
   await api.refused('refused-url', 'POST /v1/webhooks', { body: { name: 'w', url: 'http://example.com/' } });
-  for (const url of ['http://example.com/a', 'HTTPS://example.com/a', 'HtTp://example.com/a', 'http://127.0.0.1:8009/']) {
+  for (const url of [
+    'http://example.com/a',
+    'HTTPS://example.com/a',
+    'HtTp://example.com/a',
+    'http://127.0.0.1:8009/',
+  ]) {
     const { url: kept } = await made(api, { ...HOOK, url });
-    assert.equal(kept, url.replace(/^\w+/, (scheme) => scheme.toLowerCase()));
+    assert.equal(
+      kept,
+      url.replace(/^\w+/, (scheme) => scheme.toLowerCase()),
+    );
   }
 });
 
@@ -178,7 +200,13 @@ test('R12 R13 R15 R17 an Authorization value may be left out; any text that HTTP
 
 test('unknown fields, and spans out of bounds, are refused by name', async (t) => {
   const api = await start(t);
-  for (const wrong of [{ shared_by_group: true }, { intervalMs: 99 }, { timeoutMs: 0 }, { timeoutMs: 120_001 }, { success: '200' }]) {
+  for (const wrong of [
+    { shared_by_group: true },
+    { intervalMs: 99 },
+    { timeoutMs: 0 },
+    { timeoutMs: 120_001 },
+    { success: '200' },
+  ]) {
     await refused(api, 'invalid-request', { ...HOOK, ...wrong });
   }
   await made(api, { ...HOOK, intervalMs: 100, timeoutMs: 120_000 });

@@ -4,13 +4,17 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { test, type TestContext } from 'node:test';
+import type { ParsedMail } from 'mailparser';
 import { startReceiver, type Answer, type Behaviour, type TestReceiver } from '../../test/kit/receiver.ts';
 import { jobEndEvent, policyEndEvent } from '../src/model/flow/end-events.ts';
-import { envelopeOf, type OperationalEvent } from '../src/model/operational-events.ts';
+import type { OperationalEvent } from '../src/model/operational-events.ts';
 import { reportEntry } from '../src/model/post-processing.ts';
+import type { OwnedLane } from '../src/store/index.ts';
 import type { PostProcessing, PostProcessingSetting } from '../src/store/post-processings/contract.ts';
 import { startEngine, type EngineGround } from './engine-ground.ts';
 import { NOON } from './store-furniture.ts';
+import { addFlow, claim, finish, newRun, numberOf } from './flow-furniture.ts';
+import { listenForMail, refusal } from './mail-server.ts';
 import { start } from './transport-servers.ts';
 
 const MINUTE = 60_000;
@@ -44,23 +48,14 @@ function jobEnd(): OperationalEvent {
   return jobEndEvent({ ...about, status: 'completed', startedAt: NOON - MINUTE, finishedAt: NOON });
 }
 
-/** A report is written down, as the end of a run does it, and the engine is told to look. */
-async function report(engine: EngineGround, { target }: PostProcessing, of = jobEnd()): Promise<number> {
-  const { ground, workspace, clock } = engine;
-  const [row] = await ground.query<{ head: number }>('UPDATE workspaces SET head = head + 1 RETURNING head');
-  const event = row!.head;
-  await ground.query(
-    `INSERT INTO events (workspace, event, accepted_at, source, id, type, envelope)
-     VALUES ($1, $2, $3, 'bellwire', $4, $5, $6)`,
-    [workspace, event, clock.now(), of.id, of.type, envelopeOf(of)],
-  );
-  await ground.query(
-    `INSERT INTO deliveries (workspace, event, target, copy, state, tries, attempts, created_at, due_at)
-     VALUES ($1, $2, $3, 0, 0, 0, 0, $4, $4)`,
-    [workspace, event, target, clock.now()],
-  );
-  await clock.advance(30_000);
-  return event;
+/** A run ends that reports to this post-processing; resolves the event that tells of it. */
+async function report(engine: EngineGround, { name }: PostProcessing, of = jobEnd()): Promise<number> {
+  const { store, workspace } = engine;
+  const flow = await addFlow(engine, `flow ${++ends}`, { after: { completed: [name], failed: [] } });
+  const run = numberOf(await store.flows.start(newRun(flow)));
+  const [claimed] = await claim({ store, lanes: await lanesOf(engine) });
+  await finish(store, claimed!, { events: [{ event: of, after: 'completed' }] });
+  return (await store.flows.run({ workspace, run }))!.endEvents[0]!;
 }
 
 /** What the log of the run says of it; null while it is not over. */
@@ -281,4 +276,92 @@ test('R45 R46 R47 a test request is one send now, of either shape, and stands in
   await engine.pass(5 * MINUTE);
   assert.equal(receiver.requests.length, 3);
   assert.equal(await delivering.testReport({ workspace: engine.workspace, target: 9_999 }, 'job'), null);
+});
+
+/** Lanes as this engine owns them. */
+async function lanesOf({ ground }: EngineGround): Promise<OwnedLane[]> {
+  return ground.query<OwnedLane>('SELECT lane, epoch FROM lanes WHERE node IS NOT NULL');
+}
+
+test('R1 R24 R28 a run that ends reports to those it names, at once; an aborted one to those of failed', async (t) => {
+  const engine = await startEngine(t);
+  const { store, workspace } = engine;
+  const receiver = await receive(t);
+  const good = await hook(engine, `${receiver.url}/completed`, { name: 'on-completed' });
+  await hook(engine, `${receiver.url}/failed`, { name: 'on-failed' });
+  const after = { completed: ['on-completed'], failed: ['on-failed'] };
+  for (const [nth, state] of (['completed', 'failed', 'aborted'] as const).entries()) {
+    const flow = await addFlow(engine, `job ${nth}`, { after });
+    const run = numberOf(await store.flows.start(newRun(flow)));
+    const [claimed] = await claim({ store, lanes: await lanesOf(engine) });
+    const reason = state === 'completed' ? null : 'because';
+    await finish(store, claimed!, { state, reason });
+    // No time passes: the engine has it from the commit.
+    const requests = await receiver.received(nth + 1);
+    const { url, body } = requests[nth]!;
+    assert.equal(url, state === 'completed' ? '/completed' : '/failed');
+    const [sent] = JSON.parse(body.toString()) as Record<string, unknown>[];
+    assert.deepEqual(
+      [sent!['type'], sent!['trigger_job_id'], sent!['trigger_job_log_id'], sent!['status'], sent!['name']],
+      ['job', flow.flow, run, state, `job ${nth}`],
+    );
+    const { endEvents } = (await store.flows.run({ workspace, run }))!;
+    assert.match(await over(engine, endEvents[0]!), /^post-processing on-\w+ succeeded \(answered 200\)$/);
+  }
+  assert.equal((await store.settings.target(good))!.webhook.health, 'active');
+});
+
+test('R24 a report that fails leaves the run, and the health of everything, as they were', async (t) => {
+  const engine = await startEngine(t);
+  const { store, workspace } = engine;
+  const receiver = await receive(t, { status: 500 });
+  const made = await hook(engine, receiver.url, { name: 'ops-hook' });
+  const flow = await addFlow(engine, 'nightly', { after: { completed: ['ops-hook'], failed: [] } });
+  for (let i = 0; i < 12; i++) {
+    const run = numberOf(await store.flows.start(newRun(flow)));
+    const [claimed] = await claim({ store, lanes: await lanesOf(engine) });
+    await finish(store, claimed!);
+    const stored = (await store.flows.run({ workspace, run }))!;
+    assert.equal(await over(engine, stored.endEvents[0]!), 'post-processing ops-hook failed: answered 500');
+    assert.deepEqual([stored.state, stored.reason], ['completed', null]);
+  }
+  const { webhook } = (await store.settings.target(made))!;
+  assert.deepEqual([webhook.intent, webhook.health, webhook.streak], ['enabled', 'active', 0]);
+});
+
+test('R8 R28 an e-mail goes by the mail server; what it puts off is sent again, and the log says so in words', async (t) => {
+  const answers: (Error | null)[] = [refusal(451, 'come back later'), null, refusal(550, 'no such user')];
+  const mails: { mail: ParsedMail; to: string[] }[] = [];
+  const port = await listenForMail(t, {
+    onRcptTo: (_, __, done) => done(answers.shift() ?? null),
+    onMail: (mail, to) => mails.push({ mail, to }),
+  });
+  const server = { host: '127.0.0.1', port, secure: 'none', user: null, password: null } as const;
+  const engine = await startEngine(t, { mail: { ...server, from: 'Bellwire <bell@gate.example>' } });
+  const email = { kind: 'email', url: '', recipients: ['oncall@example.com'], name: 'oncall' } as const;
+  const made = await hook(engine, '', email);
+  const event = await report(engine, made);
+  assert.equal(await over(engine, event), 'post-processing oncall succeeded at send 2 (answered 250)');
+  const [{ mail, to }] = mails as [(typeof mails)[0]];
+  assert.deepEqual(to, ['oncall@example.com']);
+  assert.equal(mail.subject, 'Job nightly completed');
+  assert.match(mail.text!, /Took: +1 min 0 s\n/);
+  assert.match(mail.messageId!, /^<dlv_\w+@gate\.example>$/);
+  const second = await report(engine, made);
+  const words = await over(engine, second);
+  assert.match(words, /^post-processing oncall failed: the mail server refused the mail: 550 .*no such user/);
+  const tested = await engine.delivering.testReport(made, 'policy');
+  assert.equal(tested!.isSuccess, true);
+  assert.equal(
+    mails[1]!.mail.subject,
+    '[Test] Policy Policy Set for Test Request: Policy for Test Request: all 1 comply',
+  );
+  const sent = await engine.delivering.sendMail({
+    to: ['a@example.com'],
+    subject: 's',
+    text: 't',
+    id: 'x',
+    deadlineMs: 5_000,
+  });
+  assert.equal(sent.kind, 'response');
 });

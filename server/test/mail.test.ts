@@ -4,39 +4,22 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { simpleParser, type ParsedMail } from 'mailparser';
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import type { ParsedMail } from 'mailparser';
+import type { SMTPServerOptions } from 'smtp-server';
 import { createMailer, type MailServer, type OutgoingMail } from '../src/engine/mail/index.ts';
+import { listenForMail, refusal } from './mail-server.ts';
 import { failed } from './transport-servers.ts';
 
 interface Post {
   port: number;
-  mails: { mail: ParsedMail; from: string; to: string[]; isEncrypted: boolean; user: string }[];
+  mails: { mail: ParsedMail; from: string; to: string[]; user: string }[];
 }
 
-/** A mail server on loopback. */
+/** A mail server, and what it has taken. */
 async function listen(t: TestContext, options: SMTPServerOptions = {}): Promise<Post> {
   const mails: Post['mails'] = [];
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['STARTTLS'],
-    disableReverseLookup: true,
-    onData(stream, session, done) {
-      void simpleParser(stream).then((mail) => {
-        const { mailFrom, rcptTo } = session.envelope;
-        const from = mailFrom === false ? '' : mailFrom.address;
-        const to = rcptTo.map(({ address }) => address);
-        mails.push({ mail, from, to, isEncrypted: session.secure, user: String(session.user ?? '') });
-        done();
-      });
-    },
-    ...options,
-  });
-  server.on('error', () => undefined);
-  const inner = server.listen(0, '127.0.0.1');
-  await once(inner, 'listening');
-  t.after(() => new Promise<void>((closed) => server.close(() => closed())));
-  return { port: (inner.address() as AddressInfo).port, mails };
+  const port = await listenForMail(t, { ...options, onMail: (mail, to, of) => mails.push({ mail, to, ...of }) });
+  return { port, mails };
 }
 
 const SERVER = { host: '127.0.0.1', secure: 'none', user: null, password: null } as const;
@@ -52,10 +35,6 @@ function mailer(t: TestContext, port: number, over: Partial<MailServer> = {}) {
   const made = createMailer({ ...SERVER, port, from: 'Bellwire <bell@gate.example>', ...over });
   t.after(() => made.close());
   return made;
-}
-
-function refusal(responseCode: number, message: string): Error {
-  return Object.assign(new Error(message), { responseCode });
 }
 
 test('R8 a mail arrives as it was meant, one for all recipients, under the same id each time', async (t) => {
