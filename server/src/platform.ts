@@ -1,4 +1,4 @@
-// The platform, put together: config → store → engine + API → start() / stop(). The only file that names the parts.
+// The platform, put together: config → store → engine + flows + API → start() / stop(). The only file that names the parts.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,8 @@ import { countDeliveries } from './delivery-metrics.ts';
 import { joinEngine } from './engine-port.ts';
 import { createDelivering, type Delivering } from './engine/index.ts';
 import { prepareStore } from './first-start.ts';
+import type { FlowEngine } from './flow/index.ts';
+import { assembleFlows } from './flows.ts';
 import type { Log } from './log/index.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { Clock } from './model/clock.ts';
@@ -59,9 +61,11 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     const metrics = createMetrics();
     const schemas = createPayloadSchemas(config.schemas);
     stops.push(() => schemas.close());
-    const { delivering, api } = assemble({ config, log, version, clock, store, metrics, schemas });
+    const { delivering, flows, api } = assemble({ config, log, version, clock, store, metrics, schemas });
     stops.push(() => delivering.stop(config.shutdown.graceMs));
     await delivering.start();
+    stops.push(() => flows.stop(config.shutdown.graceMs));
+    flows.start();
     stops.push(() => api.close(config.shutdown.graceMs));
     const url = await listen(api, config);
     stops.push(leaveAddress(config.dataFolder, url));
@@ -116,7 +120,7 @@ interface Assembled {
   schemas: PayloadSchemas;
 }
 
-function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
+function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine; api: Api } {
   const { config, log, version, clock, store, metrics, schemas } = parts;
   const { port, onAttempt } = joinEngine(store.settings, log, () => delivering);
   const count = countDeliveries(metrics, store.log, clock);
@@ -158,10 +162,13 @@ function assemble(parts: Assembled): { delivering: Delivering; api: Api } {
       count(end);
       onAttempt(end);
     },
+    onLanes: { taken: () => flows.wake(), lost: (lanes) => flows.drop(lanes) },
+    otherSockets: config.flows.concurrency,
   });
+  const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, delivering });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({ store, config, log, clock, random, schemas, engine: port, metrics, version });
-  return { delivering, api };
+  return { delivering, flows, api };
 }
 
 async function listen(api: Pick<Api, 'listen'>, { listen: { host, port } }: Config): Promise<string> {

@@ -8,7 +8,6 @@ import {
   decodeRequest,
   faultStatus,
   MAX_BATCH_EVENTS,
-  type Decoded,
   type Fault,
   type PublishedEvent,
 } from '../model/cloud-events/index.ts';
@@ -18,7 +17,7 @@ import { didYouMean } from '../model/near-names.ts';
 import { problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
 import type { Accepted, NewEvent } from '../store/contract.ts';
 import { CLOUD_EVENT, CloudEvent, type PublishOut } from './events.ts';
-import { operation, type Call, type JsonAnswer, type Tools } from './kernel.ts';
+import { operation, type Tools } from './kernel.ts';
 import type { SchemaFault } from './payload-schema/index.ts';
 
 /** How often events are checked again because the catalog moved meanwhile. */
@@ -53,27 +52,51 @@ export const publish = operation<CloudEvent, PublishOut>()({
     });
     if (!decoded.ok) throw refusedBytes(decoded.faults);
     if (decoded.events.length === 0) return { status: 202, body: { accepted: [] } };
-    return accept(decoded, call, tools);
+    const { workspace } = call.workspace;
+    const trace = readTraceparent(call.header('traceparent'));
+    const publisher = {
+      workspace,
+      service: call.key.service,
+      isBatch: decoded.mode === 'batched',
+      trace,
+      now: call.now,
+    };
+    return { status: 202, body: await acceptEvents(decoded.events, publisher, tools) };
   },
 });
 
-type Publishable = Extract<Decoded, { ok: true }>;
+/** Who publishes, and how. */
+export interface Publisher {
+  workspace: number;
+  /** The service the key is bound to, or null. */
+  service: string | null;
+  /** Faults of a batch say which event they are about. */
+  isBatch: boolean;
+  /** `traceparent`, or null. */
+  trace: string | null;
+  now: number;
+}
 
-async function accept({ events, mode }: Publishable, call: Call, tools: Tools): Promise<JsonAnswer<PublishOut>> {
+/** What accepting stands on. */
+export type Accepting = Pick<Tools, 'store' | 'schemas' | 'log'>;
+
+/** Checks events against the catalog and accepts them in one commit. Throws a {@link Refused}. */
+export async function acceptEvents(
+  events: readonly PublishedEvent[],
+  { workspace, service, isBatch, trace, now }: Publisher,
+  tools: Accepting,
+): Promise<PublishOut> {
   const { settings, log } = tools.store;
-  const { workspace } = call.workspace;
-  const trace = readTraceparent(call.header('traceparent'));
   for (let checks = 0; checks < CHECKS; checks++) {
     const catalog = await settings.catalog(workspace);
     if (catalog === null) break;
-    const against = { catalog, service: call.key.service, isBatch: mode === 'batched' };
-    const checked = await checkEvents(events, against, tools);
-    const result = await log.accept({ catalog, events: checked, acceptedAt: call.now, trace });
+    const checked = await checkEvents(events, { catalog, service, isBatch }, tools);
+    const result = await log.accept({ catalog, events: checked, acceptedAt: now, trace });
     switch (result.kind) {
       case 'accepted':
-        return { status: 202, body: { accepted: result.accepted.map((one, at) => show(one, checked[at], catalog)) } };
+        return { accepted: result.accepted.map((one, at) => show(one, checked[at], catalog)) };
       case 'over-quota':
-        throw overQuota(result, call.now);
+        throw overQuota(result, now);
       case 'stale':
         continue;
       case 'gone':
@@ -94,7 +117,7 @@ interface Against {
 }
 
 /** The events as the store takes them. Refuses with every fault of all of them. */
-async function checkEvents(events: readonly PublishedEvent[], against: Against, tools: Tools): Promise<NewEvent[]> {
+async function checkEvents(events: readonly PublishedEvent[], against: Against, tools: Accepting): Promise<NewEvent[]> {
   const checked: NewEvent[] = [];
   const faults: ProblemFault[] = [];
   const unknownType = unknownTypes(against.catalog);
@@ -126,7 +149,11 @@ async function checkEvents(events: readonly PublishedEvent[], against: Against, 
   return checked;
 }
 
-async function applySchema(type: EventType, event: PublishedEvent, { schemas }: Tools): Promise<SchemaFault | null> {
+async function applySchema(
+  type: EventType,
+  event: PublishedEvent,
+  { schemas }: Accepting,
+): Promise<SchemaFault | null> {
   if (type.schema === null || type.schemaHash === null) return null;
   return schemas.check({ hash: type.schemaHash, text: type.schema }, event.data);
 }
@@ -165,7 +192,7 @@ function mismatch({ pointer, message }: SchemaFault): ProblemFault {
  * answered 422 would lose a good event to a busy machine. What misses its deadline every time has a code of its own, by
  * which a publisher can tell that asking again is in vain.
  */
-function undecided(found: SchemaFault, of: { index?: number; type: EventType }, { log }: Tools): Refused {
+function undecided(found: SchemaFault, of: { index?: number; type: EventType }, { log }: Accepting): Refused {
   const { type, ...index } = of;
   if (found.code === 'failed') log.error({ type: type.type, words: found.message }, 'a schema cannot be applied');
   const code = found.code === 'deadline' ? 'schema-timeout' : 'unavailable';

@@ -1,8 +1,9 @@
 // The delivering half, put together: lanes, transport, engine, challenger, upkeep.
 import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
+import type { Outcome } from '../model/outcome.ts';
 import type { RetryPlan } from '../model/retry.ts';
-import type { Retention, Store, TargetKey } from '../store/contract.ts';
+import type { OwnedLane, Retention, Store, TargetKey } from '../store/contract.ts';
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import type { ManualResult } from './by-hand.ts';
@@ -14,10 +15,15 @@ import { createMailer, type Mailer, type MailServer, type OutgoingMail } from '.
 import { OperationRunner } from './operations.ts';
 import { testReport, type TestReportResult } from './report.ts';
 import { Room } from './line.ts';
-import { createTransport, type ProxySetting, type Transport, type TransportStats } from './transport/index.ts';
+import {
+  createTransport,
+  type OutgoingRequest,
+  type ProxySetting,
+  type Transport,
+  type TransportStats,
+} from './transport/index.ts';
 import { Upkeep } from './upkeep.ts';
 import { joinWays } from './ways-out.ts';
-import type { Outcome } from '../model/outcome.ts';
 import type { WindowLimits } from '../model/window.ts';
 
 export type { AttemptEnd, ChallengeResult, ManualResult };
@@ -66,6 +72,10 @@ export interface DeliveringOptions {
   retention: Retention;
   onError(error: unknown): void;
   onAttempt?(end: AttemptEnd): void;
+  /** Lanes that have just become this node's, and those that no longer are: for whoever else works by them. */
+  onLanes?: { taken(): void; lost(lanes: readonly number[]): void };
+  /** Connections at a time beside those of deliveries and challenges: what others send through `send`. Default 0. */
+  otherSockets?: number;
 }
 
 /** The delivering half of the platform. */
@@ -86,6 +96,10 @@ export interface Delivering {
   sendMail(mail: OutgoingMail): Promise<Outcome>;
   /** Tries a delivery by hand. */
   retry(key: DeliveryKey): Promise<ManualResult>;
+  /** The lanes of this node at this moment. */
+  lanes(): OwnedLane[];
+  /** Sends a request that is no delivery, through the same address guard and proxy. Never rejects. */
+  send(request: OutgoingRequest): Promise<Outcome>;
   stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
   /** Ends: nothing new, what is under way gets `graceMs`, everything is written down. Twice is harmless. */
   stop(graceMs: number): Promise<void>;
@@ -93,7 +107,7 @@ export interface Delivering {
 
 /** Puts the delivering half together; nothing runs before `start`. */
 export function createDelivering(options: DeliveringOptions): Delivering {
-  const { store, clock, node, onError, userAgent, concurrency, challenge } = options;
+  const { store, clock, onError, userAgent, concurrency, challenge } = options;
   const { guard, transport, sender } = createWayOut(options);
   const mailer = createMailer(options.mail);
   const ways = joinWays(sender, mailer);
@@ -108,17 +122,12 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     onError,
     ...challenge,
   });
-  const lanes: LaneKeeper = new LaneKeeper({
-    lanes: store.lanes,
-    clock,
-    node,
-    ...options.lease,
-    onTaken: (taken) => {
+  const lanes: LaneKeeper = keepLanes(options, {
+    taken: (taken) => {
       void engine.sweep(taken).catch(onError);
       operations.wake();
     },
-    onLost: (lost) => engine.drop(lost),
-    onError,
+    lost: (lost) => engine.drop(lost),
   });
   const engine = new Engine({
     store,
@@ -162,20 +171,37 @@ export function createDelivering(options: DeliveringOptions): Delivering {
       testReport({ settings: store.settings, ways, clock, defaults, uuid: options.uuid }, key, as),
     sendMail: (mail) => mailer.send(mail),
     retry: (key) => engine.retry(key),
+    lanes: () => lanes.all,
+    send: (request) => transport.send(request),
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
     stop: (graceMs) =>
       (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, mailer, lanes, clock }, graceMs)),
   };
 }
 
+/** What follows when lanes come and go. */
+interface LaneEars {
+  taken(lanes: readonly number[]): void;
+  lost(lanes: readonly number[]): void;
+}
+
+function keepLanes({ store, clock, node, lease, onError, onLanes }: DeliveringOptions, ears: LaneEars): LaneKeeper {
+  const onTaken = (taken: readonly number[]): void => {
+    ears.taken(taken);
+    onLanes?.taken();
+  };
+  const onLost = (lost: readonly number[]): void => {
+    ears.lost(lost);
+    onLanes?.lost(lost);
+  };
+  return new LaneKeeper({ lanes: store.lanes, clock, node, ...lease, onTaken, onLost, onError });
+}
+
 /** What leads out: addresses are judged, connections kept, access tokens added. */
-function createWayOut({ allowAddresses, userAgent, proxy = null, concurrency, challenge, clock }: DeliveringOptions): {
-  guard: AddressGuard;
-  transport: Transport;
-  sender: Sender;
-} {
+function createWayOut(options: DeliveringOptions): { guard: AddressGuard; transport: Transport; sender: Sender } {
+  const { allowAddresses, userAgent, proxy = null, concurrency, challenge, otherSockets = 0, clock } = options;
   const guard = createAddressGuard({ allow: [...allowAddresses] });
-  const maxSockets = concurrency + challenge.concurrency;
+  const maxSockets = concurrency + challenge.concurrency + otherSockets;
   // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
   const transport = createTransport({ guard, userAgent, proxy, maxSockets, maxSocketsPerOrigin: maxSockets });
   return { guard, transport, sender: createSender(transport, clock) };

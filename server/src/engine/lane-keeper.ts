@@ -46,6 +46,11 @@ export class LaneKeeper {
     return [...this.#owned.keys()];
   }
 
+  /** All lanes owned, each with its epoch; none when the leases are over. */
+  get all(): OwnedLane[] {
+    return this.#parts.clock.monotonic() < this.#leasedUntil ? [...this.#owned.values()] : [];
+  }
+
   /** Gives all lanes up. */
   async stop(): Promise<void> {
     this.#stopped = true;

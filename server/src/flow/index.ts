@@ -1,0 +1,97 @@
+// The flow engine, put together: what runs jobs and policy sets on one node.
+//
+// It stands on the store and on functions that are handed in; of the delivering engine and the API it knows nothing.
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../model/clock.ts';
+import type { Store } from '../store/contract.ts';
+import type { Action } from './action.ts';
+import { fail } from './actions/fail.ts';
+import { createHttp } from './actions/http.ts';
+import { createMail } from './actions/mail.ts';
+import { noop } from './actions/noop.ts';
+import { createPublish } from './actions/publish.ts';
+import { set } from './actions/set.ts';
+import { createWait } from './actions/wait.ts';
+import type { Fetch } from './fetch.ts';
+import type { Publish, SendMail } from './outside.ts';
+import type { Evaluate } from './policy-door.ts';
+import type { RunLimits } from './run.ts';
+import { Runner, type FlowLanes } from './runner.ts';
+
+export { ActionFailed, type Action, type ActionContext, type RunFacts } from './action.ts';
+export { FetchFailed, type Fetch, type FetchAnswer, type FetchRequest } from './fetch.ts';
+export { PublishRefused, type Mail, type Publish, type Published, type SendMail } from './outside.ts';
+export type { Evaluate, EvaluationOf } from './policy-door.ts';
+export type { FlowLanes } from './runner.ts';
+
+/** What flows stand on. */
+export interface FlowsOptions {
+  store: Pick<Store, 'flows' | 'settings' | 'on'>;
+  clock: Clock;
+  lanes: FlowLanes;
+  /** Runs that work at once on this node. */
+  concurrency: number;
+  limits: RunLimits;
+  fetch: Fetch;
+  publish: Publish;
+  sendMail: SendMail;
+  evaluate: Evaluate;
+  /** Actions beside those of this room: `run`. */
+  actions?: readonly Action[];
+  onError(error: unknown): void;
+}
+
+/** The flow engine of one node. */
+export interface FlowEngine {
+  /** Begins, where the lanes are owned already: goes on with what was interrupted, and claims what is queued. */
+  start(): void;
+  /** There may be something to do: lanes were taken, say. */
+  wake(): void;
+  /** These lanes are somebody else's by now. */
+  drop(lanes: readonly number[]): void;
+  stats(): { running: number };
+  /** Ends: nothing new; what is under way leaves off within `graceMs`, and whoever owns it next goes on. Twice is harmless. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Workspaces whose tokens are remembered. They never change. */
+const TOKENS = 10_000;
+
+/** Puts it together; nothing runs before `start`. */
+export function createFlows(options: FlowsOptions): FlowEngine {
+  const { store, clock, lanes, concurrency, limits, evaluate, onError } = options;
+  const runner = new Runner({
+    flows: store.flows,
+    clock,
+    lanes,
+    concurrency,
+    limits,
+    evaluate,
+    actions: new Map([...ownActions(options), ...(options.actions ?? [])].map((action) => [action.name, action])),
+    tokenOf: tokens(store.settings),
+    onError,
+  });
+  store.on({ runs: () => runner.wake() });
+  let stopped: Promise<void> | null = null;
+  return {
+    start: () => runner.start(),
+    wake: () => runner.wake(),
+    drop: (lost) => runner.drop(lost),
+    stats: () => ({ running: runner.running }),
+    stop: (graceMs) => (stopped ??= runner.stop(graceMs)),
+  };
+}
+
+function ownActions({ clock, fetch, publish, sendMail, limits }: FlowsOptions): Action[] {
+  const http = createHttp({ fetch, clock, maxBytes: limits.stepBytes });
+  return [noop, set, fail, createWait(clock), http, createPublish(publish, clock), createMail(sendMail)];
+}
+
+function tokens(settings: Pick<Store['settings'], 'workspace'>): (workspace: number) => Promise<string | null> {
+  const known = new LRUCache<number, string>({ max: TOKENS });
+  return async (workspace) => {
+    const token = known.get(workspace) ?? (await settings.workspace({ workspace }))?.token ?? null;
+    if (token !== null) known.set(workspace, token);
+    return token;
+  };
+}

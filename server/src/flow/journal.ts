@@ -1,0 +1,170 @@
+// The journal of one run: rows of its steps and lines of its log, gathered and written down together.
+//
+// What is put in is written within a moment, or when somebody waits for it: `flush` resolves when all that was put in
+// before is committed. One write is under way at a time; whoever comes meanwhile shares the next one.
+import type { Clock, Timer } from '../model/clock.ts';
+import { StoreOutage, type OwnedLane } from '../store/contract.ts';
+import type { Flows, RunKey, StoredLine, StoredStep } from '../store/flows/contract.ts';
+import { Ending } from './ending.ts';
+
+/** What a journal stands on. */
+export interface JournalParts {
+  flows: Pick<Flows, 'note'>;
+  key: RunKey;
+  lane: OwnedLane;
+  clock: Clock;
+  /** Bytes of lines that are kept; then a line says so, and the rest is left out. */
+  logBytes: number;
+  /** The run is somebody else's by now. */
+  onLost(): void;
+  onError(error: unknown): void;
+}
+
+/** What a journal holds when a run ends. */
+export interface LastNotes {
+  steps: StoredStep[];
+  lines: Omit<StoredLine, 'line'>[];
+}
+
+/** What is put in is written at the latest after this. */
+const WRITE_AFTER_MS = 250;
+/** A store that does not answer is asked again after this. */
+const RETRY_MS = 1_000;
+/** A write that the store refuses this often in a row breaks the journal. Outages do not count. */
+const MOST_FAILURES = 5;
+/** Rows and lines of one write, about. */
+const MOST_ROWS = 500;
+/** So much may wait; whoever goes on waits for a write first. */
+const MOST_WAITING = 1_000;
+/** Characters of one line. */
+const LONGEST_LINE = 16_384;
+/** What a line counts beside its text, so that empty ones are bounded, too. */
+const LINE_COST = 64;
+
+/** Writes down what a run does. */
+export class Journal {
+  readonly #parts: JournalParts;
+  #steps = new Map<string, StoredStep>();
+  #lines: Omit<StoredLine, 'line'>[] = [];
+  #bytes = 0;
+  #isFull = false;
+  #put = 0;
+  #taken = 0;
+  #writing: Promise<void> | null = null;
+  #timer: Timer | null = null;
+  #broken: Ending | null = null;
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts;
+  }
+
+  /** Puts a row in, in place of an earlier one of the same place. */
+  step(row: StoredStep): void {
+    // At the end of the line: what a row tells the end of has ended in the rows before it.
+    this.#steps.delete(row.place);
+    this.#steps.set(row.place, row);
+    this.#wasPut();
+  }
+
+  /** Puts text in: a line for each of its lines. */
+  line(of: Omit<StoredLine, 'line' | 'at'>): void {
+    if (this.#isFull) return;
+    const at = this.#parts.clock.now();
+    for (const text of of.text.split(/\r\n|[\r\n]/)) {
+      if (this.#isFull) return;
+      this.#addLine({ ...of, at, text: readable(text) });
+    }
+  }
+
+  /** Resolves when all that was put in is committed. Rejects with an {@link Ending}. */
+  async flush(): Promise<void> {
+    const upTo = this.#put;
+    while (this.#taken < upTo && !this.#broken) {
+      await (this.#writing ??= this.#write().finally(() => (this.#writing = null)));
+    }
+    if (this.#broken) throw this.#broken;
+  }
+
+  /** What was put in is written now, unless the run ends this moment and takes it along. */
+  hurry(): void {
+    setImmediate(() => void this.flush().catch(() => undefined));
+  }
+
+  /** Waits while too much waits. */
+  async breathe(): Promise<void> {
+    if (this.#steps.size + this.#lines.length > MOST_WAITING) await this.flush();
+  }
+
+  /** Nothing is written any more, and whoever waits for a write is told so. */
+  abandon(why: Ending): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#broken ??= why;
+  }
+
+  /** Ends it: waits for a write under way, and hands over what is left. Nothing is written any more. */
+  async close(): Promise<LastNotes> {
+    while (this.#writing) await this.#writing.catch(() => undefined);
+    this.abandon(new Ending('lost', 'the run has ended'));
+    const left = { steps: [...this.#steps.values()], lines: this.#lines };
+    this.#steps = new Map();
+    this.#lines = [];
+    return left;
+  }
+
+  #addLine(line: Omit<StoredLine, 'line'>): void {
+    this.#bytes += Buffer.byteLength(line.text) + LINE_COST;
+    this.#isFull = this.#bytes > this.#parts.logBytes;
+    const text = 'The log is full: what follows is left out.';
+    this.#lines.push(this.#isFull ? { ...line, stream: 'note', text } : line);
+    this.#wasPut();
+  }
+
+  #wasPut(): void {
+    this.#put++;
+    if (this.#broken) return;
+    this.#timer ??= this.#parts.clock.after(WRITE_AFTER_MS, () => {
+      this.#timer = null;
+      this.flush().catch(() => undefined);
+    });
+  }
+
+  async #write(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#broken) throw this.#broken;
+    const upTo = this.#put;
+    const steps = [...this.#steps.values()];
+    const lines = this.#lines;
+    this.#steps = new Map();
+    this.#lines = [];
+    for (let at = 0; at < Math.max(steps.length, lines.length); at += MOST_ROWS) {
+      await this.#writeSome(steps.slice(at, at + MOST_ROWS), lines.slice(at, at + MOST_ROWS));
+    }
+    this.#taken = upTo;
+  }
+
+  async #writeSome(steps: readonly StoredStep[], lines: LastNotes['lines']): Promise<void> {
+    const { flows, key, lane, clock, onLost, onError } = this.#parts;
+    for (let failures = 0; ;) {
+      try {
+        if ((await flows.note({ key, lane, steps, lines })) === 'noted') return;
+        this.#broken = new Ending('lost', 'the run is another node’s by now');
+        onLost();
+      } catch (error) {
+        onError(error);
+        if (!(error instanceof StoreOutage) && ++failures >= MOST_FAILURES) {
+          this.#broken = new Ending('fail', 'its steps and its log could not be written down', error);
+        }
+      }
+      if (this.#broken) throw this.#broken;
+      await new Promise<void>((again) => clock.after(RETRY_MS, again));
+    }
+  }
+}
+
+// What no text column takes is replaced; what is endless is cut.
+function readable(text: string): string {
+  const short = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)}…` : text;
+  return short.toWellFormed().replaceAll('\0', '\ufffd');
+}

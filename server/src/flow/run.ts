@@ -1,0 +1,265 @@
+// One run under way: what it is given, its time-out, its steps or rules, and its end.
+import type { Job, Json, PolicySet } from '../model/flow/definition.ts';
+import { jobEndEvent, policyEndEvent } from '../model/flow/end-events.ts';
+import type { Clock } from '../model/clock.ts';
+import { formatSpan } from '../model/quantities.ts';
+import { StoreOutage } from '../store/contract.ts';
+import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd } from '../store/flows/contract.ts';
+import type { Action, RunFacts } from './action.ts';
+import { Ending, Halt } from './ending.ts';
+import { Journal } from './journal.ts';
+import { createMasker, type Masker } from './mask.ts';
+import { StepFailed } from './perform.ts';
+import { Seat, type Places } from './places.ts';
+import type { Plan } from './plan.ts';
+import type { Evaluate } from './policy-door.ts';
+import { Scope } from './scope.ts';
+import { Walk } from './walk.ts';
+
+/** What every run of a node stands on. */
+export interface RunParts {
+  flows: Flows;
+  clock: Clock;
+  places: Places;
+  actions: ReadonlyMap<string, Action>;
+  evaluate: Evaluate;
+  /** The part of all ids of a workspace; null when the workspace is gone. */
+  tokenOf(workspace: number): Promise<string | null>;
+  limits: RunLimits;
+  onError(error: unknown): void;
+}
+
+/** Bytes that a run may use. */
+export interface RunLimits {
+  /** Input or output of one step. */
+  stepBytes: number;
+  /** Lines of the log. */
+  logBytes: number;
+}
+
+/** A store that does not answer is asked again after this. */
+const RETRY_MS = 1_000;
+
+/** How the work of a run came out. */
+interface Conclusion {
+  state: RunEnd['state'];
+  reason: string | null;
+  results: readonly RuleResult[];
+}
+
+/** Works at one run. */
+export class RunUnderWay {
+  readonly claimed: ClaimedRun;
+  readonly #plan: Plan;
+  readonly #parts: RunParts;
+  readonly #halt = new Halt();
+  readonly #journal: Journal;
+  readonly #seat: Seat;
+
+  constructor(claimed: ClaimedRun, plan: Plan, parts: RunParts) {
+    this.claimed = claimed;
+    this.#plan = plan;
+    this.#parts = parts;
+    const { workspace, run, lane } = claimed;
+    this.#seat = new Seat(parts.places, workspace);
+    this.#journal = new Journal({
+      flows: parts.flows,
+      key: { workspace, run },
+      lane,
+      clock: parts.clock,
+      logBytes: parts.limits.logBytes,
+      onLost: () => this.end(new Ending('lost', 'the run is another node’s by now')),
+      onError: parts.onError,
+    });
+  }
+
+  /** Tells it to end; it does so in its own time. */
+  end(ending: Ending): void {
+    this.#halt.end(ending);
+  }
+
+  /** What is under way is cut off, and nothing more is written. */
+  cut(ending: Ending): void {
+    this.#halt.cut(ending);
+    this.#journal.abandon(ending);
+  }
+
+  /** Works until the run has `ended`, is `left` to others, or is `stuck`: its end could not be written. Never rejects. */
+  async work(): Promise<'ended' | 'left' | 'stuck'> {
+    const { clock } = this.#parts;
+    const { startedAt } = this.claimed;
+    const { timeoutMs } = this.#plan.flow;
+    const late = new Ending('abort', `it took longer than ${formatSpan(timeoutMs)}`);
+    const timer = clock.after(startedAt + timeoutMs - clock.now(), () => this.end(late));
+    try {
+      await this.#seat.take();
+      return await this.#conclude();
+    } catch (error) {
+      if (!(error instanceof Ending)) this.#parts.onError(error);
+      // A platform that stops leaves the run as it is, with all that it has come to.
+      await this.#journal.flush().catch(() => undefined);
+      this.#journal.abandon(new Ending('lost', 'the run was left'));
+      return error instanceof Ending ? 'left' : 'stuck';
+    } finally {
+      timer.cancel();
+      this.#seat.leave();
+    }
+  }
+
+  async #conclude(): Promise<'ended' | 'left' | 'stuck'> {
+    const token = await this.#ask(() => this.#parts.tokenOf(this.claimed.workspace));
+    if (token === null) return 'left';
+    const { secrets: names } = this.#plan;
+    const { workspace } = this.claimed;
+    const secrets = names.length === 0 ? {} : await this.#ask(() => this.#parts.flows.secrets(workspace, names));
+    const masker = createMasker(Object.values(secrets));
+    const given = { token, secrets, masker };
+    const conclusion = await this.#do(given);
+    return this.#finish({ ...conclusion, reason: conclusion.reason === null ? null : masker.text(conclusion.reason) });
+  }
+
+  /** Does the work. Rejects with an {@link Ending} when the run is to be left as it is. */
+  async #do(given: Given): Promise<Conclusion> {
+    try {
+      const { flow } = this.#plan;
+      if (this.claimed.abortAsked !== null) throw abortedBy(this.claimed.abortAsked);
+      if (flow.kind === 'policy-set') return await this.#evaluate(flow, given);
+      await this.#walk(flow, given);
+      // Its last step may have ended as the run was told to.
+      return { state: 'completed', reason: null, results: [] };
+    } catch (error) {
+      if (error instanceof StepFailed) return failed(error.message);
+      if (error instanceof Ending && (error.kind === 'stop' || error.kind === 'lost')) throw error;
+      if (!(error instanceof Ending)) {
+        this.#parts.onError(error);
+        return failed(`something went wrong in the platform: ${(error as Error).message}`);
+      }
+      const text = `${error.kind === 'abort' ? 'Aborted' : 'Failed'}: ${error.message}`;
+      this.#journal.line({ place: '', stream: 'note', text });
+      return error.kind === 'abort' ? { state: 'aborted', reason: error.message, results: [] } : failed(error.message);
+    }
+  }
+
+  async #walk({ steps }: Job, given: Given): Promise<void> {
+    const { actions, clock, limits, onError } = this.#parts;
+    const { masker, token } = given;
+    const walk = new Walk({
+      facts: this.#facts(token),
+      actions,
+      expressions: this.#plan.expressions,
+      journal: this.#journal,
+      masker,
+      halt: this.#halt,
+      seat: this.#seat,
+      clock,
+      stepBytes: limits.stepBytes,
+      onError,
+      former: new Map(this.claimed.steps.map((step) => [step.place, step])),
+    });
+    await walk.steps(steps, '', this.#scope(given));
+  }
+
+  async #evaluate(set: PolicySet, given: Given): Promise<Conclusion> {
+    const { workspace, flow } = this.claimed;
+    const { evaluate, flows } = this.#parts;
+    const scope = this.#scope(given);
+    const results = await evaluate({
+      set,
+      scope: scope.names,
+      secrets: given.secrets,
+      signal: this.#halt.signal,
+      known: (rule) => flows.known(workspace, flow, rule),
+      log: (rule, text) => this.#journal.line({ place: rule, stream: 'note', text: given.masker.text(text) }),
+    });
+    this.#halt.check();
+    const masked = results.map((result) => given.masker.json(result as unknown as Json) as unknown as RuleResult);
+    const broken = masked.filter(({ status }) => status === 'failed');
+    if (broken.length === 0) return { state: 'completed', reason: null, results: masked };
+    const [first] = broken as [RuleResult];
+    const others = broken.length === 1 ? '' : ` (and ${broken.length - 1} more)`;
+    return { state: 'failed', reason: `${first.rule}: ${first.reason}${others}`, results: masked };
+  }
+
+  #scope({ secrets }: Given): Scope {
+    const { run, flow, name, startedAt, params, event, cause } = this.claimed;
+    const about = { id: run, job: flow, name, startedAt: new Date(startedAt).toISOString(), cause: shownCause(cause) };
+    return new Scope({ params, event, run: about, secret: secrets });
+  }
+
+  #facts(token: string): RunFacts {
+    const { workspace, run, flow, name, depth, startedAt } = this.claimed;
+    return { workspace, token, run, flow, name, depth, startedAt };
+  }
+
+  async #finish({ state, reason, results }: Conclusion): Promise<'ended' | 'left' | 'stuck'> {
+    const { flows, clock, onError } = this.#parts;
+    const { workspace, run, lane } = this.claimed;
+    let left = await this.#journal.close();
+    const now = clock.now();
+    const events = this.#endEvents({ state, reason, results }, now);
+    for (let failures = 0; ;) {
+      if (this.#halt.isLeft) return 'left';
+      try {
+        await flows.finish({ key: { workspace, run }, lane, ...left, state, reason, now, events, results });
+        return 'ended';
+      } catch (error) {
+        onError(error);
+        // Rows that cannot be stored must not keep the run from ending.
+        if (!(error instanceof StoreOutage) && ++failures > 1) left = { steps: [], lines: [] };
+        if (failures > 3) return 'stuck';
+        await new Promise<void>((again) => clock.after(RETRY_MS, again));
+      }
+    }
+  }
+
+  /** What tells of its end: of a job one event, of a policy set one for each rule (R1, R2). */
+  #endEvents({ state, reason, results }: Conclusion, finishedAt: number): RunEnd['events'] {
+    const { flow, run, name, group, depth, startedAt } = this.claimed;
+    if (this.#plan.flow.kind === 'job') {
+      const event = jobEndEvent({ job: flow, run, name, group, status: state, startedAt, finishedAt, reason, depth });
+      return [{ event, after: state === 'completed' ? 'completed' : 'failed' }];
+    }
+    return results.map(({ rule, status, reason: why, resources }) => {
+      const evaluations = resources.map(({ id, name: resource, compliance, detail }) => {
+        return { ResourceId: id, ResourceName: resource, ComplianceType: compliance, ResultDetailCode: detail };
+      });
+      const about = { policySet: flow, evaluation: run, policySetName: name, group, depth };
+      const event = policyEndEvent({ ...about, rule, status, evaluatedAt: finishedAt, evaluations, reason: why });
+      return { event, after: status };
+    });
+  }
+
+  // Outages of the store are waited out, for as long as the run may.
+  async #ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      this.#halt.check();
+      try {
+        return await question();
+      } catch (error) {
+        if (!(error instanceof StoreOutage)) throw error;
+        this.#parts.onError(error);
+      }
+      await new Promise<void>((again) => this.#parts.clock.after(RETRY_MS, again));
+    }
+  }
+}
+
+/** What a run is given beside its flow. */
+interface Given {
+  token: string;
+  secrets: Record<string, string>;
+  masker: Masker;
+}
+
+/** The word that it was asked to end. */
+export function abortedBy(by: string): Ending {
+  return new Ending('abort', `aborted by ${by}`);
+}
+
+function failed(reason: string): Conclusion {
+  return { state: 'failed', reason, results: [] };
+}
+
+function shownCause(cause: Cause): Json {
+  return { by: cause.by, ...(cause.by === 'event' ? { type: cause.type } : {}) };
+}

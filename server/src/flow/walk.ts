@@ -1,0 +1,216 @@
+// Walks the tree of a job's steps: which come next, what each sees, what a failure leads to, and what a former owner of
+// the run has finished already.
+//
+// A step that has ended is never done again: its row says what it came to. That holds because whatever reaches out of the
+// run begins only when all that ended before it is written down (perform.ts).
+import { actionRule } from '../model/flow/actions.ts';
+import type { EachStep, Json, RouteStep, Step } from '../model/flow/definition.ts';
+import { ExpressionError } from '../model/flow/expression/index.ts';
+import type { StoredStep } from '../store/flows/contract.ts';
+import { ActionFailed } from './action.ts';
+import { sizeFault } from './bounds.ts';
+import { Ending } from './ending.ts';
+import { isMasked } from './mask.ts';
+import { performAction, StepFailed, type Performing } from './perform.ts';
+import { decideRoute, type RouteOutput } from './route.ts';
+import type { Scope } from './scope.ts';
+import { StepRow } from './step-row.ts';
+
+/** What a walk stands on. */
+export interface WalkParts extends Performing {
+  /** What a former owner wrote down, by place. */
+  former: ReadonlyMap<string, StoredStep>;
+}
+
+/** Steps of one run, loops included. */
+const MOST_STEPS = 100_000;
+
+/** Goes through the steps of one run. */
+export class Walk {
+  readonly #parts: WalkParts;
+  #count = 0;
+
+  constructor(parts: WalkParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Does steps in order. `prefix` is where they stand: `steps[0].route[1].`. Rejects with {@link StepFailed} when one
+   * fails for good, or with an {@link Ending}.
+   */
+  async steps(steps: readonly Step[], prefix: string, scope: Scope): Promise<void> {
+    // A turn of the promises: a tree of any depth is walked without nesting calls.
+    await Promise.resolve();
+    for (const [at, step] of steps.entries()) await this.#step(step, `${prefix}steps[${at}]`, scope);
+  }
+
+  async #step(step: Step, place: string, scope: Scope): Promise<void> {
+    const { halt, journal, clock } = this.#parts;
+    halt.check();
+    if (++this.#count > MOST_STEPS) throw new Ending('fail', `it has more than ${MOST_STEPS} steps`);
+    await journal.breathe();
+    const former = this.#parts.former.get(place) ?? null;
+    if (former && former.state !== 'running' && former.state !== 'aborted') {
+      return this.#again({ step, place, scope, former });
+    }
+    const action = step.kind === 'action' ? step.action : step.kind;
+    const row = new StepRow(journal, former ?? { place, name: step.name, action, startedAt: clock.now() });
+    try {
+      if (!former && !this.#isWanted(step, scope)) return row.end('skipped', { at: clock.now() });
+      const output = await this.#perform(step, row, scope);
+      row.end('completed', { at: clock.now(), output });
+      // Nobody waits for it, but the shorter it takes, the less a crash can make of it.
+      if (step.kind === 'action' && actionRule(step.action)?.outward) journal.hurry();
+      if (step.kind !== 'action' || step.action !== 'set') scope.stepEnded(step.name, output);
+    } catch (error) {
+      await this.#ended(error, { step, place, scope, row });
+    }
+  }
+
+  #isWanted(step: Step, scope: Scope): boolean {
+    const { expressions, clock } = this.#parts;
+    return step.if === null || expressions.holds(step.if, scope, clock.now()).holds;
+  }
+
+  async #perform(step: Step, row: StepRow, scope: Scope): Promise<Json> {
+    if (step.kind === 'route') return this.#route(step, row, scope);
+    if (step.kind === 'each') return this.#each(step, row, scope);
+    const { output, raw } = await performAction(this.#parts, { step, row, scope });
+    if (step.action === 'set') assign(step.name, raw, scope);
+    return output;
+  }
+
+  async #ended(error: unknown, of: { step: Step; place: string; scope: Scope; row: StepRow }): Promise<void> {
+    const { step, place, scope, row } = of;
+    const { journal, clock, masker, halt, onError } = this.#parts;
+    if (error instanceof Ending) {
+      const state = error.kind === 'abort' ? 'aborted' : 'failed';
+      if (error.kind === 'abort' || error.kind === 'fail') row.end(state, { at: clock.now(), error: error.message });
+      throw error;
+    }
+    if (!isOfFlow(error)) onError(error);
+    const failed = StepFailed.of(error, { step, place });
+    const reason = masker.text(failed.message);
+    row.end('failed', { at: clock.now(), error: reason, output: failed.output });
+    // What failed inside of it has said so.
+    if (failed.place === place) journal.line({ place, stream: 'note', text: `Failed: ${reason}` });
+    halt.check();
+    await this.#caught({ step, place, scope, failed });
+  }
+
+  /** What a failure leads to. */
+  async #caught({
+    step,
+    place,
+    scope,
+    failed,
+  }: {
+    step: Step;
+    place: string;
+    scope: Scope;
+    failed: StepFailed;
+  }): Promise<void> {
+    const { onError } = step;
+    scope.stepEnded(step.name, failed.output);
+    if (onError.then === 'fail') throw failed;
+    if (onError.then === 'continue') return;
+    const reason = this.#parts.masker.text(failed.message);
+    scope.set('error', { step: step.name, place: failed.place, message: reason });
+    await this.steps(onError.steps, `${place}.onError.`, scope);
+  }
+
+  /** A step that had ended before: what it left behind is put back. */
+  async #again({
+    step,
+    place,
+    scope,
+    former,
+  }: {
+    step: Step;
+    place: string;
+    scope: Scope;
+    former: StoredStep;
+  }): Promise<void> {
+    if (former.state === 'skipped') return;
+    if (former.state === 'failed') {
+      const failed = new StepFailed(former.error ?? 'it failed', { place, output: former.output });
+      return this.#caught({ step, place, scope, failed });
+    }
+    if (step.kind === 'route') {
+      // Its branches may have set variables. Nothing of them is done again: their steps have ended, too.
+      const row = new StepRow(this.#parts.journal, former);
+      await this.#takeBranches(step, row, scope);
+    }
+    if (step.kind === 'action' && step.action === 'set') return this.#setAgain(step, scope, former);
+    scope.stepEnded(step.name, former.output);
+  }
+
+  // A variable that holds a secret is not in its row; it is made again of what it was made of.
+  #setAgain(step: Step & { kind: 'action' }, scope: Scope, former: StoredStep): void {
+    const { expressions, clock } = this.#parts;
+    const values = isMasked(former.output) ? expressions.fill(step, scope, clock.now()) : former.output;
+    assign(step.name, values, scope);
+  }
+
+  async #route(step: RouteStep, row: StepRow, scope: Scope): Promise<Json> {
+    const { expressions, clock } = this.#parts;
+    // What was decided before a crash stays decided.
+    if (row.output === null)
+      row.begin({ output: decideRoute(step, (text) => expressions.holds(text, scope, clock.now())) });
+    await this.#takeBranches(step, row, scope);
+    return row.output;
+  }
+
+  async #takeBranches(step: RouteStep, row: StepRow, scope: Scope): Promise<void> {
+    // Nothing is left of it where the event that caused the run was erased.
+    const { branches = [] } = (row.output ?? {}) as Partial<RouteOutput>;
+    for (const [at, branch] of step.branches.entries()) {
+      if (branches[at]?.taken === true) await this.steps(branch.steps, `${row.place}.route[${at}].`, scope);
+    }
+  }
+
+  async #each(step: EachStep, row: StepRow, scope: Scope): Promise<Json> {
+    const items = this.#itemsOf(step, row, scope);
+    let next = 0;
+    const failures: unknown[] = [];
+    const work = async (): Promise<void> => {
+      for (let at = next++; at < items.length && failures.length === 0; at = next++) {
+        const inner = scope.inside({ [step.as]: items[at] as Json });
+        try {
+          await this.steps(step.steps, `${row.place}.each[${at}].`, inner);
+        } catch (error) {
+          // The first one counts; what is under way beside it is let end.
+          failures.push(error);
+        }
+      }
+    };
+    const workers = Math.max(1, Math.min(step.atOnce, items.length));
+    await this.#parts.seat.together(Array.from({ length: workers }, () => work));
+    if (failures.length > 0) throw failures[0];
+    return { items: items.length };
+  }
+
+  // Kept in the row, so that a crash changes nothing about the list; masked, so that it is the same before and after.
+  #itemsOf(step: EachStep, row: StepRow, scope: Scope): readonly Json[] {
+    const { expressions, clock, masker, stepBytes } = this.#parts;
+    const former = row.input as { of?: Json[] } | null;
+    if (former?.of) return former.of;
+    const value = expressions.value(step.of, scope, clock.now());
+    if (!Array.isArray(value)) throw new ActionFailed('what it goes through is not a list');
+    const fault = sizeFault(value, stepBytes);
+    if (fault !== null) throw new ActionFailed(`the list ${fault}`);
+    const of = masker.json(value) as Json[];
+    row.begin({ input: { of } });
+    return of;
+  }
+}
+
+/** Is it a fault of the flow or of the world, and not of the platform? */
+function isOfFlow(error: unknown): boolean {
+  return error instanceof StepFailed || error instanceof ActionFailed || error instanceof ExpressionError;
+}
+
+function assign(name: string | null, values: Json, scope: Scope): void {
+  for (const [variable, value] of Object.entries(values as Record<string, Json>)) scope.set(variable, value);
+  scope.stepEnded(name, values);
+}

@@ -1,0 +1,39 @@
+// The flow engine with this platform's means: by what its actions reach the outside, and whose lanes it works by.
+import type { PayloadSchemas } from './api/payload-schema/index.ts';
+import type { Config } from './config/index.ts';
+import type { Delivering } from './engine/index.ts';
+import { publishForFlows } from './flow-publisher.ts';
+import { createFlows, type FlowEngine } from './flow/index.ts';
+import { createEvaluate } from './flow/policy/evaluate.ts';
+import { fetchOver } from './flow-port.ts';
+import type { Log } from './log/index.ts';
+import type { Clock } from './model/clock.ts';
+import type { Store } from './store/index.ts';
+
+/** What it is put together of. */
+export interface FlowParts {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  store: Store;
+  schemas: PayloadSchemas;
+  delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail'>;
+}
+
+/** Puts it together; nothing runs before its `start`. */
+export function assembleFlows({ config, log, clock, store, schemas, delivering }: FlowParts): FlowEngine {
+  const { concurrency, stepBytes, logBytes, folders, machineIdentity } = config.flows;
+  const fetch = fetchOver((request) => delivering.send(request));
+  return createFlows({
+    store,
+    clock,
+    lanes: { owned: () => delivering.lanes() },
+    concurrency,
+    limits: { stepBytes, logBytes },
+    fetch,
+    publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
+    sendMail: (mail) => delivering.sendMail(mail),
+    evaluate: createEvaluate({ fetch, folders, machineIdentity }),
+    onError: (error) => log.error({ error }, 'the flow engine reports an error'),
+  });
+}
