@@ -239,6 +239,8 @@ test('a text that is no expression is refused, with the token and its place', ()
     ['', 0, 0, /empty/],
     ['  ', 0, 0, /empty/],
     ['1 +', 3, 0, /ends where a value/],
+    [' ${ a }', 1, 2, /stands without/],
+    ["'it''s'", 4, 3, /quote within a text is written \\'/],
     ['1 2', 2, 1, /found 2/],
     ['a = 1', 2, 1, /= is no operator.*written ==/],
     ['a === 1', 2, 3, /written ==/],

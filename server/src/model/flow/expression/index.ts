@@ -74,6 +74,9 @@ export function parseExpression(text: string): Expression {
     throw new ExpressionFault(place, `An expression has at most ${LONGEST_EXPRESSION} characters.`);
   }
   if (text.trim() === '') throw new ExpressionFault({ at: 0, length: 0 }, 'The expression is empty.');
+  if (text.trimStart().startsWith('${')) {
+    throw new ExpressionFault({ at: text.indexOf('${'), length: 2 }, 'An expression by itself stands without ${ }.');
+  }
   const reading = parse(text);
   const rest = readToken(text, reading.end);
   if (rest.kind !== 'end') throw unexpected(rest, 'an operator or the end of the expression');

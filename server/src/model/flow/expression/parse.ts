@@ -61,7 +61,8 @@ export function parse(text: string, start = 0): Reading {
 export function unexpected(token: Token, expected: string): ExpressionFault {
   const place = { at: token.at, length: token.text.length };
   if (token.kind === 'end') return new ExpressionFault(place, `The expression ends where ${expected} should follow.`);
-  return new ExpressionFault(place, `Expected ${expected}, found ${token.text.slice(0, 40)}.`);
+  const hint = token.kind === 'text' ? "; a quote within a text is written \\'" : '';
+  return new ExpressionFault(place, `Expected ${expected}, found ${token.text.slice(0, 40)}${hint}.`);
 }
 
 function readExpression(reader: Reader): Node {
