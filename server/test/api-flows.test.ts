@@ -81,7 +81,7 @@ test('errors name file, line and the words expected, and nothing is kept', async
   assert.deepEqual(
     (problem['errors'] as Json[]).map(({ pointer, detail }) => [pointer, detail]),
     [
-      ['flows/bad.yaml:2:1', 'flows/bad.yaml:2:1: there is no field of a job called "timout"; did you mean timeout?'],
+      ['flows/bad.yaml:2:1', 'there is no field of a job called "timout"; did you mean timeout?'],
       ['flows/bad.yaml:4:5', 'there is no action "htpp"; did you mean http?'],
     ],
   );
@@ -146,7 +146,7 @@ test('a run is asked for with parameters, held against what the job declares', a
   assert.equal((run['cause'] as Json)['by'], 'hand');
   await api.expect(202, 'POST /v1/jobs/nightly/runs');
   for (const params of [{ tabel: 'users' }, { table: 'all' }, { rows: '10' }, { rows: 1.5 }]) {
-    const problem = await api.refused('invalid-params', 'POST /v1/jobs/nightly/runs', { body: { params } });
+    const problem = await api.refused('invalid-request', 'POST /v1/jobs/nightly/runs', { body: { params } });
     assert.match(String((problem['errors'] as Json[])[0]?.['pointer']), /^\/params\/\w+$/);
   }
   const { items } = await api.expect(200, 'GET /v1/jobs/nightly/runs');

@@ -50,7 +50,6 @@ const OWN = {
   'invalid-policy': { status: 422, title: 'The delivery policy cannot be kept as it stands.' },
   'invalid-post-processing': { status: 422, title: 'The post-processing cannot be kept as it stands.' },
   'invalid-document': { status: 422, title: 'A document of a flow cannot be read, or cannot be kept as it stands.' },
-  'invalid-params': { status: 422, title: 'The parameters are not those the flow declares.' },
   'verification-required': { status: 422, title: 'The operator does not allow webhooks that prove nothing.' },
   // What stands in the way.
   'name-taken': { status: 409, title: 'The name is in use.' },
@@ -63,7 +62,6 @@ const OWN = {
   'lease-lost': { status: 409, title: 'The lease of the delivery is somebody else’s, or was given back.' },
   'lease-expired': { status: 409, title: 'The lease of the delivery has ended; it is handed out again.' },
   erased: { status: 410, title: 'The payload of the event was erased.' },
-  'run-skipped': { status: 409, title: 'The flow has as many runs under way as it allows, and skips the rest.' },
   'operation-running': { status: 409, title: 'An operation of this kind runs already.' },
   'limit-reached': { status: 409, title: 'The workspace has as many of these as it may have.' },
   'over-quota': { status: 429, title: 'The workspace has used what it may use today.' },

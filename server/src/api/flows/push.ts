@@ -1,9 +1,9 @@
 // Documents on their way in: files of them, read and compared with what is there, then kept, all or none.
 import { Type, type Static } from 'typebox';
+import { firstStart } from '../../model/flow/cron.ts';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
 import { differenceOf } from '../../model/flow/document/difference.ts';
 import { readFlows, type DocumentFault, type FlowDocument } from '../../model/flow/document/index.ts';
-import { startAfter } from '../../model/flow/document/time-tables.ts';
 import { refuse, type ProblemFault } from '../../model/problem.ts';
 import { StoreRefusal } from '../../store/contract.ts';
 import type { FlowSetting, StoredFlow } from '../../store/flows/contract.ts';
@@ -191,7 +191,7 @@ async function keep({ flow, definition, source }: FlowDocument, { workspace, now
     trigger: made?.trigger ?? null,
     after: flow.after,
     concurrency: flow.concurrency,
-    schedules: flow.on.cron.map((cron) => startAfter(cron, now)),
+    schedules: flow.on.cron.map((cron) => firstStart(cron, now)),
     events: flow.on.events.map(({ type, filter }) => ({ type, filter })),
   };
   const kept = await tools.store.flows.put(setting, now);

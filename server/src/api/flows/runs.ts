@@ -1,8 +1,9 @@
 // Runs of jobs and evaluations of policy sets: begun, listed, shown, ended.
 import { Type, type Static } from 'typebox';
-import type { Flow, FlowKind } from '../../model/flow/definition.ts';
-import { judgeParams } from '../../model/flow/run-params.ts';
+import type { Flow, FlowKind, Json } from '../../model/flow/definition.ts';
+import { checkParams } from '../../model/flow/params.ts';
 import { formatId } from '../../model/ids.ts';
+import { escapePointer } from '../../model/json-bytes.ts';
 import { problemOf, refuse, Refused } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
 import type { Cause, StoredRun } from '../../store/flows/contract.ts';
@@ -99,11 +100,11 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
   const word = RUN_WORDS[kind];
   return operation<RunIn, RunOut>()({
     summary: kind === 'job' ? 'Run a job' : 'Evaluate a policy set',
-    description: `The ${word} is queued and goes on by itself. A flow whose concurrency says so refuses it (\`run-skipped\`), or leaves a failed ${word}.`,
+    description: `The ${word} is queued and goes on by itself. A flow whose concurrency says so refuses it, or leaves a failed ${word}.`,
     params,
     optionalBody: true,
     success: { 202: 'It was asked for; `state` says how far it is.' },
-    errors: ['invalid-params', 'run-skipped'],
+    errors: ['wrong-state'],
     async handle({ body, params: path, key, workspace, now }, tools) {
       const flow = await findFlow(kind, { named: namedIn(path), workspace }, tools);
       const started = await tools.store.flows.start({
@@ -121,7 +122,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
       if (started.kind === 'gone') throw refuse('not-found', `The ${WORDS[kind]} was deleted.`);
       if (started.kind === 'skipped') {
         const why = 'has as many runs under way as its concurrency allows, and the rest are skipped';
-        throw refuse('run-skipped', `${flow.name} ${why}.`);
+        throw refuse('wrong-state', `${flow.name} ${why}.`);
       }
       const run = await findRun(kind, { named: String(started.run), workspace }, tools);
       return { status: 202, body: showRun(run, workspace) } satisfies JsonAnswer<RunOut>;
@@ -129,14 +130,14 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
   });
 }
 
-/** The parameters of a run; refused `invalid-params`, each that is wrong by name. */
-function paramsFor({ params }: Flow, given: Readonly<Record<string, unknown>>): Record<string, never> {
-  const read = judgeParams(params, given as Record<string, never>);
-  if (read.ok) return read.params as Record<string, never>;
-  const faults = read.faults.map(({ name, message }) => {
-    return { pointer: `/params/${name}`, code: 'invalid-params' as const, detail: message };
+/** The parameters of a run; refused `invalid-request`, each that is wrong by name. */
+function paramsFor({ params }: Flow, given: Readonly<Record<string, unknown>>): Record<string, Json> {
+  const checked = checkParams(params, given);
+  if (checked.ok) return checked.params;
+  const faults = checked.faults.map(({ name, message }) => {
+    return { pointer: `/params/${escapePointer(name)}`, code: 'invalid-value' as const, detail: message };
   });
-  throw new Refused(problemOf(faults));
+  throw new Refused(problemOf(faults, 'invalid-request'));
 }
 
 function listingOf(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {

@@ -2,7 +2,7 @@
 import { isPattern } from '../../model/catalog.ts';
 import type { FlowDocument } from '../../model/flow/document/index.ts';
 import { didYouMean } from '../../model/near-names.ts';
-import { problemOf, Refused, type ProblemFault } from '../../model/problem.ts';
+import { problem, Refused, type ProblemFault } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
 import { catalogOf } from '../event-types.ts';
 import type { Tools } from '../kernel.ts';
@@ -35,9 +35,9 @@ export async function checkSurroundings(
 /** The refusal of documents: it speaks with the first fault and its place, and says how many more there are. */
 export function badDocuments(faults: ProblemFault[]): Refused {
   const { pointer, detail } = faults[0] as ProblemFault;
-  return new Refused(
-    problemOf([{ ...(faults[0] as ProblemFault), detail: `${pointer}: ${detail}` }, ...faults.slice(1)]),
-  );
+  const others = faults.length - 1;
+  const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'fault' : 'faults'})`;
+  return new Refused(problem('invalid-document', `${pointer}: ${detail}${more}`, faults));
 }
 
 // As the flow engine reads them: a name that is written out.

@@ -1,6 +1,7 @@
 // What starts a flow, as a document says it: `on: { cron, http, event, job, manual }`.
 import { compileFilter } from '../../filter/index.ts';
 import { isPattern } from '../../catalog.ts';
+import { cronFault, isTimezone } from '../cron.ts';
 import type { Cron, EventTrigger, Json, Param, Triggers } from '../definition.ts';
 import { JOB_STATUSES } from '../end-events.ts';
 import { notOneOf, type Faults, type Span } from './fault.ts';
@@ -19,7 +20,6 @@ import {
 } from './fields.ts';
 import { isOfType } from './params.ts';
 import type { Value } from './source.ts';
-import { isTimezone, timeTableFault } from './time-tables.ts';
 
 const ON_FIELDS = ['manual', 'http', 'cron', 'timezone', 'event', 'job'];
 const CRON_FIELDS = ['at', 'timezone', 'skip', 'startTimeout', 'catchUp', 'params'];
@@ -107,7 +107,7 @@ function readCron(value: Value, timezone: string, context: Context): Cron | null
 
 function readAt(value: Value, timezone: string, faults: Faults): string | null {
   const at = textOf(value, 'a time table', faults);
-  const fault = at === null ? null : timeTableFault(at, timezone);
+  const fault = at === null ? null : cronFault(at, timezone);
   if (fault !== null) faults.add(value, fault);
   return fault === null ? at : null;
 }
