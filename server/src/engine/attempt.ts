@@ -58,9 +58,9 @@ export function compose(route: Route, { deliveries, batch }: Load, sentAt: numbe
 }
 
 // Of several only what they share: a request has one parent.
-function traceOf([first, ...others]: Load['deliveries']): string | null {
-  const { trace } = first.carried;
-  return others.every(({ carried }) => carried.trace === trace) ? trace : null;
+function traceOf(deliveries: Load['deliveries']): string | null {
+  const { trace } = deliveries[0].carried;
+  return deliveries.length === 1 || deliveries.every(({ carried }) => carried.trace === trace) ? trace : null;
 }
 
 /** What a try comes to whose request could not even be composed. */
@@ -114,10 +114,11 @@ export function settlementsOf(
   of: Pick<Load, 'deliveries'> & { startedAt: number; shownHeaders: string; next: NonNullable<Settlement['next']> },
 ): Settlement[] {
   const { deliveries, startedAt, shownHeaders, next } = of;
-  const made = { manual: false, startedAt, shownHeaders, isTaken: next.state === 'delivered' };
   const isShared = deliveries.length > 1;
+  const isTaken = next.state === 'delivered';
   return deliveries.map(({ workspace, event, target, copy, attempts, firstTryAt }) => {
-    const attempt = attemptOf(outcome, { ...made, attempt: attempts + 1, isShared });
+    const made = { attempt: attempts + 1, manual: false, startedAt, shownHeaders, isTaken, isShared };
+    const attempt = attemptOf(outcome, made);
     return { workspace, event, target, copy, next, firstTryAt: firstTryAt ?? startedAt, attempt };
   });
 }

@@ -333,9 +333,9 @@ function planOf(route: Route | null, defaults: RouteDefaults): Pick<DecideInput,
 }
 
 // A batch counts its own tries: what joins it after some by itself begins anew with it.
-function fewestTries([{ tries }, ...others]: Load['deliveries']): number {
-  let fewest = tries;
-  for (const other of others) fewest = Math.min(fewest, other.tries);
+function fewestTries(deliveries: Load['deliveries']): number {
+  let fewest = deliveries[0].tries;
+  for (const { tries } of deliveries) if (tries < fewest) fewest = tries;
   return fewest;
 }
 

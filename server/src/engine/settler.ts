@@ -149,7 +149,8 @@ export class Settler {
   async #write({ batch, notes }: Batch, lanes: readonly OwnedLane[]): Promise<'settled' | 'fenced'> {
     const { log, clock, onError } = this.#parts;
     const vitals = notes.map(({ change }) => change);
-    const settlements = batch.flatMap((one) => one.settlements);
+    const settlements: Settlement[] = [];
+    for (const one of batch) for (const settlement of one.settlements) settlements.push(settlement);
     const synced = batch.some((one) => one.synced) || vitals.some(({ change }) => change !== null);
     for (;;) {
       try {
