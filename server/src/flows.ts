@@ -3,6 +3,8 @@ import type { PayloadSchemas } from './api/payload-schema/index.ts';
 import type { Config } from './config/index.ts';
 import type { Delivering } from './engine/index.ts';
 import { publishForFlows } from './flow-publisher.ts';
+import { createRunAction } from './flow/actions/run.ts';
+import { createCommands } from './flow/commands/index.ts';
 import { createFlows, type FlowEngine } from './flow/index.ts';
 import { createEvaluate } from './flow/policy/evaluate.ts';
 import { fetchOver } from './flow-port.ts';
@@ -24,7 +26,8 @@ export interface FlowParts {
 export function assembleFlows({ config, log, clock, store, schemas, delivering }: FlowParts): FlowEngine {
   const { concurrency, stepBytes, logBytes, folders, machineIdentity } = config.flows;
   const fetch = fetchOver((request) => delivering.send(request));
-  return createFlows({
+  const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
+  const engine = createFlows({
     store,
     clock,
     lanes: { owned: () => delivering.lanes() },
@@ -33,7 +36,19 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
     fetch,
     publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
     sendMail: (mail) => delivering.sendMail(mail),
+    actions: [createRunAction({ commands, mayRun: (workspace) => mayRun(workspace, config, store) })],
     evaluate: createEvaluate({ fetch, folders, machineIdentity }),
     onError: (error) => log.error({ error }, 'the flow engine reports an error'),
   });
+  const stop = async (graceMs: number): Promise<void> => {
+    await engine.stop(graceMs);
+    await commands.close();
+  };
+  return { ...engine, stop };
+}
+
+async function mayRun(workspace: number, { flows: { commands } }: Config, { settings }: Store): Promise<boolean> {
+  if (commands.workspaces === 'all') return true;
+  const found = await settings.workspace({ workspace });
+  return found !== null && commands.workspaces.includes(found.name);
 }

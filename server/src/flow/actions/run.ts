@@ -3,11 +3,12 @@
 import type { Json } from '../../model/flow/definition.ts';
 import { ActionFailed, type Action, type ActionContext } from '../action.ts';
 import { NotStarted, runCommand, type CommandEnd, type CommandGround } from '../commands/command.ts';
+import type { Commands } from '../commands/index.ts';
 import { endProcesses, readNote } from '../commands/process-tree.ts';
 
 /** What the action stands on. */
 export interface RunParts {
-  ground: CommandGround;
+  commands: Pick<Commands, 'ground'>;
   /** May flows of this workspace run commands? */
   mayRun(workspace: number): Promise<boolean>;
 }
@@ -27,7 +28,7 @@ interface Told {
 }
 
 /** Makes the action. */
-export function createRunAction({ ground, mayRun }: RunParts): Action {
+export function createRunAction({ commands, mayRun }: RunParts): Action {
   return {
     name: 'run',
     run: async (context) => {
@@ -40,16 +41,24 @@ export function createRunAction({ ground, mayRun }: RunParts): Action {
         );
       }
       const told: Told = { progress: null, result: null };
-      const end = await runOnce(context, ground, told);
+      const end = await runOnce(context, await groundOf(commands), told);
       const output = { exitCode: end.code, signal: end.signal, ...told };
       if (end.code === 0) return output;
       throw new ActionFailed(wordsOf(end), { output });
     },
     endProcess: async (text) => {
       const note = readNote(text);
-      if (note !== null) await endProcesses(note, ground);
+      if (note !== null) await endProcesses(note, await commands.ground());
     },
   };
+}
+
+async function groundOf(commands: Pick<Commands, 'ground'>): Promise<CommandGround> {
+  try {
+    return await commands.ground();
+  } catch (error) {
+    throw new ActionFailed((error as Error).message, { retryable: false });
+  }
 }
 
 async function runOnce(context: ActionContext, ground: CommandGround, told: Told): Promise<CommandEnd> {
