@@ -2,7 +2,6 @@
 //
 // A connection per mail: there are few, and a server that closed an idle one must not cost a send. The host is the
 // operator's own word, so the address guard, which is for users' words, is not asked.
-import { createTransport } from 'nodemailer';
 import type { Outcome } from '../../model/outcome.ts';
 import { describeSpan, type Diagnosis } from '../transport/failure.ts';
 import { diagnoseMail, refusalOf } from './failure.ts';
@@ -84,8 +83,26 @@ const CLOSING = 'closing';
 
 type Verdict = (Diagnosis & { status: number | null }) | null;
 
-function deliverer({ host, port, secure, user, password, from }: MailServer) {
-  const transport = createTransport({
+function deliverer(server: MailServer) {
+  const { host, from } = server;
+  // Loaded with the first mail: many a platform never sends one.
+  let transport: ReturnType<typeof connectTo> | null = null;
+  const domain = /@([^\s@>]+)>?$/.exec(from)?.[1] ?? host;
+  return async (mail: OutgoingMail, signal: AbortSignal): Promise<Verdict> => {
+    const { to, subject, text, id } = mail;
+    // As objects, or one text could be read as several addresses.
+    const readers = to.map((address) => ({ name: '', address }));
+    const said = { from, to: readers, subject, text, messageId: `<${id}@${domain}>`, signal };
+    transport ??= connectTo(server);
+    // Machines that answer mails leave one alone that says so (RFC 3834).
+    const sent = await (await transport).sendMail({ ...said, headers: { 'Auto-Submitted': 'auto-generated' } });
+    return refusalOf(sent.rejected, sent.rejectedErrors ?? []);
+  };
+}
+
+async function connectTo({ host, port, secure, user, password }: MailServer) {
+  const { createTransport } = await import('nodemailer');
+  return createTransport({
     host,
     port,
     secure: secure === 'tls',
@@ -97,16 +114,6 @@ function deliverer({ host, port, secure, user, password, from }: MailServer) {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  const domain = /@([^\s@>]+)>?$/.exec(from)?.[1] ?? host;
-  return async (mail: OutgoingMail, signal: AbortSignal): Promise<Verdict> => {
-    const { to, subject, text, id } = mail;
-    // As objects, or one text could be read as several addresses.
-    const readers = to.map((address) => ({ name: '', address }));
-    const said = { from, to: readers, subject, text, messageId: `<${id}@${domain}>`, signal };
-    // Machines that answer mails leave one alone that says so (RFC 3834).
-    const sent = await transport.sendMail({ ...said, headers: { 'Auto-Submitted': 'auto-generated' } });
-    return refusalOf(sent.rejected, sent.rejectedErrors ?? []);
-  };
 }
 
 // 250 is what a mail server says of a mail it has taken (RFC 5321 4.2.3).
