@@ -102,7 +102,15 @@ test('R16 R36 whoever gets a body can tell which runs it is of', () => {
     { job: 10_000, run: 5 },
     { job: 10_000, run: 6 },
   ]);
-  for (const other of [null, 7, {}, [], [null], ['job'], [{ type: 'job', trigger_job_id: '1', trigger_job_log_id: 2 }]]) {
+  for (const other of [
+    null,
+    7,
+    {},
+    [],
+    [null],
+    ['job'],
+    [{ type: 'job', trigger_job_id: '1', trigger_job_log_id: 2 }],
+  ]) {
     assert.deepEqual(runsToldOf(other), []);
   }
 });
