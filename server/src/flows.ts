@@ -22,6 +22,9 @@ export interface FlowParts {
   delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail'>;
 }
 
+/** Steps of one run: a loop that goes through ten thousand things may do ten for each. */
+const MOST_STEPS = 100_000;
+
 /** Puts it together; nothing runs before its `start`. */
 export function assembleFlows({ config, log, clock, store, schemas, delivering }: FlowParts): FlowEngine {
   const { concurrency, stepBytes, logBytes, folders, machineIdentity } = config.flows;
@@ -32,7 +35,7 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
     clock,
     lanes: { owned: () => delivering.lanes() },
     concurrency,
-    limits: { stepBytes, logBytes },
+    limits: { stepBytes, logBytes, steps: MOST_STEPS },
     fetch,
     publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
     sendMail: (mail) => delivering.sendMail(mail),

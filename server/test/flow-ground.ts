@@ -154,7 +154,7 @@ function live({ store, clock, lanes, errors, over }: Living): Life {
     clock,
     lanes: { owned: () => lanes },
     concurrency: 16,
-    limits: { stepBytes: 262_144, logBytes: 10_485_760 },
+    limits: { stepBytes: 262_144, logBytes: 10_485_760, steps: 10_000 },
     onError: (error) => errors.push(error),
     ...over,
   });
@@ -211,7 +211,8 @@ export function newJob(name: string, steps: readonly Step[], over: Partial<Job> 
   };
 }
 
-function settingOf(workspace: number, flow: Flow): FlowSetting {
+/** The job or policy set as the store keeps it. */
+export function settingOf(workspace: number, flow: Flow): FlowSetting {
   const { kind, name, group, enabled, after, concurrency } = flow;
   return {
     workspace,

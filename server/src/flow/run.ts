@@ -29,12 +29,14 @@ export interface RunParts {
   onError(error: unknown): void;
 }
 
-/** Bytes that a run may use. */
+/** What a run may use. */
 export interface RunLimits {
-  /** Input or output of one step. */
+  /** Bytes of the input or the output of one step. */
   stepBytes: number;
-  /** Lines of the log. */
+  /** Bytes of its log. */
   logBytes: number;
+  /** Steps, those of all rounds of its loops. */
+  steps: number;
 }
 
 /** A store that does not answer is asked again after this. */
@@ -153,6 +155,7 @@ export class RunUnderWay {
       seat: this.#seat,
       clock,
       stepBytes: limits.stepBytes,
+      mostSteps: limits.steps,
       onError,
       former: new Map(this.claimed.steps.map((step) => [step.place, step])),
     });

@@ -20,10 +20,9 @@ import { StepRow } from './step-row.ts';
 export interface WalkParts extends Performing {
   /** What a former owner wrote down, by place. */
   former: ReadonlyMap<string, StoredStep>;
+  /** Steps of one run, those of all rounds of its loops. */
+  mostSteps: number;
 }
-
-/** Steps of one run, loops included. */
-const MOST_STEPS = 100_000;
 
 /** Goes through the steps of one run. */
 export class Walk {
@@ -45,9 +44,9 @@ export class Walk {
   }
 
   async #step(step: Step, place: string, scope: Scope): Promise<void> {
-    const { halt, journal, clock } = this.#parts;
+    const { halt, journal, clock, mostSteps } = this.#parts;
     halt.check();
-    if (++this.#count > MOST_STEPS) throw new Ending('fail', `it has more than ${MOST_STEPS} steps`);
+    if (++this.#count > mostSteps) throw new Ending('fail', `it has more than ${mostSteps} steps`);
     await journal.breathe();
     const former = this.#parts.former.get(place) ?? null;
     if (former && former.state !== 'running' && former.state !== 'aborted') {
