@@ -336,11 +336,12 @@ test('the CLI needs nothing but what it says: the manual lists every command and
   const manual = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
   const about = ['serve', 'demo', 'verify-hash', 'challenge'];
   const settings = ['services', 'types', 'webhooks', 'subscribe', 'unsubscribe', 'subscriptions', 'keys', 'workspaces'];
+  const flows = ['push', 'test', 'job', 'policy', 'secret', 'group', 'post-processing'];
   const log = ['publish', 'events', 'deliveries', 'pull', 'operations', 'erase', 'erasures'];
-  for (const name of [...about, ...settings, ...log]) {
+  for (const name of [...about, ...settings, ...flows, ...log]) {
     assert.ok(manual.includes(`\`${name}`), name);
   }
-  for (const code of [0, 1, 2, 3, 4, 5, 130]) assert.ok(manual.includes(`| ${code} |`), String(code));
+  for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) assert.ok(manual.includes(`| ${code} |`), String(code));
 });
 
 test('R62 R67 R90 R91 R92 challenge asks any handler what the platform would ask, and judges the answer', async () => {

@@ -171,3 +171,83 @@ test('secrets come from stdin, never from the command line, and are never shown'
   assert.equal(await ok(['secret', 'delete', 'TOKEN']), 'TOKEN is gone\n');
   assert.equal(await ok(['secret', 'list']), 'There is no secret yet: bellwire secret set <name>\n');
 });
+
+/** Runs a command with --follow until its end; its exit code and what it wrote. */
+async function followed(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return run([...args, '--follow']);
+}
+
+test('job run --follow: the live log, and the exit code of the run: 0 completed, 1 failed, 6 aborted', async () => {
+  await ok(
+    ['push', '-'],
+    `job: well
+params: { who: { default: you } }
+steps:
+  - { name: greet, set: { hello: "hello \${ params.who }" } }
+  - { name: pause, wait: 20ms }
+---
+job: badly
+steps: [{ name: refuse, fail: not today }]
+---
+job: long
+steps: [{ wait: 1h }]
+`,
+  );
+  const well = await followed('job', 'run', 'well', '-p', 'who=me');
+  assert.equal(well.code, 0, well.stderr);
+  assert.match(well.stderr, /^run \d+: Ctrl-C leaves it running; bellwire job abort \d+ ends it\n$/);
+  assert.match(well.stdout, /completed in .*\n$/);
+  const badly = await followed('job', 'run', 'badly');
+  assert.equal(badly.code, 1, badly.stderr);
+  assert.match(badly.stdout, /refuse: not today[^]*failed.*not today\n$/);
+  const [asked] = documents({ stdout: await ok(['job', 'run', 'long', '--json']) });
+  const id = String(asked?.['id']);
+  const watching = followed('job', 'log', id);
+  assert.match(await ok(['job', 'abort', id]), /^run \d+ (was asked to end|is aborted)\n$/);
+  const aborted = await watching;
+  assert.equal(aborted.code, 6, aborted.stderr);
+  assert.match(aborted.stdout, /aborted/);
+  const again = await run(['job', 'abort', id]);
+  assert.deepEqual(
+    [again.code, again.stderr],
+    [1, 'bellwire: It is aborted: there is nothing to abort. (wrong-state)\n'],
+  );
+});
+
+test('job log, steps and runs show what a run left behind', async () => {
+  const [last] = documents({ stdout: await ok(['job', 'runs', 'well', '--json']) });
+  assert.deepEqual([last?.['state'], (last?.['params'] as Record<string, unknown>)['who']], ['completed', 'me']);
+  const steps = await ok(['job', 'steps', String(last?.['id'])]);
+  assert.match(steps, /greet {2}set {2}completed[^]*hello me[^]*pause {2}wait {2}completed/);
+  assert.match(await ok(['job', 'runs']), /^ID +NAME +STATE[^]*badly +failed/);
+  const [badly] = documents({ stdout: await ok(['job', 'runs', 'badly', '--json']) });
+  assert.match(await ok(['job', 'log', String(badly?.['id'])]), /not today/);
+  const wrong = await run(['job', 'log', 'badly']);
+  assert.deepEqual(
+    [wrong.code, wrong.stderr],
+    [2, 'bellwire: the run is named by its number, as bellwire job runs lists it, not "badly"\n'],
+  );
+});
+
+test('policy run, results, history: what an evaluation found', async () => {
+  await ok(['push', '-'], BASELINE);
+  const evaluated = await followed('policy', 'run', 'baseline');
+  assert.equal(evaluated.code, 0, evaluated.stderr);
+  const [last] = documents({ stdout: await ok(['policy', 'runs', 'baseline', '--json']) });
+  const id = String(last?.['id']);
+  const results = await ok(['policy', 'results', id]);
+  assert.match(
+    results,
+    /RULE +STATUS +FOUND[^]*closed +completed[^]*COMPLIANCE[^]*NON_COMPLIANT +closed +b[^]*COMPLIANT +closed +a/,
+  );
+  const bad = documents({ stdout: await ok(['policy', 'results', id, '--compliance', 'NON_COMPLIANT', '--json']) });
+  assert.deepEqual(
+    bad.map((one) => [one['id'], one['detail']]),
+    [['b', 'OPEN']],
+  );
+  assert.match(
+    await ok(['policy', 'history', 'baseline', 'closed', 'b']),
+    /NON_COMPLIANT {2}OPEN {2}\(evaluation \d+\)/,
+  );
+  assert.match(await ok(['policy', 'log', id]), /closed/);
+});

@@ -209,6 +209,39 @@ test('the demo with --json gives one document per step', async (t) => {
   assert.deepEqual(await closed, [0, null]);
 });
 
+test('R1 R2 R25 R29 R37 bellwire demo automation shows the two bodies of the seed as they arrived, and again on the same data', async (t) => {
+  const folder = folderOf(t);
+  for (const _ of [1, 2]) {
+    const { child, lines, closed } = start(t, ['demo', 'automation', '--port', '0', '--json'], folder);
+    const seen: Record<string, unknown>[] = [];
+    while (seen.at(-1)?.['step'] !== 'running') seen.push(JSON.parse((await lines.next()).value as string) as never);
+    const [job, policy] = seen.filter(({ arrived }) => arrived !== undefined);
+    assert.equal(
+      (job?.['headers'] as Record<string, unknown>)['user-agent'],
+      'Cloud Automator (Serverworks Co., Ltd.)',
+    );
+    const [ran] = job?.['body'] as Record<string, unknown>[];
+    assert.deepEqual(Object.keys(ran ?? {}), [
+      'type',
+      'trigger_job_id',
+      'trigger_job_log_id',
+      'status',
+      'name',
+      'started_at',
+      'finished_at',
+    ]);
+    assert.deepEqual([ran?.['type'], ran?.['status'], ran?.['name']], ['job', 'completed', 'demo-nightly']);
+    const [judged] = policy?.['body'] as Record<string, unknown>[];
+    const verdicts = (judged?.['evaluations'] as Record<string, unknown>[]).map((one) => one['ComplianceType']);
+    assert.deepEqual(
+      [judged?.['type'], judged?.['rule_name'], verdicts],
+      ['policy', 'buckets-have-owner', ['COMPLIANT', 'NON_COMPLIANT']],
+    );
+    child.kill('SIGTERM');
+    assert.deepEqual(await closed, [0, null]);
+  }
+});
+
 test('the demo says in one line what is in its way, and what to do', async (t) => {
   const folder = folderOf(t);
   const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');

@@ -114,7 +114,7 @@ export async function follow(
   }
   const lines = runs.follow(run.id, { after, signal });
   let next = await lines.next();
-  for (; next.done !== true; next = await lines.next()) showLine(next.value, session);
+  for (; next.done !== true; next = await lines.next()) showLine(next.value, { kind, session });
   showReports(next.value, { kind, run, session });
   const ended = await runs.get(run.id, { signal });
   session.show(ended, () => [endOf(ended, session)]);
@@ -129,7 +129,7 @@ export async function showLog(
 ): Promise<number> {
   for (let from = after; ;) {
     const seen = await kind.runs(client).log(run.id, { after: from, signal: session.signal });
-    for (const line of seen.items) showLine(line, session);
+    for (const line of seen.items) showLine(line, { kind, session });
     if (seen.next === from || seen.items.length === 0 || seen.ended) {
       showReports(seen, { kind, run, session });
       return EXIT.ok;
@@ -138,10 +138,12 @@ export async function showLog(
   }
 }
 
-function showLine(line: LogLine, session: Session): void {
+function showLine(line: LogLine, { kind, session }: { kind: RunKind; session: Session }): void {
   const { paint } = session;
   const style = line.stream === 'error' ? 'red' : line.stream === 'note' ? 'dim' : null;
-  const text = plain(line.text);
+  // A rule's name says what a line is about; the place of a step seldom does.
+  const about = kind.command === 'policy' && line.place !== '' ? `${plain(line.place)}: ` : '';
+  const text = about + plain(line.text);
   session.show(line, () => [`${paint('dim', timeOf(line.at))}  ${style === null ? text : paint(style, text)}`]);
 }
 
