@@ -258,3 +258,26 @@ function leaves(tree: object, prefix = ''): string[] {
     return section ? leaves(value, `${prefix}${name}.`) : [`${prefix}${name}`];
   });
 }
+
+test('R8 R27 the mail server and the interval of post-processings are settings; its password is never shown', (t) => {
+  const at = folder(t);
+  const { config } = loadConfig({ folder: at });
+  assert.deepEqual(config.postProcessing, { intervalMs: 60_000, timeoutMs: 15_000 });
+  assert.equal(config.mail, null);
+  const overrides = {
+    mail: { host: 'mail.example', port: 465, secure: 'tls', user: 'bell', from: 'bell@gate.example' },
+  };
+  const loaded = loadConfig({ folder: at, overrides, env: { BELLWIRE_MAIL_PASSWORD: 's3cr3t' } });
+  assert.deepEqual(loaded.config.mail, { ...overrides.mail, password: 's3cr3t' });
+  assert.doesNotMatch(describeConfig(loaded), /s3cr3t/);
+  assert.match(describeConfig(loaded), /^mail\.password = set \(environment variable BELLWIRE_MAIL_PASSWORD\)$/m);
+  const faults = faultsOf({
+    folder: at,
+    overrides: { mail: { secure: 'yes', port: 0 }, postProcessing: { interval: 1 } },
+  });
+  assert.deepEqual(faults.map((fault) => fault.split(' ')[0]).toSorted(), [
+    'mail.port',
+    'mail.secure',
+    'postProcessing.interval',
+  ]);
+});

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { compileFilter } from '../src/model/filter/index.ts';
 import { functionSignatures, parseExpression } from '../src/model/flow/expression/index.ts';
 import type { Json } from '../src/model/flow/expression/index.ts';
+import { reportBody, TEST_REPORTS } from '../src/model/report-body.ts';
 import { bellwire, startGround, startHandler, type Handler } from './cli-ground.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -83,6 +84,24 @@ describe('the docs against a platform that runs', () => {
     writeFileSync(join(ground.folder, 'event.json'), JSON.stringify([event('a'), event('b')]));
     writeFileSync(join(ground.folder, 'events.ndjson'), `${JSON.stringify(event('c'))}\n`);
     await runAll(blockOf('docs/cli.md', 'publish events.ndjson'));
+  });
+
+  test('docs/post-processing.md: its commands make a group and two post-processings; its bodies are those that are sent', async () => {
+    await runAll(blockOf('docs/post-processing.md', 'post-processing add'));
+    const bodies = Array.from(
+      page('docs/post-processing.md').matchAll(/^```json\n([^]*?)^```$/gm),
+      ([, body = '']) => body,
+    );
+    const sent = [TEST_REPORTS.job, TEST_REPORTS.policy].map((report) => reportBody(report));
+    assert.deepEqual(
+      bodies.slice(2).map((body) => body.trim()),
+      sent,
+    );
+    for (const [i, body] of bodies.slice(0, 2).entries()) {
+      const [element] = JSON.parse(body) as [object];
+      const [known] = JSON.parse(sent[i]!) as [object];
+      assert.deepEqual(Object.keys(element), Object.keys(known));
+    }
   });
 
   test('docs/cli.md: the program for the typed client runs', async () => {

@@ -365,3 +365,25 @@ test('R8 R28 an e-mail goes by the mail server; what it puts off is sent again, 
   });
   assert.equal(sent.kind, 'response');
 });
+
+test('R22 a report that failed can be sent once more by hand, and is judged by its own rule', async (t) => {
+  const engine = await startEngine(t);
+  const receiver = await receive(t, (_, nth) => ({ status: [500, 204, 200][nth] ?? 200 }));
+  const made = await hook(engine, receiver.url);
+  const event = await report(engine, made);
+  assert.match(await over(engine, event), /failed: answered 500$/);
+  const key = { workspace: engine.workspace, event, target: made.target, copy: 0 };
+  const byHand = async (): Promise<boolean> => {
+    const tried = engine.delivering.retry(key);
+    let result: Awaited<typeof tried> | null = null;
+    void tried.then((came) => (result = came));
+    await engine.until('it was tried', () => result !== null);
+    const { kind, ...rest } = await tried;
+    assert.equal(kind, 'tried');
+    return (rest as { delivered: boolean }).delivered;
+  };
+  assert.equal(await byHand(), false, '204 is none');
+  assert.equal(await byHand(), true);
+  assert.match(await over(engine, event), /succeeded \(answered 200\)$/);
+  assert.ok(engine.ends.every(({ isReport }) => isReport));
+});
