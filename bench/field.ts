@@ -1,7 +1,6 @@
 // Delivery in the field: beside neighbours that hang, with a million deliveries held, after a crash, for a long time.
-import { readFileSync } from 'node:fs';
 import { createClient } from '../server/src/client/index.ts';
-import { deliver, publish, receiverUrl, serve, type Ground, type Served } from './measure.ts';
+import { deliver, publish, receiverUrl, rssMiB, serve, type Ground, type Served } from './measure.ts';
 import { percentiles, type Figure } from './figures.ts';
 import { register, subscribe, TYPE, type Address } from './setup.ts';
 
@@ -183,10 +182,4 @@ async function soak(ground: Ground, scale: number): Promise<Omit<Figure, 'engine
     { what: `RSS after ${minutes} minutes at 600 deliveries/s`, value: each.at(-1)!, unit: 'MiB' },
     { what: 'RSS at most', value: Math.max(...each), unit: 'MiB' },
   ];
-}
-
-/** Resident memory of a process (Linux). */
-function rssMiB(pid: number): number {
-  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) / 1024;
 }

@@ -4,10 +4,11 @@
 //
 // Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. A whole run of an
 // engine goes to bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
-// `--case=1/single` (fan-out/publish), `--case=latency`, `--case=field` or `--case=field/backlog` for a part, `--profile=FOLDER` for CPU profiles of the platform.
+// `--case=1/single` (fan-out/publish), `--case=latency`, `--case=field`, `--case=field/backlog` or `--case=flows/runs` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
 import { FIELD } from './field.ts';
+import { FLOWS } from './flows.ts';
 import { latencyRow, type Figure, type LatencyRow, type ThroughputRow } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { measure, measureCeiling, TEMPORARY, type Ground } from './measure.ts';
@@ -62,14 +63,16 @@ async function measureEngine(engine: string, ground: Ground): Promise<[Throughpu
   return [throughput, latency];
 }
 
-/** What the field adds: `--case=field` for all of it, `--case=field/neighbour` for one. */
-async function measureField(engine: string, ground: Ground): Promise<Figure[]> {
+/** What the field and flows add: `--case=field` for all of one, `--case=field/neighbour` for one. */
+async function measureMore(engine: string, ground: Ground): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const [name, run] of Object.entries(FIELD)) {
-    if (onlyCase !== null && onlyCase !== 'field' && onlyCase !== `field/${name}`) continue;
-    for (const figure of await run(ground, scale)) {
-      figures.push({ engine, ...figure });
-      console.log(`${engine} ${name}: ${figure.what}: ${figure.value.toPrecision(3)} ${figure.unit}`);
+  for (const [room, cases] of Object.entries({ field: FIELD, flows: FLOWS })) {
+    for (const [name, run] of Object.entries(cases)) {
+      if (onlyCase !== null && onlyCase !== room && onlyCase !== `${room}/${name}`) continue;
+      for (const figure of await run(ground, scale)) {
+        figures.push({ engine, ...figure });
+        console.log(`${engine} ${name}: ${figure.what}: ${figure.value.toPrecision(3)} ${figure.unit}`);
+      }
     }
   }
   return figures;
@@ -93,7 +96,7 @@ async function main(): Promise<void> {
     const [more, slower] = await measureEngine(engine, { ...ground, postgres });
     throughput.push(...more);
     latency.push(...slower);
-    field.push(...(await measureField(engine, { ...ground, postgres })));
+    field.push(...(await measureMore(engine, { ...ground, postgres })));
     await postgres?.stop();
   }
   ceilings.push(await measureCeiling(ground, 200_000 * scale));

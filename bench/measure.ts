@@ -1,5 +1,5 @@
 // One measurement: a fresh platform on a fresh store, so many webhooks, so much load; what came out and what it cost.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Postgres } from '../test/kit/postgres.ts';
 import type { Load } from './load.ts';
@@ -128,4 +128,10 @@ export async function measureCeiling({ receiver }: Ground, requests: number): Pr
 export interface Ceiling {
   perSecond: number;
   cpuMs: number;
+}
+
+/** Resident memory of a process (Linux). */
+export function rssMiB(pid: number): number {
+  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1024;
 }

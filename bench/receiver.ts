@@ -1,5 +1,6 @@
 // The receiver of the benchmark, a process of its own: answers 200 to everything, counts, and notes how long each
-// event was on its way; what begins with /hang is never answered. Speaks to its parent by IPC: `reset` with what to expect, `first` and
+// event was on its way; what begins with /hang is never answered, and
+// GET /resources is answered with what the parent handed over. Speaks to its parent by IPC: `reset` with what to expect, `first` and
 // `done` when the first and the last of it has come.
 import net from 'node:net';
 import { messages } from './wire.ts';
@@ -10,6 +11,7 @@ const STAMP = Buffer.from('"sentAt":');
 let expected = Infinity;
 let count = 0;
 let delays: number[] = [];
+let resources = '[]';
 
 const server = net.createServer((socket) => {
   socket.setNoDelay(true);
@@ -18,6 +20,9 @@ const server = net.createServer((socket) => {
     'data',
     messages((head, body) => {
       if (head.startsWith('POST /hang')) return;
+      if (head.startsWith('GET /resources')) {
+        return void socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${resources.length}\r\n\r\n${resources}`);
+      }
       socket.write(ANSWER);
       if (count === 0) process.send!({ kind: 'first', at: performance.timeOrigin + performance.now() });
       const at = body.indexOf(STAMP);
@@ -37,11 +42,12 @@ function report(): void {
   process.send!({ kind: 'done', count, delays });
 }
 
-process.on('message', (message: { kind: 'reset'; expected: number } | { kind: 'report' }) => {
+process.on('message', (message: { kind: 'reset'; expected: number; resources?: string } | { kind: 'report' }) => {
   if (message.kind === 'report') return report();
   expected = message.expected;
   count = 0;
   delays = [];
+  resources = message.resources ?? '[]';
   process.send!({ kind: 'ready' });
 });
 

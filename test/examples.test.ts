@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { sign, verificationOf } from '@bellwire/receiver';
 import type { SigningKey } from '@bellwire/receiver';
+import { readFlows, type FlowDocument } from '../server/src/model/flow/document/index.ts';
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const root = new URL('..', import.meta.url);
@@ -113,3 +115,23 @@ for (const { file, command, skip } of examples) {
     });
   });
 }
+
+test('R42 the ten rules of examples/flows: each has a test of both verdicts, and all of them pass', () => {
+  const tested = spawnSync(process.execPath, ['server/src/cli.ts', 'test', 'examples/flows'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  assert.equal(tested.status, 0, tested.stderr);
+  const text = readFileSync(new URL('examples/flows/aws-baseline.yaml', root), 'utf8');
+  const read = readFlows([{ name: 'aws-baseline.yaml', text }]);
+  assert.ok(read.ok);
+  const [{ flow, tests }] = read.documents as [FlowDocument];
+  assert.ok(flow.kind === 'policy-set');
+  assert.equal(flow.rules.length, 10);
+  for (const { name } of flow.rules) {
+    const verdicts = tests.flatMap((one) =>
+      one.kind === 'policy-set' && one.rule === name ? one.expect.compliance : [],
+    );
+    assert.ok(verdicts.includes('COMPLIANT') && verdicts.includes('NON_COMPLIANT'), `${name}: ${verdicts.join(', ')}`);
+  }
+});
