@@ -23,7 +23,8 @@ export function fetchOver(send: (request: OutgoingRequest) => Promise<Outcome>):
     if (outcome.kind === 'failure') throw new FetchFailed(outcome.message);
     if (outcome.truncated) throw new FetchFailed(`answered more than ${maxBytes} bytes`);
     const joined: Record<string, string> = {};
-    for (const [name, value] of outcome.headers) joined[name] = Object.hasOwn(joined, name) ? `${joined[name]}, ${value}` : value;
+    for (const [name, value] of outcome.headers)
+      joined[name] = Object.hasOwn(joined, name) ? `${joined[name]}, ${value}` : value;
     return { status: outcome.status, headers: joined, body: outcome.body };
   };
 }

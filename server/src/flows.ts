@@ -27,7 +27,7 @@ const MOST_STEPS = 100_000;
 
 /** Puts it together; nothing runs before its `start`. */
 export function assembleFlows({ config, log, clock, store, schemas, delivering }: FlowParts): FlowEngine {
-  const { concurrency, stepBytes, logBytes, folders, machineIdentity } = config.flows;
+  const { concurrency, maxDepth, stepBytes, logBytes, folders, machineIdentity } = config.flows;
   const fetch = fetchOver((request) => delivering.send(request));
   const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
   const engine = createFlows({
@@ -36,6 +36,7 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
     lanes: { owned: () => delivering.lanes() },
     concurrency,
     limits: { stepBytes, logBytes, steps: MOST_STEPS },
+    maxDepth,
     fetch,
     publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
     sendMail: (mail) => delivering.sendMail(mail),

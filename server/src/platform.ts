@@ -144,6 +144,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     backlog: config.delivery.backlog,
     report: config.postProcessing,
     mail: config.mail,
+    startFlow: (delivery) => flows.startByEvent(delivery),
     challenge: {
       source: config.challenge.source,
       attempts: config.challenge.attempts,

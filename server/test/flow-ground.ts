@@ -154,6 +154,7 @@ function live({ store, clock, lanes, errors, over }: Living): Life {
     clock,
     lanes: { owned: () => lanes },
     concurrency: 16,
+    maxDepth: 10,
     limits: { stepBytes: 262_144, logBytes: 10_485_760, steps: 10_000 },
     onError: (error) => errors.push(error),
     ...over,

@@ -24,6 +24,7 @@ const engine = createFlows({
   clock: systemClock,
   lanes: { owned: () => lanes },
   concurrency: 16,
+  maxDepth: 10,
   limits: { stepBytes: 262_144, logBytes: 1_000_000, steps: 10_000 },
   fetch: fetchOver((request) => transport.send(request)),
   publish: none,

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { StoreRefusal } from '../src/store/index.ts';
 import { makeKey, openKeyring } from '../src/store/keyring.ts';
 import { addFlow, claim, finish, furnishFlows, newFlow, newRun } from './flow-furniture.ts';
-import { addWorkspace, DAY, NOON } from './store-furniture.ts';
+import { addWebhook, addWorkspace, DAY, mustPublish, newEvent, NOON, openOf, subscribe } from './store-furniture.ts';
 import type { Prepare } from './store-ground.ts';
 
 function refusal(code: string, words: RegExp): (error: unknown) => boolean {
@@ -101,6 +101,55 @@ export function exerciseFlows(engine: string, prepare: Prepare): void {
     const spans = { eventsMs: DAY, deliveriesMs: DAY, idempotencyMs: DAY, changesMs: DAY, runsMs: DAY };
     while (await store.log.prune(spans, NOON + 2 * DAY, 10));
     for (const version of [1, 2, 3]) assert.equal(await store.flows.version(workspace, flow.flow, version), null);
+  });
+
+  test(`${engine}: flows: what one waits for is a delivery of the log to it, and none of the webhooks people see`, async (t) => {
+    const place = await furnishFlows(await prepare(t));
+    const { store, workspace } = place;
+    const { settings } = store;
+    const watcher = await addWebhook(place, 'watcher', 'com.example.*');
+    const events = [
+      { type: 'com.example.made', filter: null },
+      { type: 'com.example.*', filter: 'n eq 7' },
+    ];
+    const setting = newFlow(workspace, 'audit', { events });
+    const { flow } = (await store.flows.put(setting, NOON)).flow;
+    assert.deepEqual(
+      (await settings.webhooks(workspace)).map(({ name }) => name),
+      ['watcher'],
+    );
+    assert.equal((await settings.subscriptions(workspace)).length, 1);
+    assert.equal(await settings.webhook(workspace, flow), null);
+    const key = { workspace, target: flow };
+    await assert.rejects(settings.deleteWebhook(key, true, NOON), refusal('not-found', /webhook/));
+    await assert.rejects(
+      subscribe(store, { workspace, webhook: flow }, { type: 'com.*' }),
+      refusal('not-found', /webhook/),
+    );
+    const reached = (await settings.target(key))!;
+    assert.deepEqual(
+      [reached.isFlow, reached.webhook.bucket % 64],
+      [true, (await store.flows.one(workspace, { flow }))!.bucket % 64],
+    );
+    await mustPublish(place, [newEvent('a'), newEvent('b', { type: 'com.example.gone' })]);
+    assert.deepEqual(
+      (await openOf(place, flow)).map(({ carried }) => carried.type),
+      ['com.example.made'],
+    );
+    assert.equal((await openOf(place, watcher.webhook)).length, 2);
+    // Only what is enabled hears; what was accepted before is still its.
+    await store.flows.put({ ...setting, enabled: false, definition: '"off"' }, NOON);
+    await mustPublish(place, [newEvent('c')]);
+    assert.equal((await openOf(place, flow)).length, 1);
+    await store.flows.put({ ...setting, definition: '"on"' }, NOON);
+    await mustPublish(place, [newEvent('d')]);
+    assert.equal((await openOf(place, flow)).length, 2);
+    await store.flows.remove(workspace, flow, NOON);
+    assert.equal(await settings.target(key), null);
+    while (await store.log.bury(100));
+    assert.equal((await openOf(place, flow)).length, 0);
+    await mustPublish(place, [newEvent('e')]);
+    assert.equal((await openOf(place, watcher.webhook)).length, 5);
   });
 
   test(`${engine}: R71 secrets are kept sealed, by name; a new key seals them again`, async (t) => {

@@ -10,7 +10,7 @@ import type { PayloadSchemas } from './payload-schema/index.ts';
 import type { OutcomeOut } from './wire.ts';
 
 /** The settings the API reads. */
-export type ApiConfig = Pick<Config, 'delivery' | 'limits' | 'operations' | 'quotas' | 'targets'>;
+export type ApiConfig = Pick<Config, 'delivery' | 'flows' | 'limits' | 'operations' | 'quotas' | 'targets'>;
 
 /** Dice, handed in. */
 export interface Random {

@@ -23,6 +23,7 @@ import * as live from './stream.ts';
 import * as subscriptions from './subscriptions.ts';
 import * as actions from './webhook-actions.ts';
 import * as webhooks from './webhooks.ts';
+import { trigger, TriggeredOut, TriggerIn } from './trigger.ts';
 import { WorkspaceQuery } from './wire.ts';
 import * as workspaces from './workspaces.ts';
 
@@ -140,6 +141,8 @@ export const routes: readonly Route[] = [
   route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),
   route('DELETE /v1/keys/{key}',               'manage',  null,                         null,                         keys.deleteKey),
+
+  route('POST /trigger/{trigger}',             'anybody', TriggerIn,                    TriggeredOut,                 trigger),
 
   route('GET /',                               'anybody', null,                         running.IndexOut,             running.index),
   route('GET /v1',                             'anybody', null,                         running.IndexOut,             running.index),

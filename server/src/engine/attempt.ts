@@ -31,6 +31,7 @@ export interface Sending {
 export function compose(route: Route, { deliveries, batch }: Load, sentAt: number): Composed {
   const [first] = deliveries;
   if (route.report !== null) return composeReport(route, route.report, first);
+  if (route.isFlow) return { delivery: first, shownHeaders: '{}' };
   const id = batch === null ? deliveryId(route.token, first) : batchId(route.token, first.target, batch);
   const { envelope } = first.carried;
   const encoded = route.format === 'binary' ? encodeBinary(envelope) : null;

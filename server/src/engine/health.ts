@@ -36,11 +36,11 @@ export class Health {
     this.#parts = parts;
   }
 
-  /** Judges what an outcome says about the webhook; true when its state changed. A post-processing has no health. */
+  /** Judges what an outcome says about the webhook; true when its state changed. Post-processings and flows have no health. */
   judge(queue: TargetQueue, of: Judged): boolean {
     const { route } = queue;
     const evidence = evidenceOf(of);
-    if (!route || route.report !== null || !evidence) return false;
+    if (!route || route.report !== null || route.isFlow || !evidence) return false;
     const { vitals, changed, reason } = judge(route.vitals, evidence);
     route.vitals = vitals;
     const { workspace, target } = queue;

@@ -23,9 +23,10 @@ import {
   type TransportStats,
 } from './transport/index.ts';
 import { Upkeep } from './upkeep.ts';
-import { joinWays } from './ways-out.ts';
+import { joinWays, type StartFlow } from './ways-out.ts';
 import type { WindowLimits } from '../model/window.ts';
 
+export type { StartFlow } from './ways-out.ts';
 export type { AttemptEnd, ChallengeResult, ManualResult };
 
 /** Everything that can be set about delivering. Spans in ms. */
@@ -65,6 +66,8 @@ export interface DeliveringOptions {
   report: { intervalMs: number; timeoutMs: number };
   /** Mails go by it; null for none. */
   mail: MailServer | null;
+  /** Deliveries to flows go to it; without one they wait. */
+  startFlow?: StartFlow;
   /** Open deliveries of one webhook from which on a backlog is told; null for never. */
   backlog: number | null;
   lease: { leaseMs: number; heartbeatMs: number };
@@ -110,7 +113,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, onError, userAgent, concurrency, challenge } = options;
   const { guard, transport, sender } = createWayOut(options);
   const mailer = createMailer(options.mail);
-  const ways = joinWays(sender, mailer);
+  const ways = joinWays(sender, mailer, options.startFlow ?? noFlows);
   const defaults = { plan: options.plan, timeoutMs: options.timeoutMs, userAgent, report: options.report };
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
@@ -196,6 +199,11 @@ function keepLanes({ store, clock, node, lease, onError, onLanes }: DeliveringOp
   };
   return new LaneKeeper({ lanes: store.lanes, clock, node, ...lease, onTaken, onLost, onError });
 }
+
+const noFlows: StartFlow = async () => {
+  const message = 'no flow engine runs here';
+  return { kind: 'failure', code: 'closed', message, status: null, durationMs: 0, connectMs: 0 };
+};
 
 /** What leads out: addresses are judged, connections kept, access tokens added. */
 function createWayOut(options: DeliveringOptions): { guard: AddressGuard; transport: Transport; sender: Sender } {

@@ -1,5 +1,6 @@
 // Reports: what is sent to a post-processing, and a test request that does not need a run (R44–R47).
 import type { PendingDelivery } from '../model/delivery.ts';
+import { DEPTH_HEADER } from '../model/flow/depth.ts';
 import { deliveryId } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import { isReported } from '../model/post-processing.ts';
@@ -30,7 +31,11 @@ function composeAs(route: Route, { kind, recipients, dialect }: ReportRoute, say
     const shownHeaders = JSON.stringify({ to: recipients.join(', '), subject });
     return { mail: { to: recipients, subject, text: words.text, id, deadlineMs }, shownHeaders };
   }
-  const own = dialect === 'bellwire' ? { 'webhook-id': id } : {};
+  const { depth } = report.data;
+  const own = {
+    ...(dialect === 'bellwire' ? { 'webhook-id': id } : {}),
+    ...(depth > 0 ? { [DEPTH_HEADER]: String(depth) } : {}),
+  };
   const headers = [...route.headers, ...Object.entries(own).flat()];
   const body = new TextEncoder().encode(reportBody(report));
   return {

@@ -47,6 +47,8 @@ export interface Route {
   expiresAt: number | null;
   /** How it is reported to, for a post-processing; null for a webhook. */
   report: ReportRoute | null;
+  /** What is delivered starts a run. */
+  isFlow: boolean;
 }
 
 /** A post-processing, with what it leaves open filled in. */
@@ -73,7 +75,11 @@ export const BEARER_MASK = `Bearer ${MASK}`;
 const NOWHERE = parseTarget('https://pull.invalid/', null);
 
 /** Makes the route of a webhook as it is at this instant (epoch ms). */
-export function makeRoute({ webhook, secrets, report }: Reached, defaults: RouteDefaults, now: number): Route {
+export function makeRoute(
+  { webhook, secrets, report, isFlow = false }: Reached,
+  defaults: RouteDefaults,
+  now: number,
+): Route {
   const { intent, health, streak, lastSuccessAt, secondaryUntil } = webhook;
   const rotating = secondaryUntil !== null && secondaryUntil > now;
   const named = (own: Webhook['headers']): string[] =>
@@ -93,7 +99,7 @@ export function makeRoute({ webhook, secrets, report }: Reached, defaults: Route
     format: webhook.format,
     headers: [...named(webhook.headers), ...secretHeaders(authorization ?? '')],
     shownHeaders: asObject([...named(maskHeaders(webhook.headers)), ...shown]),
-    sign: report ? () => ({}) : signerOf({ webhook, secrets }, rotating),
+    sign: report || isFlow ? () => ({}) : signerOf({ webhook, secrets }, rotating),
     plan: planInOrder(
       webhook.order,
       webhook.retryDelaysMs === null ? defaults.plan : { ...defaults.plan, delaysMs: webhook.retryDelaysMs },
@@ -111,6 +117,7 @@ export function makeRoute({ webhook, secrets, report }: Reached, defaults: Route
     sendable: webhook.mode === 'push' && isSendable(intent, health),
     expiresAt: rotating ? secondaryUntil : null,
     report: report ? { ...report, intervalMs: report.intervalMs ?? defaults.report.intervalMs } : null,
+    isFlow,
   };
 }
 

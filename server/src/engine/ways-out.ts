@@ -1,10 +1,19 @@
-// The ways out of the engine: a request goes by HTTP, a mail by SMTP; either comes back as an Outcome.
+// The ways out of the engine: a request goes by HTTP, a mail by SMTP, what is for a flow stays in the house; each comes back
+// as an Outcome.
+import type { PendingDelivery } from '../model/delivery.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Mailer, OutgoingMail } from './mail/index.ts';
 import type { AuthorizedRequest, Sender } from './oauth/index.ts';
 
 /** What one try sends; and its headers as they are kept: a JSON object, secrets masked. */
-export type Composed = { shownHeaders: string } & ({ request: AuthorizedRequest } | { mail: OutgoingMail });
+export type Composed = { shownHeaders: string } & (
+  | { request: AuthorizedRequest }
+  | { mail: OutgoingMail }
+  | { delivery: PendingDelivery }
+);
+
+/** Starts a flow by a delivery. Never rejects. */
+export type StartFlow = (delivery: PendingDelivery) => Promise<Outcome>;
 
 /** Sends whatever was composed. */
 export interface WaysOut {
@@ -13,10 +22,11 @@ export interface WaysOut {
 }
 
 /** Puts the ways together. */
-export function joinWays(sender: Sender, mailer: Pick<Mailer, 'send'>): WaysOut {
+export function joinWays(sender: Sender, mailer: Pick<Mailer, 'send'>, startFlow: StartFlow): WaysOut {
   return {
     send: (composed, { eager = false } = {}) => {
       if ('mail' in composed) return mailer.send(composed.mail);
+      if ('delivery' in composed) return startFlow(composed.delivery);
       return sender.send(eager ? { ...composed.request, eager } : composed.request);
     },
   };

@@ -14,9 +14,11 @@ import { set } from './actions/set.ts';
 import { createWait } from './actions/wait.ts';
 import type { Fetch } from './fetch.ts';
 import type { Publish, SendMail } from './outside.ts';
+import { createEventStart, type StartByEvent } from './event-start.ts';
 import type { Evaluate } from './policy-door.ts';
 import type { RunLimits } from './run.ts';
 import { Runner, type FlowLanes } from './runner.ts';
+import { Scheduler } from './schedule.ts';
 
 export { ActionFailed, type Action, type ActionContext, type RunFacts } from './action.ts';
 export { FetchFailed, type Fetch, type FetchAnswer, type FetchRequest } from './fetch.ts';
@@ -31,6 +33,8 @@ export interface FlowsOptions {
   lanes: FlowLanes;
   /** Runs that work at once on this node. */
   concurrency: number;
+  /** Runs that may start one another. */
+  maxDepth: number;
   limits: RunLimits;
   fetch: Fetch;
   publish: Publish;
@@ -49,6 +53,8 @@ export interface FlowEngine {
   wake(): void;
   /** These lanes are somebody else's by now. */
   drop(lanes: readonly number[]): void;
+  /** Starts a flow by a delivery to it; its queue is the delivery engine's. */
+  startByEvent: StartByEvent;
   stats(): { running: number };
   /** Ends: nothing new; what is under way leaves off within `graceMs`, and whoever owns it next goes on. Twice is harmless. */
   stop(graceMs: number): Promise<void>;
@@ -59,7 +65,7 @@ const TOKENS = 10_000;
 
 /** Puts it together; nothing runs before `start`. */
 export function createFlows(options: FlowsOptions): FlowEngine {
-  const { store, clock, lanes, concurrency, limits, evaluate, onError } = options;
+  const { store, clock, lanes, concurrency, maxDepth, limits, evaluate, onError } = options;
   const runner = new Runner({
     flows: store.flows,
     clock,
@@ -71,14 +77,22 @@ export function createFlows(options: FlowsOptions): FlowEngine {
     tokenOf: tokens(store.settings),
     onError,
   });
-  store.on({ runs: () => runner.wake() });
+  const scheduler = new Scheduler({ flows: store.flows, lanes, clock, onError });
+  store.on({ runs: () => runner.wake(), flow: () => scheduler.wake() });
   let stopped: Promise<void> | null = null;
   return {
-    start: () => runner.start(),
-    wake: () => runner.wake(),
+    start: () => {
+      runner.start();
+      scheduler.start();
+    },
+    wake: () => {
+      runner.wake();
+      scheduler.wake();
+    },
     drop: (lost) => runner.drop(lost),
+    startByEvent: createEventStart({ flows: store.flows, clock, maxDepth, onError }),
     stats: () => ({ running: runner.running }),
-    stop: (graceMs) => (stopped ??= runner.stop(graceMs)),
+    stop: (graceMs) => (stopped ??= scheduler.stop().then(() => runner.stop(graceMs))),
   };
 }
 

@@ -25,6 +25,7 @@ const OWN = {
   'invalid-value': { status: 400, title: 'A value breaks a rule of its field.' },
   // Who asks, and where.
   unauthenticated: { status: 401, title: 'The request carries no API key that is known here.' },
+  'wrong-trigger-token': { status: 401, title: 'The token does not open this trigger.' },
   'missing-scope': { status: 403, title: 'The key does not have the scope this needs.' },
   'admin-only': { status: 403, title: 'Only a key of the whole installation may do this.' },
   'service-bound': { status: 403, title: 'The key is bound to a service and may not do this.' },

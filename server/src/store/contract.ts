@@ -715,6 +715,8 @@ export interface Reached {
   secrets: WebhookSecrets;
   /** Present when it is a post-processing: then the webhook is only what both kinds have in common. */
   report?: ReportSetting;
+  /** Present when it is a flow: what is delivered to it starts a run. */
+  isFlow?: boolean;
 }
 
 /** What is said of a webhook when it is made, and may be said anew later. */

@@ -87,6 +87,7 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       if (!row) return null;
       const { headers, ...secrets } = openSealed(keyring, row);
       const reached = { webhook: { ...webhookOf(row), headers }, secrets };
+      if (row.mode === 'flow') return { ...reached, isFlow: true };
       if (row.mode !== 'report') return reached;
       const report = await reportSettingOf(sql, { workspace, target });
       return report && { ...reached, report };

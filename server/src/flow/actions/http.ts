@@ -1,6 +1,7 @@
 // `http`: one request, its answer as the output. Redirects are never followed; what is answered is read to a limit.
 import type { Clock } from '../../model/clock.ts';
 import type { Json } from '../../model/flow/definition.ts';
+import { DEPTH_HEADER } from '../../model/flow/depth.ts';
 import { parseRetryAfter } from '../../model/retry.ts';
 import { ActionFailed, type Action, type ActionContext } from '../action.ts';
 import { FetchFailed, type Fetch, type FetchAnswer, type FetchRequest } from '../fetch.ts';
@@ -62,6 +63,8 @@ function requestOf(input: HttpInput, context: ActionContext, maxBytes: number): 
   const own: Record<string, string> = {};
   if (content !== null && !given.has('content-type')) own['content-type'] = content.type;
   if (!SAFE.has(method) && !given.has('idempotency-key')) own['idempotency-key'] = context.idempotencyKey;
+  // A request to an HTTP trigger goes on with the chain (R16).
+  if (!given.has(DEPTH_HEADER)) own[DEPTH_HEADER] = String(context.run.depth);
   return {
     method,
     url,

@@ -1,6 +1,7 @@
 // `publish`: an event of the catalog. Its id is the step's key unless one is given: a repetition is a duplicate.
 import type { Clock } from '../../model/clock.ts';
 import type { Json } from '../../model/flow/definition.ts';
+import { DEPTH_ATTRIBUTE } from '../../model/flow/depth.ts';
 import { ActionFailed, type Action } from '../action.ts';
 import { PublishRefused, type Publish } from '../outside.ts';
 
@@ -24,6 +25,7 @@ export function createPublish(publish: Publish, clock: Pick<Clock, 'now'>): Acti
       const { type, source, id, attributes = {}, data, ...others } = input as unknown as PublishInput;
       const event = {
         ...attributes,
+        [DEPTH_ATTRIBUTE]: run.depth,
         specversion: '1.0',
         type,
         source: source ?? `/jobs/${encodeURIComponent(run.name.toWellFormed())}`,

@@ -181,6 +181,8 @@ export interface NewRun {
   params: Readonly<Record<string, Json>>;
   /** The event that caused it (attributes and data), for its expressions; null without. */
   event: Json;
+  /** Why it cannot begin whatever else is: it is left as a failed run that says so. */
+  refused?: string;
   /** The same name again is the same run; null for a run of its own. */
   dedupe: string | null;
   /** How many runs led to this one. */

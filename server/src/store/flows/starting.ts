@@ -11,7 +11,7 @@ import type { Sql, Tx, Value } from '../sql.ts';
 import { writeTelling, type Hearing, type Telling } from '../telling.ts';
 import type { Flows, NewRun, ScheduleMove, Started } from './contract.ts';
 import { askToEnd, tellUnbegun } from './ends.ts';
-import { allNamed, holdRuns, laneOf, writeJson } from './rows.ts';
+import { allNamed, holdRuns, laneOf, storable, writeJson } from './rows.ts';
 
 /** What starting stands on. */
 export interface StartParts {
@@ -202,6 +202,7 @@ function judge(desk: Desk, wish: NewRun): Started {
     return fail(`not started: ${depth} runs led to it one after the other, and ${maxDepth} may`, false);
   }
   if (flow.enabled === 0 && cause.by !== 'hand') return { kind: 'skipped' };
+  if (wish.refused !== undefined) return fail(`not started: ${storable(wish.refused)}`, true);
   if (flow.taken < flow.most) {
     flow.taken++;
     return { kind: 'queued', run: enter({ slot: 1 }) };
