@@ -216,7 +216,7 @@ steps: [{ wait: 1h }]
 
 test('job log, steps and runs show what a run left behind', async () => {
   const [last] = documents({ stdout: await ok(['job', 'runs', 'well', '--json']) });
-  assert.deepEqual([last?.['state'], (last?.['params'] as Record<string, unknown>)['who']], ['completed', 'me']);
+  assert.deepEqual([last?.['state'], (last!['params'] as Record<string, unknown>)['who']], ['completed', 'me']);
   const steps = await ok(['job', 'steps', String(last?.['id'])]);
   assert.match(steps, /greet {2}set {2}completed[^]*hello me[^]*pause {2}wait {2}completed/);
   assert.match(await ok(['job', 'runs']), /^ID +NAME +STATE[^]*badly +failed/);

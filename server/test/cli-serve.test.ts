@@ -216,11 +216,8 @@ test('R1 R2 R25 R29 R37 bellwire demo automation shows the two bodies of the see
     const seen: Record<string, unknown>[] = [];
     while (seen.at(-1)?.['step'] !== 'running') seen.push(JSON.parse((await lines.next()).value as string) as never);
     const [job, policy] = seen.filter(({ arrived }) => arrived !== undefined);
-    assert.equal(
-      (job?.['headers'] as Record<string, unknown>)['user-agent'],
-      'Cloud Automator (Serverworks Co., Ltd.)',
-    );
-    const [ran] = job?.['body'] as Record<string, unknown>[];
+    assert.equal((job!['headers'] as Record<string, unknown>)['user-agent'], 'Cloud Automator (Serverworks Co., Ltd.)');
+    const [ran] = job!['body'] as Record<string, unknown>[];
     assert.deepEqual(Object.keys(ran ?? {}), [
       'type',
       'trigger_job_id',
@@ -231,8 +228,8 @@ test('R1 R2 R25 R29 R37 bellwire demo automation shows the two bodies of the see
       'finished_at',
     ]);
     assert.deepEqual([ran?.['type'], ran?.['status'], ran?.['name']], ['job', 'completed', 'demo-nightly']);
-    const [judged] = policy?.['body'] as Record<string, unknown>[];
-    const verdicts = (judged?.['evaluations'] as Record<string, unknown>[]).map((one) => one['ComplianceType']);
+    const [judged] = policy!['body'] as Record<string, unknown>[];
+    const verdicts = (judged!['evaluations'] as Record<string, unknown>[]).map((one) => one['ComplianceType']);
     assert.deepEqual(
       [judged?.['type'], judged?.['rule_name'], verdicts],
       ['policy', 'buckets-have-owner', ['COMPLIANT', 'NON_COMPLIANT']],
