@@ -167,3 +167,20 @@ test('R8 a subject cannot become a header, nor an address a command', async (t) 
     JSON.stringify(odd),
   );
 });
+
+test('R8 the mail server gets at most ten connections at once, and all mails in the end', async (t) => {
+  let open = 0;
+  let most = 0;
+  const post = await listen(t, {
+    onConnect(_, done) {
+      most = Math.max(most, ++open);
+      done();
+    },
+    onClose: () => void open--,
+  });
+  const made = mailer(t, post.port);
+  const outcomes = await Promise.all(Array.from({ length: 25 }, (_, i) => made.send({ ...MAIL, id: `m${i}` })));
+  assert.ok(outcomes.every(({ kind }) => kind === 'response'));
+  assert.equal(post.mails.length, 25);
+  assert.ok(most > 1 && most <= 11, `${most} at once`);
+});

@@ -40,42 +40,70 @@ export interface Mailer {
 const UNSET = 'cannot be sent: there is no mail server (setting mail.host)';
 const STOPPING = 'was not sent: the platform is stopping';
 
+/** Connections to the mail server at once: more are taken for an attack by many. */
+const MOST_AT_ONCE = 10;
+
 /** Makes a mailer; nothing is connected yet. Without a server every mail is a failure that says so. */
 export function createMailer(server: MailServer | null): Mailer {
-  const underWay = new Set<AbortController>();
-  let isClosed = false;
-  const deliver = server === null ? null : deliverer(server);
-  return {
-    async send(mail) {
-      if (deliver === null) return failure({ code: 'mail-refused', message: UNSET }, 0);
-      if (isClosed) return failure({ code: 'closed', message: STOPPING }, 0);
-      const abort = new AbortController();
-      const late = setTimeout(() => abort.abort(LATE), mail.deadlineMs);
-      underWay.add(abort);
-      const startedAt = performance.now();
-      try {
-        const verdict = await deliver(mail, abort.signal);
-        const durationMs = Math.ceil(performance.now() - startedAt);
-        return verdict === null ? taken(durationMs) : failure(verdict, durationMs);
-      } catch (error) {
-        const durationMs = Math.ceil(performance.now() - startedAt);
-        const { aborted, reason } = abort.signal;
-        if (aborted && reason === LATE) {
-          const message = `the mail server did not take the mail ${describeSpan(mail.deadlineMs)}`;
-          return failure({ code: 'timeout', message }, durationMs);
-        }
-        if (aborted) return failure({ code: 'closed', message: STOPPING }, durationMs);
-        return failure(diagnoseMail(error as Error, server!.host), durationMs);
-      } finally {
-        clearTimeout(late);
-        underWay.delete(abort);
-      }
-    },
-    close() {
-      isClosed = true;
-      for (const abort of underWay) abort.abort(CLOSING);
-    },
-  };
+  if (server === null) {
+    return {
+      send: async () => failure({ code: 'mail-refused', message: UNSET }, 0),
+      close: () => undefined,
+    };
+  }
+  return new SmtpMailer(server);
+}
+
+class SmtpMailer implements Mailer {
+  readonly #host: string;
+  readonly #deliver: ReturnType<typeof deliverer>;
+  readonly #underWay = new Set<AbortController>();
+  readonly #waiting: (() => void)[] = [];
+  #busy = 0;
+  #isClosed = false;
+
+  constructor(server: MailServer) {
+    this.#host = server.host;
+    this.#deliver = deliverer(server);
+  }
+
+  async send(mail: OutgoingMail): Promise<Outcome> {
+    if (this.#busy === MOST_AT_ONCE) await new Promise<void>((go) => this.#waiting.push(go));
+    else this.#busy++;
+    try {
+      return this.#isClosed ? failure({ code: 'closed', message: STOPPING }, 0) : await this.#sendNow(mail);
+    } finally {
+      // The place is handed on, not freed and taken again.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#busy--;
+    }
+  }
+
+  async #sendNow(mail: OutgoingMail): Promise<Outcome> {
+    const abort = new AbortController();
+    const late = setTimeout(() => abort.abort(LATE), mail.deadlineMs);
+    this.#underWay.add(abort);
+    const startedAt = performance.now();
+    const lasted = (): number => Math.ceil(performance.now() - startedAt);
+    try {
+      const refusal = await this.#deliver(mail, abort.signal);
+      return refusal === null ? taken(lasted()) : failure(refusal, lasted());
+    } catch (error) {
+      if (!abort.signal.aborted) return failure(diagnoseMail(error as Error, this.#host), lasted());
+      if (abort.signal.reason === CLOSING) return failure({ code: 'closed', message: STOPPING }, lasted());
+      const message = `the mail server did not take the mail ${describeSpan(mail.deadlineMs)}`;
+      return failure({ code: 'timeout', message }, lasted());
+    } finally {
+      clearTimeout(late);
+      this.#underWay.delete(abort);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const abort of this.#underWay) abort.abort(CLOSING);
+  }
 }
 
 const LATE = 'late';
