@@ -71,6 +71,7 @@ test('Action http: a GET by its URL alone; JSON of the answer is the output', as
   assert.deepEqual([sent.method, sent.path, sent.body], ['GET', '/list?all=1', '']);
   assert.equal(sent.headers['user-agent'], 'Bellwire/test');
   assert.equal(sent.headers['idempotency-key'], undefined);
+  assert.equal(sent.headers['bellwire-depth'], '0');
   const output = step.output as { status: number; headers: Record<string, string>; body: Json };
   assert.equal(output.status, 200);
   assert.deepEqual(output.body, { items: [1, 2] });
@@ -233,6 +234,7 @@ test('Action publish: an event of the catalog; its repetition is a duplicate', a
   });
   const event = JSON.parse(Buffer.from(page.rows[0]!.envelope).toString()) as Record<string, Json>;
   assert.deepEqual([event['data'], event['subject'], event['tenant']], [{ rows: 3 }, 'orders/7', 'a']);
+  assert.equal(event['bellwiredepth'], 0);
   assert.equal(event['source'], `/jobs/job-${jobs}`);
   const given = { type: 'com.example.done', source: '/mine', id: 'one', data: 1 };
   await playStep(flows, 'publish', given);

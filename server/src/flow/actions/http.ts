@@ -64,7 +64,7 @@ function requestOf(input: HttpInput, context: ActionContext, maxBytes: number): 
   if (content !== null && !given.has('content-type')) own['content-type'] = content.type;
   if (!SAFE.has(method) && !given.has('idempotency-key')) own['idempotency-key'] = context.idempotencyKey;
   // A request to an HTTP trigger goes on with the chain (R16).
-  if (!given.has(DEPTH_HEADER)) own[DEPTH_HEADER] = String(context.run.depth);
+  own[DEPTH_HEADER] = String(context.run.depth);
   return {
     method,
     url,

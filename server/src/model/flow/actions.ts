@@ -7,6 +7,7 @@ import { customHeaderFault } from '../headers.ts';
 import { didYouMean } from '../near-names.ts';
 import { parseSpan } from '../quantities.ts';
 import { CommandLineFault, splitCommandLine } from './command-line.ts';
+import { DEPTH_HEADER } from './depth.ts';
 import type { Json } from './definition.ts';
 import { anything, either, fields, list, named, plain, text, word, type InputRule, type Stage } from './input-rules.ts';
 
@@ -57,6 +58,7 @@ const OWN_HEADERS = new Set(['content-type', 'date', 'traceparent', 'tracestate'
 
 const headers: InputRule = (value, stage) => {
   const judgeName = (name: string): string | null => {
+    if (name.toLowerCase() === DEPTH_HEADER) return 'cannot be set';
     const fault = OWN_HEADERS.has(name.toLowerCase()) ? null : customHeaderFault(name, 'x');
     return fault === null ? null : 'cannot be set';
   };
