@@ -275,7 +275,7 @@ test('R8 R27 the mail server and the interval of post-processings are settings; 
     folder: at,
     overrides: { mail: { secure: 'yes', port: 0 }, postProcessing: { interval: 1 } },
   });
-  assert.deepEqual(faults.map((fault) => fault.split(' ')[0]).toSorted(), [
+  assert.deepEqual(faults.map((fault) => fault.split(' ', 1).join('')).toSorted(), [
     'mail.port',
     'mail.secure',
     'postProcessing.interval',
