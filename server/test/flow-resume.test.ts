@@ -214,6 +214,29 @@ for (const { name, skip, prepare } of stores) {
       assert.deepEqual((await flows.step(run, 'steps[2]')).output, { b: 2 });
     });
 
+    test('a platform that stops lets a request end, whatever it comes to, and does not make it again', async (t) => {
+      const calls: ActionContext[] = [];
+      const run = async (context: ActionContext): Promise<Json> => {
+        calls.push(context);
+        // It ends after the platform was told to stop.
+        await new Promise<void>((go) => flows.clock.after(500, go));
+        if (calls.length === 1) throw new ActionFailed('answered 503');
+        return 'well';
+      };
+      const actions: Action[] = [{ name: 'http', brief: true, run }];
+      const flows = await startFlows(t, { actions }, prepare);
+      const retry = { times: 1, waitMs: 60_000 };
+      const number = await flows.start(await flows.job('brief', [does('http', URL, { retry }), does('noop')]));
+      await flows.untilSo('the first call is under way', () => calls.length === 1);
+      await flows.restart({ actions });
+      assert.equal((await flows.step(number, 'steps[0]')).error, 'answered 503');
+      await flows.untilSo('the second call is under way', () => calls.length === 2);
+      await flows.restart({ actions });
+      assert.equal((await flows.step(number, 'steps[0]')).state, 'completed');
+      assert.equal((await flows.until(number, 'completed', 'failed')).state, 'completed');
+      assert.equal(calls.length, 2);
+    });
+
     test('an abort that was asked for before the crash is done after it', async (t) => {
       const outside = new Outside();
       outside.hangsAt = URL;

@@ -132,9 +132,9 @@ async function waitForNext(parts: Performing, { step, row }: Performed, error: u
   if (!error.retryable || row.tries > step.retry.times) {
     throw new ActionFailed(error.message, { retryable: false, output });
   }
-  halt.check();
   const waitMs = Math.max(step.retry.waitMs, Math.min(error.afterMs ?? 0, LONGEST_ASKED_MS));
   const reason = masker.text(error.message);
+  // Written down also where the run is to end: nothing is under way any more, and whoever goes on with it may know that.
   row.begin({ error: reason, output, process: null });
   const text = `Try ${row.tries} failed: ${reason}. The next one is in ${formatSpan(waitMs)}.`;
   journal.line({ place: row.place, stream: 'note', text });
