@@ -21,8 +21,8 @@ import { Runner, type FlowLanes } from './runner.ts';
 import { Scheduler } from './schedule.ts';
 
 export { ActionFailed, type Action, type ActionContext, type RunFacts } from './action.ts';
-export { FetchFailed, type Fetch, type FetchAnswer, type FetchRequest } from './fetch.ts';
-export { PublishRefused, type Mail, type Publish, type Published, type SendMail } from './outside.ts';
+export type { Fetch, FetchAnswer, FetchRequest } from './fetch.ts';
+export type { Mail, Publish, Published, SendMail } from './outside.ts';
 export type { Evaluate, EvaluationOf } from './policy-door.ts';
 export type { FlowLanes } from './runner.ts';
 
