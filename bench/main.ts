@@ -2,9 +2,9 @@
 //
 //   ceiling ─ for each engine: fan-out 1 and 10, single and batched publish, then latency at a steady rate ─ ceiling
 //
-// Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. A whole run of an
-// engine goes to bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
-// `--case=1/single` (fan-out/publish), `--case=latency`, `--case=field`, `--case=field/backlog` or `--case=flows/runs` for a part, `--profile=FOLDER` for CPU profiles of the platform.
+// Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. What was measured
+// in full goes to bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
+// `--case=base`, or of it `--case=1/single` (fan-out/publish) or `--case=latency`, `--case=field`, `--case=field/backlog` or `--case=flows/runs` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
 import { FIELD } from './field.ts';
@@ -21,7 +21,7 @@ const wordAfter = (name: string): string | null =>
 const engines = ['sqlite', 'postgres'].filter((engine) => !words.some(isEngine) || words.includes(engine));
 const scale = words.includes('--quick') ? 0.1 : 1;
 const onlyCase = wordAfter('case');
-const isWhole = onlyCase === null && scale === 1;
+const isKept = scale === 1 && wordAfter('profile') === null;
 
 const CASES = [
   { fanout: 1, publish: 'single', events: 40_000, perRequest: 1, connections: 64 },
@@ -36,6 +36,11 @@ const RATES = [
   { rate: 1000, seconds: 10 },
 ] as const;
 
+/** Is it part of what was asked for? `base` is throughput and latency. */
+function isAsked(room: string): boolean {
+  return onlyCase === null || onlyCase === room;
+}
+
 function isEngine(word: string): boolean {
   return word === 'sqlite' || word === 'postgres';
 }
@@ -44,7 +49,7 @@ async function measureEngine(engine: string, ground: Ground): Promise<[Throughpu
   const throughput: ThroughputRow[] = [];
   const latency: LatencyRow[] = [];
   for (const { fanout, publish, perRequest, connections, events } of CASES) {
-    if (onlyCase !== null && onlyCase !== `${fanout}/${publish}`) continue;
+    if (!isAsked('base') && onlyCase !== `${fanout}/${publish}`) continue;
     const task = { fanout, perRequest, connections, rate: 0, events: Math.round(events * scale) };
     const { delays: _, ...measured } = await measure(task, ground);
     throughput.push({ engine, fanout, publish, ...measured });
@@ -53,7 +58,7 @@ async function measureEngine(engine: string, ground: Ground): Promise<[Throughpu
       `${engine} ${fanout}/${publish}: ${Math.round(deliveriesPerSecond)}/s, ${cpuMsPerDelivery.toFixed(3)} CPU ms`,
     );
   }
-  for (const { rate, seconds } of onlyCase === null || onlyCase === 'latency' ? RATES : []) {
+  for (const { rate, seconds } of isAsked('base') || onlyCase === 'latency' ? RATES : []) {
     const events = Math.max(rate, Math.round(rate * seconds * scale));
     const { delays } = await measure({ fanout: 1, perRequest: 1, connections: 32, rate, events }, ground);
     const row = latencyRow(engine, rate, delays);
@@ -68,7 +73,7 @@ async function measureMore(engine: string, ground: Ground): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const [room, cases] of Object.entries({ field: FIELD, flows: FLOWS })) {
     for (const [name, run] of Object.entries(cases)) {
-      if (onlyCase !== null && onlyCase !== room && onlyCase !== `${room}/${name}`) continue;
+      if (!isAsked(room) && onlyCase !== `${room}/${name}`) continue;
       for (const figure of await run(ground, scale)) {
         figures.push({ engine, ...figure });
         console.log(`${engine} ${name}: ${figure.what}: ${figure.value.toPrecision(3)} ${figure.unit}`);
@@ -103,7 +108,7 @@ async function main(): Promise<void> {
   await receiver.end();
   const result = { machine, ceilings, throughput, latency, field };
   print(result);
-  if (isWhole) for (const engine of engines) console.log(`written to ${save(engine, result)}`);
+  if (isKept) for (const engine of engines) console.log(`written to ${save(engine, result)}`);
 }
 
 try {

@@ -1,5 +1,5 @@
 // The result of a run: as tables for people, as JSON for comparing runs.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawChart } from './chart.ts';
 import type { Figure, LatencyRow, ThroughputRow } from './figures.ts';
@@ -30,38 +30,54 @@ export function print({ machine, ceilings, throughput, latency, field }: Result)
 
 const RESULTS = join(import.meta.dirname, 'results');
 
-/** A run of one engine, as it lies in bench/results/. */
+/** What one engine reached, as it lies in bench/results/: throughput of one run, each figure of the last that measured it. */
 interface Saved extends Result {
   day: string;
   throughput: readonly (ThroughputRow & { ofCeiling: number })[];
 }
 
 /**
- * Writes what one engine reached to bench/results/ENGINE.json, and the chart of the README from what is there of all
- * engines: each share is one of the ceiling of its own run.
+ * Writes what one engine reached to bench/results/ENGINE.json, beside what former runs of other cases left there, and
+ * the chart of the README from all engines: each share is one of the ceiling of its own run.
  */
 export function save(engine: string, result: Result): string {
+  const file = join(RESULTS, `${engine}.json`);
+  const former = existsSync(file) ? readSaved(file) : null;
+  writeFileSync(file, `${JSON.stringify(joined(former, ofEngine(engine, result)), rounded, 2)}\n`);
+  const all = readdirSync(RESULTS).filter((name) => name.endsWith('.json'));
+  const rows = all.flatMap((name) => readSaved(join(RESULTS, name)).throughput);
+  const { cpu, cores, node } = result.machine;
+  if (rows.length > 0)
+    writeFileSync(join(RESULTS, 'chart.svg'), drawChart(rows, `${cpu}, ${cores} cores, Node ${node}`));
+  return `bench/results/${engine}.json`;
+}
+
+function ofEngine(engine: string, result: Result): Saved {
   const ceiling = meanOf(result.ceilings, 'perSecond');
   const of = <T extends { engine: string }>(rows: readonly T[]): T[] => rows.filter((row) => row.engine === engine);
-  const saved: Saved = {
+  return {
     day: new Date().toISOString().slice(0, 10),
     ...result,
     throughput: of(result.throughput).map((row) => ({ ...row, ofCeiling: row.deliveriesPerSecond / ceiling })),
     latency: of(result.latency),
     field: of(result.field),
   };
-  writeFileSync(join(RESULTS, `${engine}.json`), `${JSON.stringify(saved, rounded, 2)}\n`);
-  const files = readdirSync(RESULTS).filter((name) => name.endsWith('.json'));
-  const all = files.map((name) => JSON.parse(readFileSync(join(RESULTS, name), 'utf8')) as Saved);
-  const { cpu, cores, node } = result.machine;
-  writeFileSync(
-    join(RESULTS, 'chart.svg'),
-    drawChart(
-      all.flatMap(({ throughput }) => throughput),
-      `${cpu}, ${cores} cores, Node ${node}`,
-    ),
-  );
-  return `bench/results/${engine}.json`;
+}
+
+// Shares belong to the ceilings of their run: what was not measured stays with those it had.
+function joined(former: Saved | null, now: Saved): Saved {
+  if (former === null) return now;
+  const head = now.throughput.length > 0 ? now : former;
+  const measured = new Set(now.field.map(({ what }) => what));
+  return {
+    ...head,
+    latency: now.latency.length > 0 ? now.latency : former.latency,
+    field: [...former.field.filter(({ what }) => !measured.has(what)), ...now.field],
+  };
+}
+
+function readSaved(file: string): Saved {
+  return JSON.parse(readFileSync(file, 'utf8')) as Saved;
 }
 
 function meanOf(ceilings: readonly Ceiling[], field: keyof Ceiling): number {
