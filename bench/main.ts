@@ -21,7 +21,7 @@ const wordAfter = (name: string): string | null =>
 const engines = ['sqlite', 'postgres'].filter((engine) => !words.some(isEngine) || words.includes(engine));
 const scale = words.includes('--quick') ? 0.1 : 1;
 const onlyCase = wordAfter('case');
-const isKept = scale === 1 && wordAfter('profile') === null;
+const isKept = scale === 1 && wordAfter('profile') === null && !/^[0-9]|^latency$/.test(onlyCase ?? '');
 
 const CASES = [
   { fanout: 1, publish: 'single', events: 40_000, perRequest: 1, connections: 64 },
