@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jobEndEvent, policyEndEvent, type Evaluated, type JobEnd, type PolicyEnd } from './flow/end-events.ts';
 import { attributesOf, envelopeOf } from './operational-events.ts';
-import { reportBody, reportMail, reportOf, runsToldOf, TEST_REPORTS, type Report } from './report-body.ts';
+import { reportBody, reportMail, reportOf, TEST_REPORTS, type Report } from './report-body.ts';
 
 const JOB: JobEnd = {
   job: 10_000,
@@ -94,25 +94,6 @@ test('R46 R47 the test requests are those of the document, and valid JSON', () =
   assert.equal(sent!['rule_name'], 'Policy for Test Request');
   const [found] = sent!['evaluations'] as Evaluated[];
   assert.equal(found!.ComplianceType, 'COMPLIANT');
-});
-
-test('R16 R36 whoever gets a body can tell which runs it is of', () => {
-  const bodies = [job({ run: 5 }), policy(), job({ run: 6 })].map((one) => JSON.parse(reportBody(one)) as unknown[]);
-  assert.deepEqual(runsToldOf(bodies.flat()), [
-    { job: 10_000, run: 5 },
-    { job: 10_000, run: 6 },
-  ]);
-  for (const other of [
-    null,
-    7,
-    {},
-    [],
-    [null],
-    ['job'],
-    [{ type: 'job', trigger_job_id: '1', trigger_job_log_id: 2 }],
-  ]) {
-    assert.deepEqual(runsToldOf(other), []);
-  }
 });
 
 test('the ends of runs are events with ids of their own, and of nothing else a report is made', () => {

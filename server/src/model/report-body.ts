@@ -64,19 +64,6 @@ function refuseUnknown(status: string, known: readonly string[]): void {
   if (!known.includes(status)) throw new Error(`the status ${JSON.stringify(status)} is none of ${known.join(', ')}`);
 }
 
-/**
- * The runs of jobs that a body tells of, where it is one of these. A report carries no depth; an HTTP trigger that one
- * starts finds it by the run, so that a chain that starts itself is cut (R16).
- */
-export function runsToldOf(body: unknown): { job: number; run: number }[] {
-  if (!Array.isArray(body)) return [];
-  return body.flatMap((element: unknown) => {
-    const { type, trigger_job_id: job, trigger_job_log_id: run } = (element ?? {}) as Record<string, unknown>;
-    const isOne = type === 'job' && Number.isSafeInteger(job) && Number.isSafeInteger(run);
-    return isOne ? [{ job: job as number, run: run as number }] : [];
-  });
-}
-
 /* ── Test requests ──────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** What a test request says, as a job's end (R46) or a policy's (R47). */
