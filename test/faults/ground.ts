@@ -251,7 +251,8 @@ export class Ground {
       for (const time of times.slice(0, -1)) {
         const before = this.#beforeFault(time);
         const bound = UNSYNCED_MS[this.#play.engine];
-        assert.ok(before <= bound, `${event} came to ${path} again though no fault came within ${bound} ms`);
+        const again = `${event} came to ${path} again: ${times.map((at) => at - times[0]!).join(', ')} ms`;
+        assert.ok(before <= bound, `${again}, and the next fault began ${before} ms after it was answered`);
         sum.longestBefore = Math.max(sum.longestBefore, before);
       }
     }

@@ -1,7 +1,7 @@
 // `npm run faults`: every fault with all the time it needs, 200 kills per engine, and a report of it.
 //
 // `--record=FILE` keeps what was played, a line each: the report is of all that it holds, and what it holds is not played
-// again. So a run can be made in pieces, and the engines beside one another (`--engine=SQLite`).
+// again unless it failed. So a run can be made in pieces, and the engines beside one another (`--engine=SQLite`).
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -41,7 +41,8 @@ async function main(): Promise<number> {
   let played = recorded();
   for (const planned of plays.filter(({ engine }) => engine.includes(options.engine))) {
     const { fault, engine, seed } = planned;
-    if (played.some((one) => one.fault === fault.name && one.engine === engine && one.seed === seed)) continue;
+    if (played.some((one) => one.failure === null && keyOf(one) === keyOf({ fault: fault.name, engine, seed })))
+      continue;
     const one = await play(planned);
     if (options.record !== '') appendFileSync(options.record, `${JSON.stringify(one)}\n`);
     played = options.record === '' ? [...played, one] : recorded();
@@ -54,7 +55,13 @@ async function main(): Promise<number> {
 function recorded(): Played[] {
   if (options.record === '' || !existsSync(options.record)) return [];
   const lines = readFileSync(options.record, 'utf8').split('\n').filter(Boolean);
-  return lines.map((line) => JSON.parse(line) as Played);
+  const played = lines.map((line) => JSON.parse(line) as Played);
+  // Of a play that was made again the last counts.
+  return [...new Map(played.map((one) => [keyOf(one), one])).values()];
+}
+
+function keyOf({ fault, engine, seed }: Pick<Played, 'fault' | 'engine' | 'seed'>): string {
+  return `${fault}|${engine}|${seed}`;
 }
 
 function report(played: readonly Played[]): void {
