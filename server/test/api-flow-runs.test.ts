@@ -48,6 +48,10 @@ async function start(t: TestContext): Promise<Ground> {
   return { api, client, bodies, url, push };
 }
 
+function byText(one: unknown, other: unknown): number {
+  return JSON.stringify(one) < JSON.stringify(other) ? -1 : 1;
+}
+
 type Runs = Pick<Client['runs'], 'follow' | 'log'>;
 
 /** Follows a run to its end, and on until its post-processings are over. */
@@ -67,7 +71,7 @@ test('R1 R24 R29 a job reports its end, and its log says what became of each pos
   const { id, flow } = await client.jobs.run('nightly');
   const log = await ended(client.runs, id);
   assert.deepEqual(
-    [log.state, log.ended, log.reports.map(({ isFailure, text }) => [isFailure, text]).sort()],
+    [log.state, log.ended, log.reports.map(({ isFailure, text }) => [isFailure, text]).sort(byText)],
     [
       'completed',
       true,
@@ -164,7 +168,7 @@ after: [well]
   await push(set(true));
   const first = await client.policySets.run('baseline');
   assert.equal((await ended(client.evaluations, first.id)).state, 'completed');
-  assert.deepEqual(bodies.map((body) => [body['type'], body['policy_set_name'], body['rule_name']]).sort(), [
+  assert.deepEqual(bodies.map((body) => [body['type'], body['policy_set_name'], body['rule_name']]).sort(byText), [
     ['policy', 'baseline', 'closed'],
     ['policy', 'baseline', 'named'],
   ]);
@@ -199,4 +203,42 @@ after: [well]
   const few = await client.evaluations.results(second.id, { limit: 2 }).page();
   assert.equal(few.items.length, 2);
   assert.equal((await client.evaluations.results(second.id, { rule: 'closed' }).all()).length, 2);
+});
+
+test('R16 the trigger that a push shows once starts the job with its parameters', async (t) => {
+  const { api, client } = await start(t);
+  const text = 'job: called\nparams: { table: { default: all } }\non: { http: true }\nsteps: [noop]\n';
+  const { flows } = await client.flows.push({ files: [{ name: 'f.yaml', text }] });
+  const { path, authorization = '' } = flows[0]!.trigger!;
+  const call = { body: { table: 'orders' }, key: null };
+  const { run } = await api.expect(202, `POST ${path}`, { ...call, headers: { authorization } });
+  assert.equal((await ended(client.runs, run as number)).state, 'completed');
+  const { params, cause } = await client.runs.get(run as number);
+  assert.deepEqual([params, cause], [{ table: 'orders' }, { by: 'http' }]);
+  const wrong = await api.ask(`POST ${path}`, { ...call, headers: { authorization: 'CAAuth wrong' } });
+  assert.equal(wrong.status, 401);
+  await client.jobs.renewTrigger('called');
+  assert.equal((await api.ask(`POST ${path}`, { ...call, headers: { authorization } })).status, 404);
+});
+
+test('the end of a job starts the job that waits for it, with what the document makes of the event', async (t) => {
+  const { client, push } = await start(t);
+  await push(`job: first
+steps: [noop]
+---
+job: second
+params: { after: text }
+on: { job: { name: first, status: completed, params: { after: "\${ event.data.name }" } } }
+steps: [noop]
+`);
+  await client.jobs.run('first');
+  for (;;) {
+    const [run] = (await client.jobs.runs('second').page()).items;
+    if (run?.state === 'completed') {
+      assert.deepEqual([run.params, run.cause.by, run.depth], [{ after: 'first' }, 'event', 1]);
+      return;
+    }
+    assert.notEqual(run?.state, 'failed', run?.reason ?? '');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 });

@@ -32,6 +32,14 @@ test('docs/flows.md: every document is one, and does what its tests say', () => 
   assert.equal(played, 6);
 });
 
+test('the other pages of docs/: every document on them is one', () => {
+  for (const name of globSync('docs/*.md', { cwd: root })) {
+    const page = readFileSync(join(root, name), 'utf8');
+    const blocks = Array.from(page.matchAll(/^```yaml\n([^]*?)^```$/gm), ([, block = '']) => block);
+    for (const text of blocks) if (/^(?:job|policySet): /m.test(text)) playAll({ name, text });
+  }
+});
+
 test('examples/flows: every document is one, and does what its tests say', () => {
   const files = globSync('examples/flows/**/*.yaml', { cwd: root });
   assert.ok(files.length > 0);
