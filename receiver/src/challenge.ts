@@ -5,8 +5,7 @@ import { hmacSha256 } from './web-crypto.ts';
 /** An HTTP answer as data: `new Response(answer.body, answer)`, or whatever the framework at hand wants. */
 export interface ChallengeAnswer {
   readonly status: 200;
-  readonly headers: { readonly 'content-type': 'application/json' };
-  /** `{"verification":"<64 lower-case hex digits>"}` */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 

@@ -47,6 +47,12 @@ export function bytesOfBase64(text: string): Uint8Array | undefined {
   }
 }
 
+/** Like {@link bytesOfBase64}, of the one spelling that encoding these bytes gives: one signature, one way to write it. */
+export function canonicalBase64(text: string): Uint8Array | undefined {
+  const bytes = bytesOfBase64(text);
+  return bytes !== undefined && base64Of(bytes) === text ? bytes : undefined;
+}
+
 /** Several pieces as one array. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));

@@ -1,13 +1,20 @@
-// HMAC-SHA256 and ed25519 on WebCrypto, for every runtime that has no synchronous functions to hand in.
+// HMAC and ed25519 on WebCrypto, for every runtime that has no synchronous functions to hand in.
 import { concat } from './encoding.ts';
 
 // RFC 8410: what stands before the 32-byte seed in a PKCS #8 document.
 const pkcs8Head = Uint8Array.from([48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32]);
 
+const hashes = { sha1: 'SHA-1', sha256: 'SHA-256', sha512: 'SHA-512' } as const;
+
 /** HMAC-SHA256 with a key that is imported once, at the first message. */
 export function hmacSha256(key: Uint8Array): (message: Uint8Array) => Promise<Uint8Array> {
+  return hmac('sha256', key);
+}
+
+/** HMAC with a key that is imported once, at the first message. */
+export function hmac(algorithm: keyof typeof hashes, key: Uint8Array): (message: Uint8Array) => Promise<Uint8Array> {
   const imported = once(() =>
-    crypto.subtle.importKey('raw', source(key), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']),
+    crypto.subtle.importKey('raw', source(key), { name: 'HMAC', hash: hashes[algorithm] }, false, ['sign']),
   );
   return async (message) => new Uint8Array(await crypto.subtle.sign('HMAC', await imported(), source(message)));
 }
