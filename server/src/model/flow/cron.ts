@@ -126,6 +126,10 @@ function dayOf(ms: number, timezone: string): string {
   return calendar.format(ms);
 }
 
+function isSkipped(ms: number, { timezone, skip }: Cron): boolean {
+  return skip.length > 0 && skip.includes(dayOf(ms, timezone));
+}
+
 /** Seconds of a table may not be gone through one by one: a day that is skipped is left at its end. */
 function endOfDay(ms: number, timezone: string): number | null {
   return nextOf('0 0 0 * * *', timezone, ms);
@@ -134,13 +138,14 @@ function endOfDay(ms: number, timezone: string): number | null {
 /* ── Starts ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** When a time table starts its flow next, after an instant (epoch ms); null for never again. Throws on one with a fault. */
-export function nextStart({ at, timezone, skip }: Cron, after: number): number | null {
+export function nextStart(cron: Cron, after: number): number | null {
+  const { at, timezone } = cron;
   const instant = instantOf(at);
   if (instant !== null) {
-    return instant > after && !skip.includes(dayOf(instant, timezone)) ? instant : null;
+    return instant > after && !isSkipped(instant, cron) ? instant : null;
   }
   let next = nextOf(at, timezone, after);
-  while (next !== null && skip.includes(dayOf(next, timezone))) {
+  while (next !== null && isSkipped(next, cron)) {
     const end = endOfDay(next, timezone);
     next = end === null ? null : nextOf(at, timezone, end - 1);
   }
@@ -164,10 +169,10 @@ export interface DueStarts {
  * (the platform was down, say) as much as `catchUp` says; nothing that is later than `startTimeoutMs`.
  */
 export function dueStarts(cron: Cron, { dueAt, now }: { dueAt: number; now: number }): DueStarts {
-  const { at, timezone, skip, startTimeoutMs, catchUp } = cron;
+  const { at, timezone, startTimeoutMs, catchUp } = cron;
   const nextAt = nextStart(cron, Math.max(now, dueAt));
   const all = instantOf(at) === null ? between(at, timezone, { from: dueAt, upTo: now }) : [dueAt];
-  const planned = all.filter((ms) => !skip.includes(dayOf(ms, timezone)));
+  const planned = all.filter((ms) => !isSkipped(ms, cron));
   const onTime = planned.filter((ms) => now - ms <= ON_TIME_MS);
   const wanted = catchUp === 'all' ? planned : catchUp === 'one' && onTime.length === 0 ? planned.slice(-1) : onTime;
   return { starts: wanted.filter((ms) => startTimeoutMs === null || now - ms <= startTimeoutMs), nextAt };
