@@ -4,6 +4,7 @@ import * as deliveries from './deliveries.ts';
 import * as erasures from './erasures.ts';
 import * as types from './event-types.ts';
 import * as events from './events.ts';
+import { trigger, TriggeredOut, TriggerIn } from './flows/http-trigger.ts';
 import * as evaluations from './flows/evaluations.ts';
 import * as flows from './flows/flows.ts';
 import * as push from './flows/push.ts';
@@ -23,7 +24,6 @@ import * as live from './stream.ts';
 import * as subscriptions from './subscriptions.ts';
 import * as actions from './webhook-actions.ts';
 import * as webhooks from './webhooks.ts';
-import { trigger, TriggeredOut, TriggerIn } from './trigger.ts';
 import { WorkspaceQuery } from './wire.ts';
 import * as workspaces from './workspaces.ts';
 

@@ -1,16 +1,15 @@
 // Runs of jobs and evaluations of policy sets: begun, listed, shown, ended.
 import { Type, type Static } from 'typebox';
-import type { Flow, FlowKind, Json } from '../../model/flow/definition.ts';
-import { checkParams } from '../../model/flow/params.ts';
+import type { Flow, FlowKind } from '../../model/flow/definition.ts';
 import { formatId } from '../../model/ids.ts';
-import { escapePointer } from '../../model/json-bytes.ts';
-import { problemOf, refuse, Refused } from '../../model/problem.ts';
+import { refuse } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
 import type { Cause, StoredRun } from '../../store/flows/contract.ts';
 import { ok, operation, type JsonAnswer, type Tools } from '../kernel.ts';
 import { PAGE, readMark, writeCursor } from '../paging.ts';
 import { idOf, Instant, instant, instantOrNull, orNull, PageQuery, pageOf } from '../wire.ts';
 import { findFlow, JobParams, namedIn, Number, PolicySetParams, WORDS } from './flows.ts';
+import { paramsFor } from './run-params.ts';
 
 const State = Type.Enum(['queued', 'running', 'completed', 'failed', 'aborted']);
 
@@ -111,7 +110,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
         workspace: workspace.workspace,
         flow: flow.flow,
         cause: { by: 'hand', key: key.name },
-        params: paramsFor(JSON.parse(flow.definition) as Flow, body.params ?? {}),
+        params: paramsFor(JSON.parse(flow.definition) as Flow, body.params ?? {}, '/params'),
         event: null,
         dedupe: null,
         // No run led to it: no chain of runs is begun by hand.
@@ -128,16 +127,6 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
       return { status: 202, body: showRun(run, workspace) } satisfies JsonAnswer<RunOut>;
     },
   });
-}
-
-/** The parameters of a run; refused `invalid-request`, each that is wrong by name. */
-function paramsFor({ params }: Flow, given: Readonly<Record<string, unknown>>): Record<string, Json> {
-  const checked = checkParams(params, given);
-  if (checked.ok) return checked.params;
-  const faults = checked.faults.map(({ name, message }) => {
-    return { pointer: `/params/${escapePointer(name)}`, code: 'invalid-value' as const, detail: message };
-  });
-  throw new Refused(problemOf(faults, 'invalid-request'));
 }
 
 function listingOf(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {

@@ -1,12 +1,11 @@
 // The HTTP trigger of a flow: whoever knows its path and its token starts a run (R16; wire facts, section 2).
 import { hash, timingSafeEqual } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import type { Flow, Json } from '../model/flow/definition.ts';
-import { DEPTH_HEADER, depthAfterRequest } from '../model/flow/depth.ts';
-import { checkParams } from '../model/flow/params.ts';
-import { escapePointer } from '../model/json-bytes.ts';
-import { problemOf, refuse, Refused } from '../model/problem.ts';
-import { operation } from './kernel.ts';
+import type { Flow, Json } from '../../model/flow/definition.ts';
+import { DEPTH_HEADER, depthAfterRequest } from '../../model/flow/depth.ts';
+import { refuse } from '../../model/problem.ts';
+import { operation } from '../kernel.ts';
+import { paramsFor } from './run-params.ts';
 
 /** Parameters by name; what a post-processing sends, an array, has none. */
 export const TriggerIn = Type.Unknown({ examples: [{ table: 'orders' }] });
@@ -82,13 +81,9 @@ export const trigger = operation<TriggerIn, TriggeredOut>()({
   },
 });
 
-function paramsOf({ params }: Flow, body: unknown): Record<string, Json> {
+// What a post-processing sends is an array, and names no parameters.
+function paramsOf(flow: Flow, body: unknown): Record<string, Json> {
   const isObject = typeof body === 'object' && body !== null;
   if (!isObject) throw refuse('invalid-request', 'The body must be a JSON object of parameters, or empty.');
-  const checked = checkParams(params, Array.isArray(body) ? {} : (body as Record<string, unknown>));
-  if (checked.ok) return checked.params;
-  const faults = checked.faults.map(({ name, message }) => {
-    return { code: 'invalid-value' as const, detail: message, pointer: `/${escapePointer(name)}` };
-  });
-  throw new Refused(problemOf(faults, 'invalid-request'));
+  return paramsFor(flow, Array.isArray(body) ? {} : (body as Record<string, unknown>), '');
 }
