@@ -27,6 +27,8 @@ export interface RunnerParts extends Omit<RunParts, 'places'> {
 const LOOK_EVERY_MS = 5_000;
 /** A store that does not answer is asked again after this. */
 const RETRY_MS = 1_000;
+/** Claims in a row before it looks at the rest. */
+const CLAIMS = 10;
 /** Runs in memory, those that wait included. */
 const MOST_KEPT = 10_000;
 /** When a run that could not be ended is tried again. */
@@ -155,7 +157,9 @@ export class Runner {
   async #claim(lanes: readonly OwnedLane[]): Promise<void> {
     const { flows, clock, concurrency } = this.#parts;
     const share = Math.max(1, Math.floor(concurrency * SHARE));
-    while (!this.#stopped) {
+    for (let claims = 0; !this.#stopped; claims++) {
+      // A queue that does not end must not keep anybody from being aborted.
+      if (claims === CLAIMS) return this.wake();
       const held = [...this.#places.held];
       const full = held.filter(([, places]) => places >= share).map(([workspace]) => workspace);
       const most = Math.max(0, ...held.filter(([, places]) => places < share).map(([, places]) => places));
