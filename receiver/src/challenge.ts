@@ -9,10 +9,12 @@ export interface ChallengeAnswer {
   readonly body: string;
 }
 
-// Every text that is answered here is a text whose HMAC anybody can have. The HPE delivery signature is the same HMAC
-// under the same secret, so a free choice of text would let a stranger have event bodies signed. Tokens only: no
-// JSON object or array is one. UUIDs, hex and both alphabets of base64 are.
-const answerable = /^[A-Za-z0-9+/=._~-]{1,128}$/;
+/**
+ * Every text that is answered with its HMAC is a text whose HMAC anybody can have. Delivery signatures are the same HMAC
+ * under the same secret, so a free choice of text would let a stranger have event bodies signed. Tokens only: no
+ * JSON object or array is one, nor Zoom's `v0:…`. UUIDs, hex and both alphabets of base64 are.
+ */
+export const answerable = /^[A-Za-z0-9+/=._~-]{1,128}$/;
 
 /**
  * The value a challenge must be answered with: HMAC-SHA256 in lower-case hex, keyed with the secret's UTF-8 bytes as

@@ -8,7 +8,7 @@ export type { CloudEvent, Mode, ParsedEvent, ParsedEvents, Unreadable } from './
 export { createPresetReceiver } from './preset-receiver.ts';
 export type { PresetDelivery, PresetReceiverOptions } from './preset-receiver.ts';
 export { createPresetVerifier, createSyncPresetVerifier } from './preset-verifier.ts';
-export type { Accepted, Challenged, PresetOptions, PresetVerdict, Turned } from './preset-verifier.ts';
+export type { Accepted, Challenged, PresetOptions, PresetVerdict, TurnedAway } from './preset-verifier.ts';
 export { challengeNames } from './presets/challenges.ts';
 export type { ChallengeName, PresetRequest } from './presets/challenges.ts';
 export type { MacAlgorithm, Refusal, SignedRequest } from './presets/claim.ts';

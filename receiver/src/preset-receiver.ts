@@ -1,7 +1,7 @@
 // A receiver of one kind of sender: its challenge is answered, what it signed goes to one handler, all else is refused.
 import { parseJson } from './json.ts';
 import { createPresetVerifier } from './preset-verifier.ts';
-import type { Accepted, PresetOptions, Turned } from './preset-verifier.ts';
+import type { Accepted, PresetOptions, TurnedAway } from './preset-verifier.ts';
 import type { Receiver } from './receiver.ts';
 import { readBody, refusal } from './request.ts';
 
@@ -22,7 +22,7 @@ export type PresetReceiverOptions = PresetOptions & {
   /** The greatest body accepted, in bytes; larger ones get 413. Default 4 MiB. */
   readonly maxBytes?: number;
   /** Told why a request was refused, or, under `observe`, would have been; the caller is not. Default console.warn. */
-  readonly onRefusal?: (why: Pick<Turned, 'reason' | 'detail'>, headers: Headers) => void;
+  readonly onRefusal?: (why: Pick<TurnedAway, 'reason' | 'detail'>, headers: Headers) => void;
   /** Told about every failure of the handler. Default console.error. */
   readonly onFailure?: (error: unknown) => void;
 };
@@ -73,7 +73,7 @@ function jsonOf(body: Uint8Array): unknown {
   return parsed.value;
 }
 
-function warn({ reason, detail }: Pick<Turned, 'reason' | 'detail'>): void {
+function warn({ reason, detail }: Pick<TurnedAway, 'reason' | 'detail'>): void {
   // oxlint-disable-next-line no-console -- a library has no log of its own, and why a sender is refused must be seen
   console.warn(`a request was not verified (${reason}): ${detail}`);
 }

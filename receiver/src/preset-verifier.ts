@@ -7,7 +7,7 @@ import type { Asked, ChallengeName, ChallengeSettings, PresetRequest } from './p
 import { refuse } from './presets/claim.ts';
 import type { Claim, Key, Refusal, Refused } from './presets/claim.ts';
 import { senderOf } from './presets/table.ts';
-import type { Preset } from './presets/table.ts';
+import type { Preset, Sender } from './presets/table.ts';
 import { andThen, createRun, createSyncRun, weigh } from './presets/work.ts';
 import type { Step, VerifyCrypto } from './presets/work.ts';
 import { SecretError } from './secrets.ts';
@@ -54,7 +54,7 @@ export interface Challenged {
 }
 
 /** A request to be answered 401, without the reason. */
-export interface Turned {
+export interface TurnedAway {
   readonly kind: 'refused';
   readonly reason: Refusal;
   /** The reason as a sentence, for logs and never for the caller. It contains no secret and no expected signature. */
@@ -62,7 +62,7 @@ export interface Turned {
 }
 
 /** What became of a request. */
-export type PresetVerdict = Accepted | Challenged | Turned;
+export type PresetVerdict = Accepted | Challenged | TurnedAway;
 
 /**
  * A verifier on WebCrypto. Whatever a request contains becomes a verdict; only a runtime without Ed25519 rejects.
@@ -90,35 +90,36 @@ export function createSyncPresetVerifier(
 
 function judgeOf(options: PresetOptions): (request: PresetRequest) => Step<PresetVerdict> {
   const { now = Date.now, toleranceMs = 300_000 } = options;
-  const { rule, challenge, asksUnsigned = false } = senderOf(options);
+  const sender = senderOf(options);
+  const { rule, challenge, asksUnsigned = false } = sender;
   const secrets = secretsOf(options.secret);
   const keys = secrets.map((secret) => rule.keyOf(secret));
   const answer = answering(secrets);
-  const open = openChallenges(options);
+  const open = openChallenges(options, sender);
   // A challenge hands out the HMAC of a token to anybody; under the same key such an HMAC could come back as a signature.
   const asksMacs = asksUnsigned || (options.challenges ?? []).includes('x');
   const givesMacs = asksMacs && keys.some(({ algorithm }) => algorithm === 'sha256');
 
-  const conclude = (refused: Refused): Step<PresetVerdict> => ({ value: turn(refused, options.observe === true) });
+  const turnAway = (refused: Refused): Step<PresetVerdict> => ({ value: verdictOf(refused, options.observe === true) });
   const accept = (claim: Claim, secret: number, request: PresetRequest): Step<PresetVerdict> => {
     const asked = asksUnsigned ? undefined : challenge?.(request);
     if (asked?.ok) return answer(asked, { challenge: options.preset, secret });
-    return asked ? conclude(asked) : { value: { kind: 'accepted', secret, id: claim.id } };
+    return asked ? turnAway(asked) : { value: { kind: 'accepted', secret, id: claim.id } };
   };
 
   return (request) => {
     for (const { name, find } of open) {
       const asked = find(request);
       if (asked?.ok) return answer(asked, { challenge: name, secret: undefined });
-      if (asked) return conclude(asked);
+      if (asked) return turnAway(asked);
     }
     const claim = rule.read(request, { now: now(), toleranceMs });
-    if ('ok' in claim) return conclude(claim);
+    if ('ok' in claim) return turnAway(claim);
     if (givesMacs && isBareToken(claim)) {
-      return conclude(refuse('proves-nothing', 'what is signed is a bare token: a challenge could have asked for it'));
+      return turnAway(refuse('proves-nothing', 'what is signed is a bare token: a challenge could have asked for it'));
     }
     return andThen(weigh(claim, keys), (index) =>
-      index === -1 ? conclude(mismatch(claim, keys)) : accept(claim, index, request),
+      index === -1 ? turnAway(mismatch(claim, keys)) : accept(claim, index, request),
     );
   };
 }
@@ -133,13 +134,14 @@ function secretsOf(secret: string | readonly unknown[] | null | undefined): read
   });
 }
 
-function openChallenges(options: PresetOptions) {
-  const { challenge, asksUnsigned } = senderOf(options);
+/** The challenges that are looked for first, since anybody may put them. */
+function openChallenges(options: PresetOptions, { challenge, asksUnsigned }: Sender) {
   const own = challenge && asksUnsigned ? [{ name: options.preset as string, find: challenge }] : [];
   const named = (options.challenges ?? []).map((name) => ({ name, find: challengeNamed(name, options) }));
   return [...own, ...named];
 }
 
+/** Whether all that is signed is a text that a challenge is answered with the HMAC of. */
 function isBareToken({ head, body }: Claim): boolean {
   return body.length <= 128 && isAnswerable(concat(utf8(head), body));
 }
@@ -155,7 +157,7 @@ function answering(secrets: readonly string[]) {
   };
 }
 
-function turn({ reason, detail }: Refused, observe: boolean): PresetVerdict {
+function verdictOf({ reason, detail }: Refused, observe: boolean): PresetVerdict {
   if (!observe) return { kind: 'refused', reason, detail };
   return { kind: 'accepted', secret: undefined, id: undefined, doubt: { reason, detail } };
 }

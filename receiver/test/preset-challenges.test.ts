@@ -63,6 +63,9 @@ test('R66 R92 R95 wire 1: greenlake answers its challenge, signed or not, under 
     assert.equal(await answer(options, request, 'json'), JSON.stringify({ verification }));
     assert.equal(await verificationOf(secret, challenge), verification);
   }
+  const [secret, challengeRequest, verification] = challengeVectors[0]!;
+  const binary = post({ challengeRequest }, { 'ce-specversion': '1.0', 'content-type': 'application/json' });
+  assert.equal(await answer({ preset: 'greenlake', secret }, binary, 'json'), JSON.stringify({ verification }));
   const verdict = await judge({ preset: 'greenlake', secret: 's3cr3tKey' }, post(greenlakeBody));
   assert.ok(verdict.kind === 'challenge' && verdict.challenge === 'greenlake' && verdict.secret === undefined);
 });
@@ -76,6 +79,8 @@ test('wire 1: nothing that could be a signature is handed out or taken back by g
   assert.equal(await answer(options, signed, 'json'), 'proves-nothing');
   const twice = post('{"data":{"challengeRequest":"a","challengeRequest":"b"}}');
   assert.equal(await answer(options, twice, 'json'), 'unsigned');
+  const escaped = post('{"data":{"challenge\\u0052equest":"a"}}');
+  assert.equal(await answer(options, escaped, 'json'), 'unsigned');
 });
 
 test('wire 7: slack, url_verification is echoed as text, once its signature is verified', async () => {
