@@ -27,7 +27,10 @@ export function hexOf(bytes: Uint8Array): string {
 /** Hex of either case as bytes, or `undefined` where the text is anything else. */
 export function bytesOfHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(2 * at, 2 * at + 2), 16));
+  // `Uint8Array.from` with a function takes twice as long, nearly what the HMAC takes that this is compared to.
+  const bytes = new Uint8Array(text.length / 2);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = Number.parseInt(text.slice(2 * at, 2 * at + 2), 16);
+  return bytes;
 }
 
 /** Bytes as padded base64 of the standard alphabet (RFC 4648, section 4). */

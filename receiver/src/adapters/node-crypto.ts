@@ -27,7 +27,11 @@ export const nodeCrypto: SyncCrypto & VerifyCrypto = {
   },
   hmac(algorithm, key) {
     const secret = createSecretKey(key);
-    return (head, body) => createHmac(algorithm, secret).update(head).update(body).digest();
+    return (head, body) => {
+      const hmac = createHmac(algorithm, secret);
+      if (head !== '') hmac.update(head);
+      return hmac.update(body).digest();
+    };
   },
   ed25519Verify(publicKey) {
     const key = createPublicKey({ key: Buffer.concat([spkiHead, publicKey]), format: 'der', type: 'spki' });
