@@ -245,7 +245,10 @@ export class Engine {
   #pace(queue: TargetQueue, of: { outcome: Outcome; decision: Decision; sentAt: number }): boolean {
     const { outcome, decision, sentAt } = of;
     const isAnswer = outcome.kind === 'response';
-    if (isAnswer || outcome.code === 'timeout') this.#turns.heard(queue, isAnswer);
+    if (isAnswer || outcome.code === 'timeout') {
+      queue.answers = isAnswer;
+      this.#turns.heard(queue, isAnswer);
+    }
     if (decision.next === 'delivered') queue.succeeded({ sentAt, durationMs: outcome.durationMs });
     else if (decision.slowDown && isAnswer) queue.overwhelmed(sentAt);
     else if (decision.slowDown) queue.unanswered(sentAt);

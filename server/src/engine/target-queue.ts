@@ -21,6 +21,12 @@ const FINE_PACE_MS = 10;
 /** So many of what was held may begin at once: one bad event among a few must not make the webhook look dead. */
 const RAMP_BURST = 8;
 
+/**
+ * Deliveries that memory holds ready for a target that does not answer, at most. A thousand that hang would fill it with
+ * what will not be sent for long, and the collector would stop everything to look through it.
+ */
+const SILENT_LIMIT = 64;
+
 /** The deliveries of one target that memory knows, and its turn. */
 export class TargetQueue implements Taker, TargetKey {
   readonly workspace: number;
@@ -41,6 +47,8 @@ export class TargetQueue implements Taker, TargetKey {
   #rampUntil = -Infinity;
   #ramp: Ramp | null = null;
   underWay = 0;
+  /** Did it answer the last time? */
+  answers = false;
   /** Batches that were taken and are being bound in the store, each with what was forgotten since. */
   readonly #binding = new Map<readonly PendingDelivery[], Set<Name>>();
   /** Changes of the webhook heard of, and how many of them the route knows: nothing is sent by an old one. */
@@ -58,11 +66,22 @@ export class TargetQueue implements Taker, TargetKey {
   constructor({ workspace, target }: TargetKey, limits: QueueLimits, clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.workspace = workspace;
     this.target = target;
-    this.#limits = limits;
+    this.#limits = this.#whileSilent(limits);
     this.#clock = clock;
     this.#now = () => clock.now();
-    this.#line = new AnyOrder(limits, { freshFirst: false, batching: null }, this.#now);
+    this.#line = new AnyOrder(this.#limits, { freshFirst: false, batching: null }, this.#now);
     this.window = new Window(limits.window);
+  }
+
+  #whileSilent(limits: QueueLimits): QueueLimits {
+    const mostReady = (): number => (this.answers ? limits.limit : Math.min(limits.limit, SILENT_LIMIT));
+    return {
+      room: limits.room,
+      window: limits.window,
+      get limit() {
+        return mostReady();
+      },
+    };
   }
 
   /** Null until it has been read, and while the webhook does not exist. */
