@@ -242,3 +242,16 @@ steps: [noop]
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 });
+
+test('a command as people write it runs, its words and its output as they are', async (t) => {
+  const { client, push } = await start(t);
+  await push('job: greet\nparams: { who: text }\nsteps:\n  - run: echo "hello  you" ${ params.who }\n');
+  const { id } = await client.jobs.run('greet', { params: { who: '$HOME; a  b' } });
+  const { state, reason } = await ended(client.runs, id);
+  assert.equal(state, 'completed', reason ?? '');
+  const { items: lines } = await client.runs.log(id);
+  assert.ok(
+    lines.some(({ text }) => text === 'hello  you $HOME; a  b'),
+    JSON.stringify(lines),
+  );
+});

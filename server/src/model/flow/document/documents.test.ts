@@ -287,3 +287,10 @@ test('names of values stay what they are, __proto__ included', () => {
   assert.ok(step?.kind === 'action');
   assert.equal(JSON.stringify(step.input), '{"url":"https://a.example/","body":{"__proto__":1,"on":"yes","n":10}}');
 });
+
+test('a command is kept as its words, however it was written: a template becomes one of them', () => {
+  const steps = (line: string): Job['steps'] => readJob(`job: a\nparams: { table: text }\nsteps:\n  - ${line}\n`).steps;
+  const words = steps('run: ./reindex.sh "a b" ${ params.table }');
+  assert.deepEqual((words[0] as { input: unknown }).input, { command: ['./reindex.sh', 'a b', '${ params.table }'] });
+  assert.deepEqual(steps('run: [./reindex.sh, a b, "${ params.table }"]'), words);
+});

@@ -1,5 +1,5 @@
 // The steps of a job, as a document says them: actions by their word, `route` and `each`, and what they have in common.
-import { ACTION_NAMES, actionRule, variableFault } from '../actions.ts';
+import { ACTION_NAMES, actionRule, normalInput, variableFault } from '../actions.ts';
 import type { ActionStep, Branch, EachStep, OnError, Param, RouteStep, Step } from '../definition.ts';
 import { notOneOf, type Faults, type Span } from './fault.ts';
 import { checkTemplates, expressionOf, type Use } from './expressions.ts';
@@ -177,7 +177,8 @@ function readAction({ name, value }: Entry, fields: Fields, reading: Reading): A
   const resume = fields.value('resume');
   return {
     action: name,
-    input,
+    // What has a fault is never kept: it need not have a form.
+    input: faults.list.length > before ? input : normalInput(name, input),
     retry: readRetry(fields.value('retry'), faults),
     timeoutMs: isGiven(timeout) ? spanOf(timeout, 'timeout', { min: 100, max: 7 * DAY_MS, faults }) : null,
     resume: (isGiven(resume) ? choiceOf(resume, 'resume', { words: ['fail', 'rerun'], faults }) : null) ?? 'fail',
