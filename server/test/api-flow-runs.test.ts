@@ -205,6 +205,32 @@ after: [well]
   assert.equal((await client.evaluations.results(second.id, { rule: 'closed' }).all()).length, 2);
 });
 
+test('R42 a resource that is gone is NOT_APPLICABLE in the evaluation that misses it first, and in no later one', async (t) => {
+  const { client, push } = await start(t);
+  const evaluate = async (resources: string): Promise<{ found: unknown; said: string[] }> => {
+    await push(`policySet: moving\nrules:\n  - { rule: closed, resources: ${resources}, compliant: "\${ !open }" }\n`);
+    const { id } = await client.policySets.run('moving');
+    await ended(client.evaluations, id);
+    const results = await client.evaluations.results(id).all();
+    const { items } = await client.evaluations.log(id);
+    return {
+      found: results.map((one) => [one.id, one.compliance, one.detail]),
+      said: items.map(({ text }) => text).filter((text) => text.includes('since last time')),
+    };
+  };
+  const both = '[{ id: a, open: false }, { id: b, open: true }]';
+  assert.deepEqual((await evaluate(both)).said, ['1 COMPLIANT, 1 NON_COMPLIANT; 0 changed since last time']);
+  const missed = await evaluate('[{ id: a, open: false }]');
+  assert.deepEqual(missed.found, [
+    ['a', 'COMPLIANT', null],
+    ['b', 'NOT_APPLICABLE', 'RESOURCE_GONE'],
+  ]);
+  assert.deepEqual(missed.said, ['1 COMPLIANT, 1 NOT_APPLICABLE; 1 changed since last time']);
+  const later = await evaluate('[{ id: a, open: false }]');
+  assert.deepEqual(later.found, [['a', 'COMPLIANT', null]]);
+  assert.deepEqual(later.said, ['1 COMPLIANT; 0 changed since last time']);
+});
+
 test('R16 the trigger that a push shows once starts the job with its parameters', async (t) => {
   const { api, client } = await start(t);
   const text = 'job: called\nparams: { table: { default: all } }\non: { http: true }\nsteps: [noop]\n';

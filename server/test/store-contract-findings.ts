@@ -1,7 +1,7 @@
 // The store's contract: time tables, what policies found, and how long runs are kept.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Compliance } from '../src/model/policy/judge.ts';
+import { GONE, type Compliance } from '../src/model/policy/judge.ts';
 import type { FoundResource, Retention, RuleResult, StoredFlow } from '../src/store/index.ts';
 import {
   addFlow,
@@ -142,6 +142,36 @@ export function exerciseFindings(engine: string, prepare: Prepare): void {
     while (await store.log.prune(SPANS, NOON + 9 * DAY, 100));
     assert.equal(await store.flows.run({ workspace, run: first }), null);
     assert.equal((await store.flows.known(workspace, flow, 'r')).length, 3);
+  });
+
+  test(`${engine}: R42 findings: what is gone is known no more; when it is back it is new, and its history stays`, async (t) => {
+    const place = await furnishFlows(await prepare(t));
+    const { store, workspace } = place;
+    const set = await addFlow(place, 'baseline', { kind: 'policy-set' });
+    const { flow } = set;
+    const known = async (): Promise<string[]> =>
+      (await store.flows.known(workspace, flow, 'r')).map(({ id }) => id).toSorted();
+    const a = found('a', 'COMPLIANT', 'COMPLIANT');
+    const gone = { ...found('b', 'NOT_APPLICABLE', 'NON_COMPLIANT'), detail: GONE };
+    const runs: number[] = [];
+    for (const [nth, resources] of [
+      [found('a', 'COMPLIANT'), found('b', 'NON_COMPLIANT')],
+      [a, gone, found('c', 'NOT_APPLICABLE')],
+      [a, found('c', 'NOT_APPLICABLE', 'NOT_APPLICABLE')],
+      [a, found('b', 'COMPLIANT')],
+    ].entries()) {
+      runs.push(await evaluate(place, set, { results: [rule('r', resources)], now: NOON + 10 * (nth + 1) }));
+      assert.deepEqual(await known(), [['a', 'b'], ['a', 'c'], ['a', 'c'], ['a', 'b']][nth]);
+    }
+    const rows = await store.flows.history({ workspace, flow, rule: 'r', resource: 'b', limit: 10 });
+    assert.deepEqual(
+      rows.map(({ run, compliance, before }) => [run, compliance, before]),
+      [
+        [runs[3], 'COMPLIANT', null],
+        [runs[1], 'NOT_APPLICABLE', 'NON_COMPLIANT'],
+        [runs[0], 'NON_COMPLIANT', null],
+      ],
+    );
   });
 
   test(`${engine}: time tables: due ones are found in their lanes and moved on with their runs, once`, async (t) => {

@@ -69,7 +69,7 @@ function described({ status, reason, resources }: RuleResult): string {
   if (status === 'failed') return `failed: ${reason}`;
   const counts = new Map<string, number>();
   for (const { compliance } of resources) counts.set(compliance, (counts.get(compliance) ?? 0) + 1);
-  const changed = resources.filter(({ before }) => before !== null).length;
+  const changed = resources.filter(({ compliance, before }) => before !== null && before !== compliance).length;
   const words = [...counts].map(([compliance, count]) => `${count} ${compliance}`).join(', ');
   return `${words === '' ? 'no resources' : words}; ${changed} changed since last time`;
 }

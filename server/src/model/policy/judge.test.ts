@@ -53,14 +53,14 @@ test('R42 a resource that was known before and is gone is NOT_APPLICABLE', () =>
   const known: KnownResource[] = [
     { id: 'a', name: 'bucket a', compliance: 'NON_COMPLIANT' },
     { id: 'gone', name: 'bucket gone', compliance: 'COMPLIANT' },
-    { id: 'long gone', name: 'long gone', compliance: 'NOT_APPLICABLE' },
+    { id: 'deleting', name: 'deleting', compliance: 'NOT_APPLICABLE' },
   ];
   const { resources } = conclude('owner', judged([bucket('a', { tags: { Owner: 'ops' } }), bucket('new')]), known);
   assert.deepEqual(resources, [
     { id: 'a', name: 'bucket a', compliance: 'COMPLIANT', detail: null, before: 'NON_COMPLIANT' },
     { id: 'new', name: 'bucket new', compliance: 'NON_COMPLIANT', detail: 'OWNER_TAG_MISSING', before: null },
     { id: 'gone', name: 'bucket gone', compliance: 'NOT_APPLICABLE', detail: GONE, before: 'COMPLIANT' },
-    { id: 'long gone', name: 'long gone', compliance: 'NOT_APPLICABLE', detail: GONE, before: 'NOT_APPLICABLE' },
+    { id: 'deleting', name: 'deleting', compliance: 'NOT_APPLICABLE', detail: GONE, before: 'NOT_APPLICABLE' },
   ]);
 });
 

@@ -1,6 +1,6 @@
 // What a rule says about a resource: the verdicts of a policy set (R42). Pure; the same resource gives the same verdict.
 //
-//   not applicable ─ `applies` is false, or it was known before and is gone
+//   not applicable ─ `applies` is false, or it was there last time and is gone: that is said once
 //   insufficient data ─ `applies` or `compliant` is neither true nor false, or cannot be evaluated
 //   compliant, non compliant ─ as `compliant` says
 import type { Json, Rule } from '../flow/definition.ts';
@@ -44,7 +44,7 @@ export interface KnownResource {
   compliance: Compliance;
 }
 
-/** Detail of a resource that was known before and is gone. */
+/** Detail of a resource that was known before and is gone. What is gone is not known any more. */
 export const GONE = 'RESOURCE_GONE';
 
 /** A rule whose expressions were parsed. */

@@ -94,7 +94,10 @@ export interface Flows {
 
   /** What became of each rule of an evaluation, in their order. */
   rules(key: RunKey): Promise<StoredRule[]>;
-  /** What is known of a rule's resources from its last evaluation that came to an end. */
+  /**
+   * What is known of a rule's resources from its last evaluation that came to an end. A resource that was gone by then is
+   * none of them: it was told once, and its history stays.
+   */
   known(workspace: number, flow: number, rule: string): Promise<KnownResource[]>;
   /** Results of one evaluation: those that do not comply first, then rule by rule, by id. */
   results(query: ResultsQuery): Promise<Page<StoredResult>>;

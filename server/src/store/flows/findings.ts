@@ -3,7 +3,7 @@
 // Packing is done beside the hot thread, before the transaction: 200,000 results are a few hundred rows of a few KiB.
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw } from 'node:zlib';
-import type { Compliance } from '../../model/policy/judge.ts';
+import { GONE, type Compliance } from '../../model/policy/judge.ts';
 import type { Page } from '../page.ts';
 import type { Sql, Tx, Value } from '../sql.ts';
 import type {
@@ -183,7 +183,9 @@ export function makeFindingVerbs(sql: Sql): FindingVerbs {
       );
       const known: KnownResource[] = [];
       for (const { compliance, resources } of rows) {
-        for (const [id, name] of await unpack(resources)) known.push({ id, name, compliance });
+        for (const [id, name, detail] of await unpack(resources)) {
+          if (compliance !== 'NOT_APPLICABLE' || detail !== GONE) known.push({ id, name, compliance });
+        }
       }
       return known;
     },
