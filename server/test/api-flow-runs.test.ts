@@ -231,6 +231,44 @@ test('R42 a resource that is gone is NOT_APPLICABLE in the evaluation that misse
   assert.deepEqual(later.said, ['1 COMPLIANT; 0 changed since last time']);
 });
 
+test('R2 R39 an evaluation that was aborted, or could not begin, reports each of its rules as failed', async (t) => {
+  const { client, bodies, push } = await start(t);
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.after(() => {
+    silent.close();
+    silent.closeAllConnections();
+  });
+  const inventory = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
+  await push(`policySet: slow
+concurrency: { max: 1, then: fail }
+rules:
+  - { rule: first, resources: { http: "${inventory}" }, compliant: true }
+  - { rule: second, resources: [{ id: a }], compliant: true }
+after: { failed: [well] }
+`);
+  const running = await client.policySets.run('slow');
+  const refused = await client.policySets.run('slow');
+  assert.equal(refused.state, 'failed');
+  assert.equal((await ended(client.evaluations, refused.id)).reports.length, 2);
+  await client.evaluations.abort(running.id);
+  const log = await ended(client.evaluations, running.id);
+  assert.deepEqual([log.state, log.reports.length], ['aborted', 2]);
+  const { rules } = await client.evaluations.get(running.id);
+  assert.deepEqual(
+    rules.map(({ rule, status }) => [rule, status]),
+    [
+      ['first', 'failed'],
+      ['second', 'failed'],
+    ],
+  );
+  assert.match(rules[0]!.reason ?? '', /aborted by the key "admin"/);
+  assert.deepEqual(
+    bodies.map((body) => [body['type'], body['status'], body['rule_name'], body['evaluations']]).sort(byText),
+    ['first', 'first', 'second', 'second'].map((rule) => ['policy', 'failed', rule, []]),
+  );
+});
+
 test('R16 the trigger that a push shows once starts the job with its parameters', async (t) => {
   const { api, client } = await start(t);
   const text = 'job: called\nparams: { table: { default: all } }\non: { http: true }\nsteps: [noop]\n';

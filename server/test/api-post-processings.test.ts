@@ -83,7 +83,9 @@ test('R5 a name has 1 to 255 characters that are not all white space, and is nob
   }
   await api.refused('name-taken', 'POST /v1/post-processings', { body: { ...HOOK, name: 'x' } });
   await api.refused('name-taken', 'POST /v1/groups', { body: { name: 'operations' } });
-  await api.refused('invalid-request', 'POST /v1/groups', { body: { name: '' } });
+  for (const name of ['', ' ', 'x'.repeat(256)])
+    await api.refused('invalid-request', 'POST /v1/groups', { body: { name } });
+  await api.expect(201, 'POST /v1/groups', { body: { name: 'x'.repeat(255) } });
 });
 
 test('R6 R7 one group, or all of them: only an e-mail may be universal, and it cannot become a webhook', async (t) => {
@@ -125,7 +127,9 @@ test('R8 a kind has its own fields; what belongs to the other one is refused by 
   }
   const addresses = (count: number) => Array.from({ length: count }, (_, i) => `a${i}@example.com`);
   await made(api, { ...MAIL, recipients: addresses(50) });
-  for (const recipients of [[], addresses(51), ['a@example.com', 'a@example.com']]) {
+  const long = (length: number) => `${'x'.repeat(64)}@${'y'.repeat(length - 65)}`;
+  await made(api, { ...MAIL, recipients: [long(254)] });
+  for (const recipients of [[], addresses(51), ['a@example.com', 'a@example.com'], [long(255)]]) {
     await refused(api, 'invalid-request', { ...MAIL, recipients });
   }
 });
@@ -188,6 +192,9 @@ test('R12 R13 R15 R17 an Authorization value may be left out; any text that HTTP
     assert.equal((await made(api, { ...HOOK, authorization }))['hasAuthorization'], true, authorization);
   }
   await refused(api, 'invalid-request', { ...HOOK, authorization: 'y'.repeat(1_025) });
+  // Characters, not bytes.
+  await made(api, { ...HOOK, authorization: 'ä'.repeat(1_024) });
+  await refused(api, 'invalid-request', { ...HOOK, authorization: 'ä'.repeat(1_025) });
   for (const authorization of ['a\r\nb', 'a\nb', 'a\rb', '日本', '🌙', ' a', 'a\u007f']) {
     await refused(api, 'refused-header', { ...HOOK, authorization });
   }
@@ -198,11 +205,32 @@ test('R12 R13 R15 R17 an Authorization value may be left out; any text that HTTP
   assert.doesNotMatch((await api.ask(`GET ${path}`)).text + api.lines.join('\n'), /secret-value/);
 });
 
-test('unknown fields, and spans out of bounds, are refused by name', async (t) => {
+test('R19 deletion is refused while jobs or policy sets report to it, and names them', async (t) => {
+  const api = await start(t);
+  const { id } = await api.expect(201, 'POST /v1/post-processings', { body: HOOK });
+  const jobs = Array.from({ length: 21 }, (_, n) => `job: job-${n + 10}\nsteps: [noop]\nafter: [ops-hook]\n`);
+  const set =
+    'policySet: closed\nrules: [{ rule: r, resources: [{ id: a }], compliant: true }]\nafter: { failed: [ops-hook] }\n';
+  const push = (documents: string[]) =>
+    api.expect(200, 'PUT /v1/flows', {
+      body: { files: [{ name: 'f.yaml', text: documents.join('---\n') }], prune: true },
+    });
+  await push([...jobs.slice(0, 2), set]);
+  const path = `DELETE /v1/post-processings/${String(id)}`;
+  const { detail } = await api.refused('in-use', path);
+  assert.match(detail as string, /job job-10, job job-11, policy set closed\.?$/);
+  await push(jobs);
+  assert.match((await api.refused('in-use', path))['detail'] as string, /job job-29 and 1 more\.?$/);
+  await push([]);
+  await api.expect(204, path);
+});
+
+test('R27 unknown fields, and spans out of bounds, are refused by name', async (t) => {
   const api = await start(t);
   for (const wrong of [
     { shared_by_group: true },
     { intervalMs: 99 },
+    { intervalMs: 86_400_001 },
     { timeoutMs: 0 },
     { timeoutMs: 120_001 },
     { success: '200' },
@@ -210,6 +238,7 @@ test('unknown fields, and spans out of bounds, are refused by name', async (t) =
     await refused(api, 'invalid-request', { ...HOOK, ...wrong });
   }
   await made(api, { ...HOOK, intervalMs: 100, timeoutMs: 120_000 });
+  await made(api, { ...HOOK, intervalMs: 86_400_000, timeoutMs: 1 });
 });
 
 test('R44 R45 R46 R47 a test request is answered with what it came to', async (t) => {

@@ -116,8 +116,16 @@ export class RunUnderWay {
     const secrets = names.length === 0 ? {} : await this.#ask(() => this.#parts.flows.secrets(workspace, names));
     const masker = createMasker(Object.values(secrets));
     const given = { token, secrets, masker };
-    const conclusion = await this.#do(given);
-    return this.#finish({ ...conclusion, reason: conclusion.reason === null ? null : masker.text(conclusion.reason) });
+    const { state, reason: why, results } = await this.#do(given);
+    const reason = why === null ? null : masker.text(why);
+    return this.#finish({ state, reason, results: results.length > 0 ? results : this.#unjudged(reason) });
+  }
+
+  // An evaluation that was ended tells so for each of its rules: nothing else is told of a policy set (R2, R39).
+  #unjudged(reason: string | null): readonly RuleResult[] {
+    const { flow } = this.#plan;
+    if (flow.kind !== 'policy-set') return [];
+    return flow.rules.map(({ name }) => ({ rule: name, status: 'failed', reason, resources: [] }));
   }
 
   /** Does the work. Rejects with an {@link Ending} when the run is to be left as it is. */

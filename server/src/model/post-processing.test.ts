@@ -89,6 +89,14 @@ test('R24 R28 the log has one entry per report, when it is over', () => {
     'failure: post-processing ops-hook failed, given up after 10 sends: refused the connection',
   );
   assert.equal(
+    entry({ tries: 10, status: 451, reason: 'the mail server does not take the mail now: 451 later' }),
+    'failure: post-processing ops-hook failed, given up after 10 sends: the mail server does not take the mail now: 451 later',
+  );
+  assert.equal(
+    entry({ tries: 3, status: 550, reason: 'the mail server refused the mail: 550 no' }),
+    'failure: post-processing ops-hook failed: the mail server refused the mail: 550 no',
+  );
+  assert.equal(
     entry({ state: 'delivered', status: 200 }),
     'success: post-processing ops-hook succeeded (answered 200)',
   );

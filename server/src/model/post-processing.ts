@@ -114,7 +114,9 @@ export function reportEntry({ state, at, ...of }: Reported): ReportEntry | null 
     }
     case 'dead': {
       const reason = of.reason ?? 'nobody knows why';
-      const sends = of.tries > 1 && of.status === null ? `, given up after ${of.tries} sends` : '';
+      // A mail server that puts off answers each time.
+      const isGivenUp = of.status === null ? of.tries > 1 : of.tries >= MOST_SENDS;
+      const sends = isGivenUp ? `, given up after ${of.tries} sends` : '';
       return { at, isFailure: true, text: `${name} failed${sends}: ${reason}` };
     }
   }

@@ -1,9 +1,10 @@
 // The end of runs that no node works at: those that were aborted before they began, or failed for want of a place. Their
 // ends are told as those of all others (R1): an aborted job fires what its failure does.
-import { jobEndEvent } from '../../model/flow/end-events.ts';
-import type { FlowKind } from '../../model/flow/definition.ts';
+import type { FlowKind, PolicySet } from '../../model/flow/definition.ts';
+import { jobEndEvent, policyEndEvent } from '../../model/flow/end-events.ts';
+import type { OperationalEvent } from '../../model/operational-events.ts';
 import type { Tx } from '../sql.ts';
-import type { Telling, Told } from '../telling.ts';
+import type { Telling } from '../telling.ts';
 import { laneOf, type HeldRun } from './rows.ts';
 import { giveSlots } from './slots.ts';
 
@@ -20,21 +21,48 @@ export interface Unbegun {
   createdAt: number;
 }
 
-/** Tells of it; resolves the numbers of the events. What a policy set would have found is told by nothing. */
+/** Tells of it: of a job, or of each rule of a policy set, which then has failed (R39). Resolves the numbers of the events. */
 export async function tellUnbegun(
   tx: Tx,
   telling: Telling,
   { end, now }: { end: Unbegun; now: number },
 ): Promise<number[]> {
-  const { workspace, flow, run, kind, name, state, reason, depth, createdAt } = end;
+  const { workspace, flow } = end;
   const hearing = telling.hearing(workspace);
-  if (!hearing || kind !== 'job') return [];
-  const group = await groupOf(tx, workspace, flow);
-  const times = { startedAt: createdAt, finishedAt: now };
-  const event = jobEndEvent({ job: flow, run, name, group, status: state, reason, depth, ...times });
-  const told: Told = { event, reports: await reportsOf(tx, { workspace, flow, after: 'failed' }) };
-  const numbers = await telling.report(hearing, [told]);
+  if (!hearing) return [];
+  const reports = await reportsOf(tx, { workspace, flow, after: 'failed' });
+  const events = await endEventsOf(tx, { end, now });
+  const numbers = await telling.report(
+    hearing,
+    events.map((event) => ({ event, reports })),
+  );
   return numbers.filter((number) => number !== null);
+}
+
+async function endEventsOf(tx: Tx, { end, now }: { end: Unbegun; now: number }): Promise<OperationalEvent[]> {
+  const { workspace, flow, run, kind, name, state, reason, depth, createdAt } = end;
+  const group = await groupOf(tx, workspace, flow);
+  if (kind === 'job') {
+    const times = { startedAt: createdAt, finishedAt: now };
+    return [jobEndEvent({ job: flow, run, name, group, status: state, reason, depth, ...times })];
+  }
+  const about = { policySet: flow, evaluation: run, policySetName: name, group, depth, reason };
+  const rules = await rulesOf(tx, workspace, flow);
+  return rules.map((rule) => {
+    return policyEndEvent({ ...about, rule, status: 'failed', evaluatedAt: now, evaluations: [] });
+  });
+}
+
+async function rulesOf(tx: Tx, workspace: number, flow: number): Promise<string[]> {
+  const [row] = await tx.all<{ definition: string }>(
+    `SELECT v.definition FROM flows f
+     JOIN flow_versions v ON v.workspace = f.workspace AND v.flow = f.flow AND v.version = f.version
+     WHERE f.workspace = $1 AND f.flow = $2`,
+    [workspace, flow],
+  );
+  if (!row) return [];
+  const { rules = [] } = JSON.parse(row.definition) as Partial<PolicySet>;
+  return rules.map(({ name }) => name);
 }
 
 async function groupOf(tx: Tx, workspace: number, flow: number): Promise<string | null> {

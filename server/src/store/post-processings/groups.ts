@@ -42,11 +42,11 @@ export function makeGroupVerbs(
         await readGroup(tx, key);
         await refuseWhileNamed(tx, key);
         const members = await tx.all<{ name: string }>(
-          'SELECT name FROM post_processings WHERE workspace = $1 AND group_number = $2 ORDER BY name LIMIT 10',
+          'SELECT name FROM post_processings WHERE workspace = $1 AND group_number = $2 ORDER BY name',
           [workspace, group],
         );
         if (members.length > 0) {
-          const names = members.map(({ name }) => name).join(', ');
+          const names = listed(members.map(({ name }) => name));
           throw new StoreRefusal('in-use', `post-processings belong to it: ${names}`);
         }
         await tx.run('DELETE FROM groups WHERE workspace = $1 AND number = $2', [workspace, group]);
@@ -64,7 +64,7 @@ export async function readGroup(tx: Tx, { workspace, group }: GroupKey): Promise
 // Their documents name it: under another name they could not be put again.
 async function refuseWhileNamed(tx: Tx, { workspace, group }: GroupKey): Promise<void> {
   const flows = await tx.all<{ kind: string; name: string }>(
-    'SELECT kind, name FROM flows WHERE workspace = $1 AND group_number = $2 ORDER BY kind, name LIMIT 10',
+    'SELECT kind, name FROM flows WHERE workspace = $1 AND group_number = $2 ORDER BY kind, name',
     [workspace, group],
   );
   if (flows.length > 0) throw new StoreRefusal('in-use', `these belong to it: ${flowNames(flows)}`);
@@ -72,7 +72,15 @@ async function refuseWhileNamed(tx: Tx, { workspace, group }: GroupKey): Promise
 
 /** Jobs and policy sets that stand in the way, in words. */
 export function flowNames(flows: readonly { kind: string; name: string }[]): string {
-  return flows.map(({ kind, name }) => `${kind.replace('-', ' ')} ${name}`).join(', ');
+  return listed(flows.map(({ kind, name }) => `${kind.replace('-', ' ')} ${name}`));
+}
+
+/** More names than these say less. */
+const MOST_NAMED = 20;
+
+function listed(names: readonly string[]): string {
+  const rest = names.length - MOST_NAMED;
+  return names.slice(0, MOST_NAMED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
 async function refuseTakenName(tx: Tx, { workspace, name }: { workspace: number; name: string }): Promise<void> {

@@ -165,7 +165,7 @@ async function deleteOne(
   const flows = await tx.all<{ kind: string; name: string }>(
     `SELECT f.kind, f.name FROM flows f WHERE f.workspace = $1 AND f.flow IN (
        SELECT r.flow FROM flow_reports r WHERE r.workspace = $1 AND r.target = $2)
-     ORDER BY f.kind, f.name LIMIT 10`,
+     ORDER BY f.kind, f.name`,
     key,
   );
   if (flows.length > 0) throw new StoreRefusal('in-use', `these report to it: ${flowNames(flows)}`);
