@@ -157,21 +157,29 @@ export function exerciseFindings(engine: string, prepare: Prepare): void {
     for (const [nth, resources] of [
       [found('a', 'COMPLIANT'), found('b', 'NON_COMPLIANT')],
       [a, gone, found('c', 'NOT_APPLICABLE')],
-      [a, found('c', 'NOT_APPLICABLE', 'NOT_APPLICABLE')],
+      [a, { ...found('c', 'NOT_APPLICABLE', 'NOT_APPLICABLE'), detail: GONE }],
       [a, found('b', 'COMPLIANT')],
     ].entries()) {
       runs.push(await evaluate(place, set, { results: [rule('r', resources)], now: NOON + 10 * (nth + 1) }));
-      assert.deepEqual(await known(), [['a', 'b'], ['a', 'c'], ['a', 'c'], ['a', 'b']][nth]);
+      assert.deepEqual(await known(), [['a', 'b'], ['a', 'c'], ['a'], ['a', 'b']][nth]);
     }
-    const rows = await store.flows.history({ workspace, flow, rule: 'r', resource: 'b', limit: 10 });
-    assert.deepEqual(
-      rows.map(({ run, compliance, before }) => [run, compliance, before]),
-      [
-        [runs[3], 'COMPLIANT', null],
-        [runs[1], 'NOT_APPLICABLE', 'NON_COMPLIANT'],
-        [runs[0], 'NON_COMPLIANT', null],
-      ],
-    );
+    const history = async (resource: string): Promise<unknown[]> => {
+      const rows = await store.flows.history({ workspace, flow, rule: 'r', resource, limit: 10 });
+      return rows.map(({ run, compliance, detail, before }) => [run, compliance, detail, before]);
+    };
+    assert.deepEqual(await history('b'), [
+      [runs[3], 'COMPLIANT', null, null],
+      [runs[1], 'NOT_APPLICABLE', GONE, 'NON_COMPLIANT'],
+      [runs[0], 'NON_COMPLIANT', null, null],
+    ]);
+    assert.deepEqual(await history('c'), [
+      [runs[2], 'NOT_APPLICABLE', GONE, 'NOT_APPLICABLE'],
+      [runs[1], 'NOT_APPLICABLE', null, null],
+    ]);
+    // A rule that the set has no more is forgotten: its last results may go with their run.
+    await evaluate(place, set, { results: [rule('other', [found('a', 'COMPLIANT')])], now: NOON + 50 });
+    assert.deepEqual(await known(), []);
+    assert.equal((await store.flows.known(workspace, flow, 'other')).length, 1);
   });
 
   test(`${engine}: time tables: due ones are found in their lanes and moved on with their runs, once`, async (t) => {

@@ -47,6 +47,11 @@ export interface KnownResource {
 /** Detail of a resource that was known before and is gone. What is gone is not known any more. */
 export const GONE = 'RESOURCE_GONE';
 
+/** Was it told that this resource is gone? */
+export function isGone({ compliance, detail }: Pick<FoundResource, 'compliance' | 'detail'>): boolean {
+  return compliance === 'NOT_APPLICABLE' && detail === GONE;
+}
+
 /** A rule whose expressions were parsed. */
 export interface CompiledRule {
   id: Expression;

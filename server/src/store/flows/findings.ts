@@ -3,7 +3,7 @@
 // Packing is done beside the hot thread, before the transaction: 200,000 results are a few hundred rows of a few KiB.
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw } from 'node:zlib';
-import { GONE, type Compliance } from '../../model/policy/judge.ts';
+import { isGone, type Compliance } from '../../model/policy/judge.ts';
 import type { Page } from '../page.ts';
 import type { Sql, Tx, Value } from '../sql.ts';
 import type {
@@ -75,7 +75,8 @@ export async function packFindings(results: readonly RuleResult[]): Promise<Find
     }
   }
   const moved = results.flatMap(({ rule, resources }) =>
-    resources.filter(({ compliance, before }) => before !== compliance).map((resource) => ({ ...resource, rule })),
+    // What is gone is not known any more: its history has to say so, whatever it was.
+    resources.filter((one) => one.before !== one.compliance || isGone(one)).map((resource) => ({ ...resource, rule })),
   );
   return {
     rules: results.map(storedRule),
@@ -132,7 +133,8 @@ export async function storeFindings(
   }
 }
 
-// What is known of a rule that could not be evaluated is what was known before. Resolves the rules known until now.
+// What is known of a rule that could not be evaluated is what was known before; a rule that the set has no more is
+// forgotten. Resolves the rules known until now.
 async function moveKnown(
   tx: Tx,
   { key, flow, findings, now }: { key: RunKey; flow: number; findings: Findings; now: number },
@@ -150,7 +152,13 @@ async function moveKnown(
       [workspace, flow, rule, run, now],
     );
   }
-  return new Set(rows.map(({ rule }) => rule));
+  const known = new Set(rows.map(({ rule }) => rule));
+  const named = new Set(findings.rules.map(({ rule }) => rule));
+  for (const rule of known) {
+    if (named.has(rule)) continue;
+    await tx.run('DELETE FROM policy_known WHERE workspace = $1 AND flow = $2 AND rule = $3', [workspace, flow, rule]);
+  }
+  return known;
 }
 
 /* ── Reading ────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -184,7 +192,7 @@ export function makeFindingVerbs(sql: Sql): FindingVerbs {
       const known: KnownResource[] = [];
       for (const { compliance, resources } of rows) {
         for (const [id, name, detail] of await unpack(resources)) {
-          if (compliance !== 'NOT_APPLICABLE' || detail !== GONE) known.push({ id, name, compliance });
+          if (!isGone({ compliance, detail })) known.push({ id, name, compliance });
         }
       }
       return known;
