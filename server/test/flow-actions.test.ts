@@ -14,7 +14,7 @@ import { createLog } from '../src/log/index.ts';
 import type { Json } from '../src/model/flow/definition.ts';
 import type { Outcome } from '../src/model/outcome.ts';
 import { NOON } from './store-furniture.ts';
-import { does, startFlows, type FlowGround } from './flow-ground.ts';
+import { does, route, startFlows, type FlowGround } from './flow-ground.ts';
 
 interface Received {
   method: string;
@@ -201,6 +201,24 @@ test('Secrets: what a step says of a secret is masked in its input, output and e
   assert.match(String(server.received[0]?.headers.authorization), /^Bearer \S+$/);
 });
 
+test('Secrets: what the filter of a route came to is masked, and masked before it is cut', async (t) => {
+  const flows = await startFlows(t);
+  await flows.store.flows.putSecret({ workspace: flows.workspace, name: 'TOKEN', value: 'hunter2-hunter2' }, NOON);
+  const steps = [does('noop')];
+  const long = `'${'x'.repeat(195)}'`;
+  const branches = [
+    { name: 'cut', if: `${long} + secret.TOKEN == ''`, steps },
+    { name: 'never', if: "secret.TOKEN == 'other'", steps },
+    { name: 'whole', if: '[secret.TOKEN]', steps },
+    { name: 'half', if: `${long} + secret.TOKEN`, steps },
+  ];
+  const run = await flows.play(await flows.job('routed', [route(branches, { match: 'all' })]));
+  assert.equal(run.state, 'completed', run.reason ?? '');
+  const shown = JSON.stringify(await flows.steps(run.run));
+  assert.match(shown, /"taken":\["whole","half"\]/);
+  assert.doesNotMatch(shown, /hunter|xhunt/);
+});
+
 test('Action publish: an event of the catalog; its repetition is a duplicate', async (t) => {
   const publishing = Promise.withResolvers<FlowsOptions['publish']>();
   const publish: FlowsOptions['publish'] = async (workspace, envelope) =>
@@ -261,4 +279,18 @@ test('Action mail: to its readers, with an id that its tries share; a failure sa
   assert.deepEqual(step.output, { to: ['ops@example.com'] });
   assert.deepEqual(await flows.lines(run.run), ['Try 1 failed: the mail was refused. The next one is in 10ms.']);
   assert.deepEqual([mails[1]!.subject, mails[1]!.text, mails[1]!.id], ['Done for today', 'All is well.', mails[0]!.id]);
+});
+
+test('Action mail: what the mail server refuses for good, or for some of the readers, is not sent again', async (t) => {
+  let sends = 0;
+  const sendMail = async (): Promise<Outcome> => {
+    sends++;
+    const message = 'the mail server took the mail, but not for b@example.com: 550 no such user';
+    return { kind: 'failure', code: 'mail-refused', message, status: 550, durationMs: 1, connectMs: 0 };
+  };
+  const flows = await startFlows(t, { sendMail });
+  const input = { to: ['a@example.com', 'b@example.com'], subject: 's', text: 't' };
+  const { run } = await playStep(flows, 'mail', input, { retry: { times: 5, waitMs: 10 } });
+  assert.match(run.reason ?? '', /not for b@example\.com: 550 no such user/);
+  assert.equal(sends, 1);
 });

@@ -94,6 +94,16 @@ test('run: an abort ends the whole process tree, one that ignores SIGTERM and on
   await flows.untilSo('no process of it lives', () => !isAlive(note));
 });
 
+test('run: the mark of its processes is of this installation: another one on the machine, with the same numbers, ends none of them', async (t) => {
+  const flows = await startFlows(t, { actions: [runAction(t)] });
+  const run = await flows.start(await flows.job('marked', [does('run', shell('sleep 300'))]));
+  const { mark } = await processOf(flows, run);
+  const { token } = (await flows.store.settings.workspace({ workspace: flows.workspace }))!;
+  assert.equal(mark, `${token}/${run}/steps[0]`);
+  await flows.store.flows.abort({ workspace: flows.workspace, run }, 'key_1', flows.clock.now());
+  await flows.until(run, 'aborted');
+});
+
 test('run: a run whose time is up is aborted, its command ended', async (t) => {
   const flows = await startFlows(t, { actions: [runAction(t)] });
   const job = await flows.job('slow', [does('run', shell('sleep 300'))], { timeoutMs: 60_000 });

@@ -1,6 +1,7 @@
 // A version of a flow, ready to be run: read once, kept in memory while it is in use.
 import { LRUCache } from 'lru-cache';
 import type { Flow } from '../model/flow/definition.ts';
+import { secretNamesOf } from '../model/flow/secret-names.ts';
 import type { ClaimedRun } from '../store/flows/contract.ts';
 import { Expressions } from './expressions.ts';
 
@@ -14,8 +15,6 @@ export interface Plan {
 
 /** Characters of definitions that are kept. */
 const KEPT = 16 * 2 ** 20;
-// A name that is written in the flow; one that an expression puts together is none that it may use.
-const SECRET = /\bsecret(?:\.|\[\s*\\?['"])([A-Za-z_][A-Za-z0-9_]*)/g;
 
 /** Reads flows. */
 export class Plans {
@@ -31,11 +30,8 @@ export class Plans {
     const key = `${workspace}/${flow}/${version}`;
     let plan = this.#kept.get(key);
     if (!plan) {
-      plan = {
-        flow: JSON.parse(definition) as Flow,
-        expressions: new Expressions(),
-        secrets: [...new Set([...definition.matchAll(SECRET)].map(([, name]) => name as string))],
-      };
+      const read = JSON.parse(definition) as Flow;
+      plan = { flow: read, expressions: new Expressions(), secrets: secretNamesOf(read) };
       this.#kept.set(key, plan, { size: Math.min(KEPT, definition.length + 1_000) });
     }
     return plan;

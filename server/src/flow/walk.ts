@@ -152,10 +152,14 @@ export class Walk {
   }
 
   async #route(step: RouteStep, row: StepRow, scope: Scope): Promise<Json> {
-    const { expressions, clock } = this.#parts;
+    const { expressions, clock, masker } = this.#parts;
+    // Masked before it is cut: half of a secret would be known by nobody.
+    const holds = (filter: string): { holds: boolean; value: Json } => {
+      const found = expressions.holds(filter, scope, clock.now());
+      return { holds: found.holds, value: masker.json(found.value) };
+    };
     // What was decided before a crash stays decided.
-    if (row.output === null)
-      row.begin({ output: decideRoute(step, (text) => expressions.holds(text, scope, clock.now())) });
+    if (row.output === null) row.begin({ output: decideRoute(step, holds) });
     await this.#takeBranches(step, row, scope);
     return row.output;
   }

@@ -1,6 +1,7 @@
 // What documents name outside of themselves: groups, post-processings, event types, secrets.
 import { isPattern } from '../../model/catalog.ts';
 import type { FlowDocument } from '../../model/flow/document/index.ts';
+import { secretNamesOf } from '../../model/flow/secret-names.ts';
 import { didYouMean } from '../../model/near-names.ts';
 import { problem, Refused, type ProblemFault } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
@@ -40,9 +41,6 @@ export function badDocuments(faults: ProblemFault[]): Refused {
   return new Refused(problem('invalid-document', `${pointer}: ${detail}${more}`, faults));
 }
 
-// As the flow engine reads them: a name that is written out.
-const SECRET = /\bsecret(?:\.|\[\s*\\?['"])([A-Za-z_][A-Za-z0-9_]*)/g;
-
 /** A sentence for each secret that documents name and that is not there. */
 export async function missingSecrets(
   documents: readonly FlowDocument[],
@@ -50,9 +48,8 @@ export async function missingSecrets(
   { store }: Pick<Tools, 'store'>,
 ): Promise<string[]> {
   const there = new Set((await store.flows.secretNames(workspace.workspace)).map(({ name }) => name));
-  return documents.flatMap(({ flow, definition }) => {
-    const named = new Set([...definition.matchAll(SECRET)].map(([, name]) => name as string));
-    const missing = [...named].filter((name) => !there.has(name));
+  return documents.flatMap(({ flow }) => {
+    const missing = secretNamesOf(flow).filter((name) => !there.has(name));
     return missing.map((name) => `${flow.name} uses the secret ${name}, which is not set yet.`);
   });
 }

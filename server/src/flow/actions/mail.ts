@@ -22,8 +22,9 @@ export function createMail(sendMail: SendMail): Action {
       const readers = typeof to === 'string' ? [to] : [...to];
       const mail = { to: readers, subject: subject.replace(/\s+/g, ' '), text, id: idempotencyKey };
       const outcome = await sendMail({ ...mail, deadlineMs: timeoutMs ?? DEADLINE_MS });
-      if (outcome.kind === 'failure') throw new ActionFailed(`the mail ${describeOutcome(outcome)}`);
-      return { to: readers };
+      if (outcome.kind !== 'failure') return { to: readers };
+      // What is refused for good stays refused; what was taken for some of the readers they would get again.
+      throw new ActionFailed(`the mail ${describeOutcome(outcome)}`, { retryable: outcome.code !== 'mail-refused' });
     },
   };
 }

@@ -64,7 +64,7 @@ async function groundOf(commands: Pick<Commands, 'ground'>): Promise<CommandGrou
 async function runOnce(context: ActionContext, ground: CommandGround, told: Told): Promise<CommandEnd> {
   const { command, shell, env = {}, stdin = null } = context.input as RunInput;
   const words = shell === undefined ? (command ?? []).map(textOf) : ['sh', '-c', shell];
-  const { workspace, run, name } = context.run;
+  const { token, run, name } = context.run;
   try {
     return await runCommand(
       {
@@ -76,7 +76,8 @@ async function runOnce(context: ActionContext, ground: CommandGround, told: Told
           BELLWIRE_IDEMPOTENCY_KEY: context.idempotencyKey,
         },
         stdin: stdin === null ? null : typeof stdin === 'string' ? stdin : `${JSON.stringify(stdin)}\n`,
-        mark: `${workspace}/${run}/${context.place}`,
+        // The token is this installation's: another one on the same machine has the same numbers.
+        mark: `${token}/${run}/${context.place}`,
         signal: context.signal,
         onStart: (note) => context.noteProcess(JSON.stringify(note)),
         onLine: (stream, text) => {

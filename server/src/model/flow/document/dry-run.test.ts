@@ -132,6 +132,26 @@ tests:
   assert.match(nobody?.[0] ?? '', /has no id/);
 });
 
+test('bellwire test: secrets have stand-ins in jobs and in rules, however they are named; rules see the run', () => {
+  const job = `job: signed
+steps:
+  - { name: call, http: { url: https://a.example/, headers: { x: "\${ secret['TOKEN'] }" } } }
+tests:
+  - expect: { inputs: { call: { headers: { x: the-secret-TOKEN } } } }
+`;
+  assert.deepEqual(play(job), { 'test 1': [] });
+  const set = `policySet: young
+rules:
+  - rule: made-by-us
+    resources: [{ id: a }]
+    compliant: owner == secret.OWNER && run.name == 'young'
+tests:
+  - { resource: { id: a, owner: the-secret-OWNER }, expect: COMPLIANT }
+  - { resource: { id: a, owner: others }, expect: NON_COMPLIANT }
+`;
+  assert.deepEqual(play(set), { 'test 1': [], 'test 2': [] });
+});
+
 test('faults of tests: steps, rules, parameters and verdicts that are not there', () => {
   const faults = (text: string): string[] => {
     const result = readFlows([{ name: 't.yaml', text }]);

@@ -6,6 +6,7 @@ import { compileRule, judge, type Judged } from '../../policy/judge.ts';
 import { actionFault } from '../actions.ts';
 import type { ActionStep, EachStep, Flow, Job, Json, PolicySet, RouteStep, Step } from '../definition.ts';
 import { compileValue, ExpressionError, isTrue, parseExpression } from '../expression/index.ts';
+import { secretNamesOf } from '../secret-names.ts';
 import type { FlowTest, JobTest, PolicyTest } from './tests.ts';
 
 /** What a test came to: what was expected and is otherwise, one sentence each; empty when all is as expected. */
@@ -14,7 +15,7 @@ export type TestOutcome = readonly string[];
 /** Plays a test of a flow. `now` (epoch ms) is what its expressions take for the time. Never throws. */
 export function playTest(flow: Flow, test: FlowTest, now: number): TestOutcome {
   if (flow.kind === 'job' && test.kind === 'job') return judgeJob(test, walkJob(flow, test, now));
-  if (flow.kind === 'policy-set' && test.kind === 'policy-set') return judgePolicy(flow, test);
+  if (flow.kind === 'policy-set' && test.kind === 'policy-set') return judgePolicy(flow, test, now);
   return ['the test is of another kind than the document'];
 }
 
@@ -47,9 +48,8 @@ class StepFailed extends Error {}
 function walkJob(job: Job, test: JobTest, now: number): Walk {
   const walk: Walk = { status: 'completed', reason: null, route: [], ran: [], inputs: new Map() };
   const { params, event, secrets } = test;
-  const run = { id: 1, job: 1, name: job.name, startedAt: new Date(now).toISOString(), cause: { by: 'hand' } };
   const secret = { ...standIns(job), ...secrets };
-  const names: Names = { params: { ...params }, event, secret, run, steps: {} };
+  const names: Names = { params: { ...params }, event, secret, run: runOf(job, now), steps: {} };
   try {
     walkSteps(job.steps, names, { test, now, walk, steps: 0 });
   } catch (error) {
@@ -61,9 +61,13 @@ function walkJob(job: Job, test: JobTest, now: number): Walk {
 }
 
 /** Secrets that a test does not name: their values are not what it is about. */
-function standIns(job: Job): Record<string, string> {
-  const named = JSON.stringify(job).matchAll(/\bsecret\.([A-Za-z_][A-Za-z0-9_]*)/g);
-  return Object.fromEntries(Array.from(named, ([, name = '']) => [name, `the-secret-${name}`]));
+function standIns(flow: Flow): Record<string, string> {
+  return Object.fromEntries(secretNamesOf(flow).map((name) => [name, `the-secret-${name}`]));
+}
+
+/** What expressions see as `run`. */
+function runOf({ name }: Flow, now: number): Json {
+  return { id: 1, job: 1, name, startedAt: new Date(now).toISOString(), cause: { by: 'hand' } };
 }
 
 function walkSteps(steps: readonly Step[], names: Names, walking: Walking): void {
@@ -187,13 +191,14 @@ function shown(value: Json): string {
 
 /* ── Policy sets ────────────────────────────────────────────────────────────────────────────────────────────── */
 
-function judgePolicy(set: PolicySet, test: PolicyTest): string[] {
+function judgePolicy(set: PolicySet, test: PolicyTest, now: number): string[] {
   const { rule: name, resource, expect, params } = test;
   const rule = set.rules.find((one) => one.name === name);
   if (rule === undefined) return [`there is no rule ${name}`];
   const judged: Judged = new Map();
   try {
-    judge(compileRule(rule), [resource], { judged, scope: { params: { ...params } } });
+    const scope = { params: { ...params }, secret: standIns(set), run: runOf(set, now) };
+    judge(compileRule(rule), [resource], { judged, scope });
   } catch (error) {
     return [(error as Error).message];
   }
