@@ -61,6 +61,34 @@ export function exerciseFlows(engine: string, prepare: Prepare): void {
     await assert.rejects(addFlow({ store, workspace: 77 }, 'a'), refusal('not-found', /workspace/));
   });
 
+  test(`${engine}: flows: what is kept at once shares transactions, and only what cannot be kept is refused`, async (t) => {
+    const place = await furnishFlows(await prepare(t));
+    const { store, workspace } = place;
+    const other = await addWorkspace(store, 'other');
+    const after = { completed: ['nobody'], failed: [] };
+    const names = Array.from({ length: 120 }, (_, nth) => `job ${String(nth).padStart(3, '0')}`);
+    const ends = await Promise.allSettled(
+      names.map((name, nth) => {
+        return addFlow({ store, workspace: nth % 2 === 0 ? workspace : other }, name, nth === 70 ? { after } : {});
+      }),
+    );
+    const refused = ends.flatMap((end, nth) => (end.status === 'rejected' ? [[nth, end.reason as unknown]] : []));
+    assert.equal(refused.length, 1);
+    assert.equal(refused[0]![0], 70);
+    assert.ok(refusal('not-found', /post-processing named nobody/)(refused[0]![1]));
+    for (const [nth, end] of ends.entries()) {
+      if (end.status === 'fulfilled') assert.equal(end.value.name, names[nth]);
+    }
+    assert.equal((await store.flows.list(workspace)).length, 59);
+    const numbers = (await store.flows.list(other)).map(({ flow }) => flow);
+    assert.equal(new Set(numbers).size, 60);
+    // The same one twice at once is made once, then changed.
+    const twice = [1, 2].map((n) => store.flows.put(newFlow(workspace, 'twice', { definition: `{"n":${n}}` }), NOON));
+    const [first, second] = await Promise.all(twice);
+    assert.deepEqual([first!.change, second!.change].toSorted(), ['changed', 'created']);
+    assert.equal((await store.flows.one(workspace, { kind: 'job', name: 'twice' }))!.version, 2);
+  });
+
   test(`${engine}: R16 an HTTP trigger is found by its path; it stays over changes, and can be renewed`, async (t) => {
     const { store, workspace } = await furnishFlows(await prepare(t));
     const trigger = { path: 'p'.repeat(32), tokenHash: 'a'.repeat(64) };

@@ -26,7 +26,7 @@ export type LogLine = LogOut['items'][number];
 /** `client.flows`: documents of both kinds at once. */
 export function flowsOf({ put }: Calls) {
   return {
-    /** Pushes files of documents: all of them or none. The same again changes nothing. */
+    /** Pushes files of documents: none of them when one has a fault. The same again changes nothing. */
     push: (push: PushIn, call?: CallOptions) => put<PushOut>('/v1/flows', { json: push, timeoutMs: PUSH_MS, ...call }),
   };
 }

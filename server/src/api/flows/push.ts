@@ -1,4 +1,4 @@
-// Documents on their way in: files of them, read and compared with what is there, then kept, all or none.
+// Documents on their way in: files of them, read and compared with what is there, then kept unless one has a fault.
 import { Type, type Static } from 'typebox';
 import { firstStart } from '../../model/flow/cron.ts';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
@@ -77,13 +77,12 @@ export const pushFlows = operation<PushIn, PushOut>()({
     const context = { workspace, now, tools };
     const named = new Set(documents.map(({ flow }) => keyOf(flow)));
     const absent = before.filter((flow) => !named.has(keyOf(flow)));
-    const flows: PushedOut[] = [];
+    const formers = new Map(before.map((flow) => [keyOf(flow), flow]));
+    const planned = documents.map((document) => {
+      return { document, seen: foresee(document, formers.get(keyOf(document.flow))) };
+    });
     const dryRun = body.dryRun === true;
-    for (const document of documents) {
-      const former = before.find((flow) => keyOf(flow) === keyOf(document.flow));
-      if (dryRun) flows.push(foresee(document, former));
-      else flows.push(await keepAndTell(document, former, { ...context, done: flows.length }));
-    }
+    const flows = dryRun ? planned.map(({ seen }) => seen) : await keepAll(planned, context);
     if (body.prune === true) for (const flow of absent) flows.push(await prune(flow, { ...context, dryRun }));
     const left = body.prune === true ? [] : absent;
     const notes = await missingSecrets(documents, workspace, tools);
@@ -160,22 +159,29 @@ function foresee({ flow, definition, source }: FlowDocument, former: StoredFlow 
   return { ...head, change, difference: change === 'same' ? [] : differenceOf(former?.source ?? '', source) };
 }
 
-async function keepAndTell(
-  document: FlowDocument,
-  former: StoredFlow | undefined,
-  { done, ...context }: Context & { done: number },
-): Promise<PushedOut> {
-  const seen = foresee(document, former);
-  try {
-    const { flow, change, trigger } = await keep(document, context);
-    return { ...seen, id: flow.flow, change, trigger, difference: change === 'same' ? [] : seen.difference };
-  } catch (error) {
-    if (!(error instanceof StoreRefusal)) throw error;
-    const rest = done === 0 ? 'Nothing was changed.' : `The ${done} before it were pushed.`;
-    const { file, line } = document;
-    const detail = `${sentence(error.message)} ${rest}`;
-    throw badDocuments([{ pointer: `${file}:${line}:1`, code: 'invalid-document', detail }]);
-  }
+/** Keeps what is new or changed, all at once. What the store refuses, for somebody took away what it names, stops no other. */
+async function keepAll(
+  planned: readonly { document: FlowDocument; seen: PushedOut }[],
+  context: Context,
+): Promise<PushedOut[]> {
+  const ends = await Promise.allSettled(
+    planned.map(async ({ document, seen }): Promise<PushedOut> => {
+      if (seen.change === 'same') return seen;
+      const { flow, change, trigger } = await keep(document, context);
+      return { ...seen, id: flow.flow, change, trigger, difference: change === 'same' ? [] : seen.difference };
+    }),
+  );
+  const pushed = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+  if (pushed.length === ends.length) return pushed;
+  const rest = pushed.length === 0 ? 'Nothing was changed.' : `The ${pushed.length} others were pushed.`;
+  const faults = ends.flatMap((end, at): ProblemFault[] => {
+    if (end.status === 'fulfilled') return [];
+    if (!(end.reason instanceof StoreRefusal)) throw end.reason;
+    const { file, line } = planned[at]!.document;
+    const detail = `${sentence(end.reason.message)} ${rest}`;
+    return [{ pointer: `${file}:${line}:1`, code: 'invalid-document', detail }];
+  });
+  throw badDocuments(faults);
 }
 
 async function keep({ flow, definition, source }: FlowDocument, { workspace, now, tools }: Context) {

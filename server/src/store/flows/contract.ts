@@ -17,7 +17,8 @@ export interface Flows {
 
   /**
    * Makes or replaces a flow by kind and name. `same` when the document's meaning is what it was: then nothing is written.
-   * Refuses `not-found` where its group, or a post-processing of `after`, is not there.
+   * Refuses `not-found` where its group, or a post-processing of `after`, is not there. What is asked for at once shares
+   * transactions.
    */
   put(flow: FlowSetting, now: number): Promise<PutFlow>;
   /** All of a kind, by name; without one, all. */

@@ -1,6 +1,7 @@
 // Definitions: what flows there are, by kind and name, with their versions and what starts them.
 import { moveWorkspaceCatalog, type Catalogs } from '../catalogs.ts';
 import { StoreRefusal } from '../contract.ts';
+import { GroupCommit } from '../group-commit.ts';
 import type { Keyring } from '../keyring.ts';
 import type { Listeners } from '../listeners.ts';
 import type { Sql, Tx, Value } from '../sql.ts';
@@ -23,8 +24,9 @@ export interface DefinitionParts {
 /** The verbs about definitions. */
 export function makeDefinitionVerbs(parts: DefinitionParts): DefinitionVerbs {
   const { sql, catalogs, listeners } = parts;
+  const puts = makePuts(parts);
   return {
-    put: (setting, now) => put(parts, setting, now),
+    put: (setting, now) => put(parts, puts, { setting, now }),
     list: async (workspace, kind) => {
       const where = kind === undefined ? '' : ' AND f.kind = $2';
       const values = kind === undefined ? [workspace] : [workspace, kind];
@@ -117,6 +119,14 @@ function flowOf({ enabled, most, beyond, triggerHash: _hash, ...row }: FlowRow, 
 
 /* ── Making and changing ────────────────────────────────────────────────────────────────────────────────────── */
 
+/** Flows that one transaction keeps, for it holds their workspaces: whoever publishes there waits. */
+const GROUP = 50;
+
+interface PutWish {
+  setting: FlowSetting;
+  now: number;
+}
+
 interface Put {
   flow: number;
   change: PutFlow['change'];
@@ -127,16 +137,28 @@ interface Put {
   hasTarget: boolean;
 }
 
-async function put(parts: DefinitionParts, setting: FlowSetting, now: number): Promise<PutFlow> {
+type Puts = GroupCommit<PutWish, Put>;
+
+/** A push asks for many at once: they share transactions, and one that is refused is refused alone. */
+function makePuts(parts: DefinitionParts): Puts {
+  const { sql } = parts;
+  return new GroupCommit<PutWish, Put>({
+    commit: (wishes) => sql.write((tx) => putAll(parts, tx, wishes)),
+    weigh: () => 1,
+    most: GROUP,
+    blamesItem: (error) => error instanceof StoreRefusal || sql.blamesRow(error),
+  });
+}
+
+async function put(parts: DefinitionParts, puts: Puts, wish: PutWish): Promise<PutFlow> {
   const { sql, catalogs, listeners } = parts;
-  const { workspace } = setting;
-  const [present] = await sql.read<FlowRow>(`${FLOW} ${NAMED}`, [workspace, setting.kind, setting.name]);
-  if (present?.definition === setting.definition) {
+  const { workspace, kind, name, definition, after } = wish.setting;
+  const [present] = await sql.read<FlowRow>(`${FLOW} ${NAMED}`, [workspace, kind, name]);
+  if (present?.definition === definition) {
     const flow = flowOf(present, await readAfter(sql, workspace, present.flow));
     return { flow, change: 'same', triggerIsNew: false };
   }
-  const made = await sql.write((tx) => putOne(parts, tx, { setting, now }));
-  const { flow, change, triggerIsNew, lanes, hasTarget } = made;
+  const { flow, change, triggerIsNew, lanes, hasTarget } = await puts.submit(wish);
   if (change !== 'same') {
     catalogs.forget(workspace);
     listeners.tell('flow', workspace, flow);
@@ -145,14 +167,21 @@ async function put(parts: DefinitionParts, setting: FlowSetting, now: number): P
   }
   const [row] = await sql.read<FlowRow>(`${FLOW} ${ONE}`, [workspace, flow]);
   if (!row) throw new StoreRefusal('changed-meanwhile', 'the flow was deleted meanwhile');
-  return { flow: flowOf(row, await readAfter(sql, workspace, flow)), change, triggerIsNew };
+  const tellsNobody = after.completed.length + after.failed.length === 0;
+  const told: After = tellsNobody ? new Map() : await readAfter(sql, workspace, flow);
+  return { flow: flowOf(row, told), change, triggerIsNew };
 }
 
-async function putOne(
-  { sql, keyring }: DefinitionParts,
-  tx: Tx,
-  { setting, now }: { setting: FlowSetting; now: number },
-): Promise<Put> {
+// Workspaces are held in the order of their numbers, as everywhere: two groups cannot wait for each other.
+async function putAll(parts: DefinitionParts, tx: Tx, wishes: readonly PutWish[]): Promise<Put[]> {
+  const made = new Map<PutWish, Put>();
+  for (const wish of wishes.toSorted((a, b) => a.setting.workspace - b.setting.workspace)) {
+    made.set(wish, await putOne(parts, tx, wish));
+  }
+  return wishes.map((wish) => made.get(wish)!);
+}
+
+async function putOne({ sql, keyring }: DefinitionParts, tx: Tx, { setting, now }: PutWish): Promise<Put> {
   const { workspace, kind, name, definition, trigger } = setting;
   const { head } = await nextNumber(sql, tx, workspace);
   const [before] = await tx.all<FlowRow>(`${FLOW} ${NAMED}`, [workspace, kind, name]);
@@ -192,7 +221,7 @@ async function putOne(
      VALUES ($1, $2, $3, $4, $5, $6)`,
     [workspace, flow, version, definition, setting.source, now],
   );
-  await dropVersions(tx, key);
+  if (before) await dropVersions(tx, key);
   await setReports(tx, key, setting.after);
   await setSchedules(tx, { ...key, bucket }, setting.schedules);
   const hasTarget = await setEventTarget({ sql, tx, keyring }, { ...key, bucket, setting, now });
