@@ -251,3 +251,18 @@ test('policy run, results, history: what an evaluation found', async () => {
   );
   assert.match(await ok(['policy', 'log', id]), /closed/);
 });
+
+test('policy run --follow: a rule that cannot be evaluated says why in the policy log, and the exit code is 1', async () => {
+  await ok(
+    ['push', '-'],
+    `policySet: half
+rules:
+  - { rule: unread, resources: { file: nowhere.json }, compliant: true }
+  - { rule: judged, resources: [{ id: a }], compliant: true }
+`,
+  );
+  const { code, stdout, stderr } = await followed('policy', 'run', 'half');
+  assert.equal(code, 1, stderr);
+  assert.match(stdout, /unread: failed: files may not be read[^]*judged: 1 COMPLIANT; 0 changed since last time/);
+  assert.match(stdout, /failed.*unread: files may not be read/);
+});

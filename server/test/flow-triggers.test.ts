@@ -139,6 +139,19 @@ test('R16 what a post-processing sends starts a run, one deeper than the run it 
   assert.equal(lines[0]!.text, cut['reason']);
 });
 
+test('R16 a run that a step of another one asks for by the API is one deeper, up to the limit', async (t) => {
+  const api = await startApi(t, { flows: { maxDepth: 3 } });
+  const { store } = api.platform;
+  const { workspace } = (await store.settings.workspaces())[0]!;
+  await keep(store, workspace, { definition: job('asked', { concurrency: { max: 50, then: 'queue' } }) });
+  const ask = (headers: Record<string, string>) => api.expect(202, 'POST /v1/jobs/asked/runs', { headers });
+  assert.equal((await ask({}))['depth'], 0);
+  assert.equal((await ask({ 'bellwire-depth': '2' }))['depth'], 3);
+  const cut = await ask({ 'bellwire-depth': '3' });
+  assert.equal(cut['state'], 'failed');
+  assert.match(String(cut['reason']), /4 runs led to it one after the other, and 3 may/);
+});
+
 test('R16 a job whose post-processing starts it again is cut, and the failed run tells nobody', async (t) => {
   const api = await startApi(t, { flows: { maxDepth: 3 } });
   const { store } = api.platform;

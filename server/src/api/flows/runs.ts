@@ -1,6 +1,7 @@
 // Runs of jobs and evaluations of policy sets: begun, listed, shown, ended.
 import { Type, type Static } from 'typebox';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
+import { DEPTH_HEADER, depthAfterRequest } from '../../model/flow/depth.ts';
 import { formatId } from '../../model/ids.ts';
 import { refuse } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
@@ -104,7 +105,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
     optionalBody: true,
     success: { 202: 'It was asked for; `state` says how far it is.' },
     errors: ['wrong-state'],
-    async handle({ body, params: path, key, workspace, now }, tools) {
+    async handle({ body, params: path, key, header, workspace, now }, tools) {
       const flow = await findFlow(kind, { named: namedIn(path), workspace }, tools);
       const started = await tools.store.flows.start({
         workspace: workspace.workspace,
@@ -113,9 +114,9 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
         params: paramsFor(JSON.parse(flow.definition) as Flow, body.params ?? {}, '/params'),
         event: null,
         dedupe: null,
-        // No run led to it: no chain of runs is begun by hand.
-        depth: 0,
-        maxDepth: 0,
+        // A step of a run may have asked, with a key that it was given (R16).
+        depth: depthAfterRequest(header(DEPTH_HEADER), false),
+        maxDepth: tools.config.flows.maxDepth,
         now,
       });
       if (started.kind === 'gone') throw refuse('not-found', `The ${WORDS[kind]} was deleted.`);

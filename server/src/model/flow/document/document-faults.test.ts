@@ -69,6 +69,7 @@ test('triggers: an unknown time zone, a day that is none, a table that is none, 
   );
   one(job('on: { cron: { at: "0 2 * * *", skip: 2026-02-30 } }'), '2:38', '2026-02-30 is no day of the calendar');
   one(job('on: { cron: sometimes }'), '2:13', /sometimes/);
+  one(job('on: { cron: "0 0 30 2 *" }'), '2:13', /never fires: there is no such day/);
   one(job('on: { cron: { timezone: UTC } }'), '2:13', 'a time table needs at, such as "0 2 * * *"');
   one(job('on: { event: { type: a.b, filter: "x eqq 1" } }'), '2:38', /^.*filter: .*eqq/);
   one(job('on: { event: "a.*.b" }'), '2:14', '"a.*.b" is no pattern: a "*" stands once, at the end, after a dot');
@@ -216,4 +217,62 @@ test('1,000 steps, and not one more', () => {
   const steps = (count: number): string => `job: x\nsteps:\n${'  - noop\n'.repeat(count)}`;
   assert.deepEqual(faults(steps(1_000)), []);
   one(steps(1_001), '1003:5', 'a job has at most 1,000 steps');
+});
+
+test('every limit of a document at both edges', () => {
+  const many = (count: number, item: (n: number) => string): string =>
+    Array.from({ length: count }, (_, n) => item(n)).join(', ');
+  const nested = (routes: number): string => {
+    let steps = 'noop';
+    for (let at = 0; at < routes; at++) steps = `{ route: [{ else: true, steps: [${steps}] }] }`;
+    return `job: x\nsteps: [${steps}]\n`;
+  };
+  const limits: Record<string, [most: string, beyond: string]> = {
+    'name of 255': [`job: ${'x'.repeat(255)}\nsteps: [noop]\n`, `job: ${'x'.repeat(256)}\nsteps: [noop]\n`],
+    'description of 2,000': [job(`description: ${'🌙'.repeat(2_000)}`), job(`description: ${'x'.repeat(2_001)}`)],
+    '100 params': [
+      job(`params: { ${many(100, (n) => `p${n}: text`)} }`),
+      job(`params: { ${many(101, (n) => `p${n}: text`)} }`),
+    ],
+    '50 post-processings': [job(`after: [${many(50, (n) => `a${n}`)}]`), job(`after: [${many(51, (n) => `a${n}`)}]`)],
+    'time-out from 1 s': [job('timeout: 1s'), job('timeout: 999ms')],
+    'time-out to 7 d': [job('timeout: 168h'), job('timeout: 169h')],
+    'concurrency from 1': [job('concurrency: { max: 1 }'), job('concurrency: { max: 0 }')],
+    'concurrency to 1,000': [job('concurrency: { max: 1000 }'), job('concurrency: { max: 1001 }')],
+    '100 time tables': [
+      job(`on: { cron: [${many(100, () => '"0 2 * * *"')}] }`),
+      job(`on: { cron: [${many(101, () => '"0 2 * * *"')}] }`),
+    ],
+    '100 events': [
+      job(`on: { event: [${many(100, (n) => `a.b${n}`)}] }`),
+      job(`on: { event: [${many(101, (n) => `a.b${n}`)}] }`),
+    ],
+    'one at once': [
+      step('each: { of: "[1]", atOnce: 1, steps: [noop] }'),
+      step('each: { of: "[1]", atOnce: 0, steps: [noop] }'),
+    ],
+    '100 at once': [
+      step('each: { of: "[1]", atOnce: 100, steps: [noop] }'),
+      step('each: { of: "[1]", atOnce: 101, steps: [noop] }'),
+    ],
+    '100 retries': [step('{ noop: , retry: 100 }'), step('{ noop: , retry: 101 }')],
+    '50 recipients': [
+      step(`mail: { to: [${many(50, (n) => `a${n}@b.example`)}], subject: s, text: t }`),
+      step(`mail: { to: [${many(51, (n) => `a${n}@b.example`)}], subject: s, text: t }`),
+    ],
+    '200 rules': [
+      `policySet: x\nrules: [${many(200, (n) => `{ rule: r${n}, resources: [], compliant: true }`)}]\n`,
+      `policySet: x\nrules: [${many(201, (n) => `{ rule: r${n}, resources: [], compliant: true }`)}]\n`,
+    ],
+    '20 levels of steps': [nested(19), nested(20)],
+    '500 documents': [
+      Array.from({ length: 500 }, (_, n) => `job: j${n}\nsteps: [noop]\n`).join('---\n'),
+      Array.from({ length: 501 }, (_, n) => `job: j${n}\nsteps: [noop]\n`).join('---\n'),
+    ],
+    '262,144 characters': [job('').padEnd(262_143, '#') + '\n', job('').padEnd(262_144, '#') + '\n'],
+  };
+  for (const [name, [most, beyond]] of Object.entries(limits)) {
+    assert.deepEqual(faults(most), [], name);
+    assert.equal(faults(beyond).length, 1, `beyond ${name}: ${faults(beyond).join('; ')}`);
+  }
 });

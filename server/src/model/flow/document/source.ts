@@ -100,6 +100,10 @@ function tokenize(text: string, lines: LineCounter, faults: Faults): CST.Token[]
     tokens.push(token);
     if (token.type === 'document') documents++;
   };
+  const tooMany = (at: Span): boolean => {
+    if (documents > MAX_DOCUMENTS) faults.add(at, `the file holds more than ${MAX_DOCUMENTS} documents; divide it`);
+    return documents > MAX_DOCUMENTS;
+  };
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) take(token);
     const at = { start: parser.offset, end: parser.offset };
@@ -107,13 +111,10 @@ function tokenize(text: string, lines: LineCounter, faults: Faults): CST.Token[]
       faults.add(at, `the document nests deeper than ${MAX_NESTING} levels here`);
       return null;
     }
-    if (documents > MAX_DOCUMENTS) {
-      faults.add(at, `the file holds more than ${MAX_DOCUMENTS} documents; divide it`);
-      return null;
-    }
+    if (tooMany(at)) return null;
   }
   for (const token of parser.end()) take(token);
-  return tokens;
+  return tooMany({ start: text.length, end: text.length }) ? null : tokens;
 }
 
 /** Tells what is not YAML; true when there was something. */
