@@ -311,7 +311,8 @@ test('a command as people write it runs, its words and its output as they are', 
   const { client, push } = await start(t);
   await push('job: greet\nparams: { who: text }\nsteps:\n  - run: echo "hello  you" ${ params.who }\n');
   const { id } = await client.jobs.run('greet', { params: { who: '$HOME; a  b' } });
-  const { state, reason } = await ended(client.runs, id);
+  await ended(client.runs, id);
+  const { state, reason } = await client.runs.get(id);
   assert.equal(state, 'completed', reason ?? '');
   const { items: lines } = await client.runs.log(id);
   assert.ok(
