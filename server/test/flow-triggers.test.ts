@@ -11,25 +11,13 @@ import type { FlowSetting, Store, StoredFlow, StoredRun } from '../src/store/ind
 import { startApi } from './api-ground.ts';
 import { startEngine } from './engine-ground.ts';
 import { newFlow } from './flow-furniture.ts';
+import { newJob } from './flow-ground.ts';
 import { addWorkspace, mustPublish, newEvent, openOf } from './store-furniture.ts';
 import { sqliteGround } from './store-ground.ts';
 
-/** A job of one step that does nothing. */
+/** A job of no step, one run at a time. */
 function job(name: string, over: Partial<Job> = {}): Job {
-  return {
-    kind: 'job',
-    name,
-    description: '',
-    group: null,
-    enabled: true,
-    params: {},
-    on: { cron: [], http: false, events: [] },
-    timeoutMs: 60_000,
-    concurrency: { max: 1, then: 'queue' },
-    after: { completed: [], failed: [] },
-    steps: [],
-    ...over,
-  };
+  return newJob(name, [], { timeoutMs: 60_000, concurrency: { max: 1, then: 'queue' }, ...over });
 }
 
 const NOOP: Job['steps'][number] = {

@@ -5,6 +5,7 @@ import { ActionFailed, type Action, type ActionContext } from '../action.ts';
 import { NotStarted, runCommand, type CommandEnd, type CommandGround } from '../commands/command.ts';
 import type { Commands } from '../commands/index.ts';
 import { endProcesses, readNote } from '../commands/process-tree.ts';
+import { textOf } from '../text-of.ts';
 
 /** What the action stands on. */
 export interface RunParts {
@@ -120,8 +121,4 @@ function wordsOf({ code, signal }: CommandEnd): string {
 
 function textsOf(env: Readonly<Record<string, Json>>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, textOf(value)]));
-}
-
-function textOf(value: Json): string {
-  return typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
 }

@@ -5,7 +5,8 @@ import type * as S3 from '@aws-sdk/client-s3';
 import type { AwsSource } from '../../model/flow/definition.ts';
 import { compileValue, parseTemplate, type Json } from '../../model/flow/expression/index.ts';
 import type { Fetch } from '../fetch.ts';
-import { MOST_RESOURCES, textOf, type Reading, type SourceParts } from './reading.ts';
+import { textOf } from '../text-of.ts';
+import { MOST_RESOURCES, type Reading, type SourceParts } from './reading.ts';
 
 const ANSWER_BYTES = 16 * 1024 * 1024;
 const DEADLINE_MS = 60_000;

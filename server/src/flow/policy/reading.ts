@@ -1,5 +1,5 @@
 // What resources are read with, whatever they come from, and how many there may be.
-import type { Json, Scope } from '../../model/flow/expression/index.ts';
+import type { Scope } from '../../model/flow/expression/index.ts';
 import type { Fetch } from '../fetch.ts';
 
 /** What lists are read with. */
@@ -20,8 +20,3 @@ export interface Reading {
 
 /** Most resources of one source. */
 export const MOST_RESOURCES = 100_000;
-
-/** What a template became, as text. */
-export function textOf(value: Json): string {
-  return typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
-}

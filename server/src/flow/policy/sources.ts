@@ -4,8 +4,9 @@ import { resolve, sep } from 'node:path';
 import { parseExpression, compileValue, type Json, type Scope } from '../../model/flow/expression/index.ts';
 import type { HttpSource, Source } from '../../model/flow/definition.ts';
 import type { Fetch } from '../fetch.ts';
+import { textOf } from '../text-of.ts';
 import { listAws } from './aws.ts';
-import { MOST_RESOURCES, textOf, type Reading, type SourceParts } from './reading.ts';
+import { MOST_RESOURCES, type Reading, type SourceParts } from './reading.ts';
 
 const MOST_PAGES = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
