@@ -2,10 +2,11 @@
 //
 // What is released waits in the store; the engine hears of it by a hint and reads it back page by page. So an operation
 // on a million deliveries costs this node the memory of one chunk.
-import type { Clock, Timer } from '../model/clock.ts';
+import type { Clock } from '../model/clock.ts';
 import { readEnvelope } from '../model/cloud-events/index.ts';
 import { compileFilter } from '../model/filter/index.ts';
 import { chunkOf, isChunkDue } from '../model/operation.ts';
+import { Rounds } from '../model/rounds.ts';
 import type { FilteredEvent } from '../model/catalog.ts';
 import {
   StoreOutage,
@@ -42,55 +43,27 @@ type Plan = Pick<OperationChunk, 'release' | 'copy' | 'looked' | 'cursor' | 'end
 export class OperationRunner {
   readonly #parts: OperationRunnerParts;
   readonly #failures = new Map<string, number>();
-  #running: Promise<void> | null = null;
-  #stopped = false;
-  #woken = false;
-  #wake: (() => void) | null = null;
+  readonly #rounds: Rounds;
 
   constructor(parts: OperationRunnerParts) {
     this.#parts = parts;
+    const { clock, onError } = parts;
+    this.#rounds = new Rounds({ clock, onError, retryMs: RETRY_MS, round: () => this.#round() });
   }
 
   /** Begins. */
   start(): void {
-    this.#running ??= this.#run();
+    this.#rounds.start();
   }
 
   /** There is something new: an operation was begun, or lanes were taken over. */
   wake(): void {
-    this.#woken = true;
-    this.#wake?.();
+    this.#rounds.wake();
   }
 
   /** Begins no further chunk; resolves when none is under way. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.wake();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopped) {
-      this.#woken = false;
-      let restMs: number;
-      try {
-        restMs = await this.#round();
-      } catch (error) {
-        this.#parts.onError(error);
-        restMs = RETRY_MS;
-      }
-      await this.#rest(restMs);
-    }
-  }
-
-  async #rest(ms: number): Promise<void> {
-    if (this.#woken || ms <= 0) return;
-    const woken = Promise.withResolvers<void>();
-    const timer: Timer = this.#parts.clock.after(ms, woken.resolve);
-    this.#wake = woken.resolve;
-    await woken.promise;
-    this.#wake = null;
-    timer.cancel();
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   // One chunk of each; resolves how long there is nothing to do.
@@ -99,7 +72,7 @@ export class OperationRunner {
     let restMs = LOOK_EVERY_MS;
     for (const operation of await store.operations.running()) {
       const lane = lanes.owned(operation.lane);
-      if (this.#stopped) break;
+      if (this.#rounds.isStopped) break;
       if (!lane) continue;
       try {
         const after = isChunkDue(operation.nextAt, clock.now()) ? await this.#step(operation, lane) : operation;

@@ -2,9 +2,10 @@
 //
 // One timer waits for the next one that is due in this node's lanes; ten thousand idle tables cost one look into an index
 // every few seconds. A table moves on in the transaction that starts its runs, so no node starts one of them twice.
-import type { Clock, Timer } from '../model/clock.ts';
+import type { Clock } from '../model/clock.ts';
 import { dueStarts } from '../model/flow/cron.ts';
 import type { Flow, Json } from '../model/flow/definition.ts';
+import { Rounds } from '../model/rounds.ts';
 import type { DueSchedule, Flows, NewRun, OwnedLane, ScheduleMove } from '../store/contract.ts';
 
 /** What it stands on. */
@@ -25,55 +26,27 @@ const CHUNK = 500;
 /** Starts what is due, until stopped. */
 export class Scheduler {
   readonly #parts: ScheduleParts;
-  #looping: Promise<void> | null = null;
-  #stopped = false;
-  #woken = false;
-  #wake: (() => void) | null = null;
+  readonly #rounds: Rounds;
 
   constructor(parts: ScheduleParts) {
     this.#parts = parts;
+    const { clock, onError } = parts;
+    this.#rounds = new Rounds({ clock, onError, retryMs: RETRY_MS, round: () => this.#round() });
   }
 
   /** Begins. */
   start(): void {
-    this.#looping ??= this.#loop();
+    this.#rounds.start();
   }
 
   /** A flow was changed, or lanes were taken. */
   wake(): void {
-    this.#woken = true;
-    this.#wake?.();
+    this.#rounds.wake();
   }
 
   /** Starts nothing more; resolves when nothing is under way. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.wake();
-    await this.#looping;
-  }
-
-  async #loop(): Promise<void> {
-    while (!this.#stopped) {
-      this.#woken = false;
-      let restMs: number;
-      try {
-        restMs = await this.#round();
-      } catch (error) {
-        this.#parts.onError(error);
-        restMs = RETRY_MS;
-      }
-      await this.#rest(restMs);
-    }
-  }
-
-  async #rest(ms: number): Promise<void> {
-    if (this.#woken || this.#stopped || ms <= 0) return;
-    const woken = Promise.withResolvers<void>();
-    const timer: Timer = this.#parts.clock.after(ms, woken.resolve);
-    this.#wake = woken.resolve;
-    await woken.promise;
-    this.#wake = null;
-    timer.cancel();
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   // Resolves how long there is nothing to do.
@@ -81,7 +54,7 @@ export class Scheduler {
     const { flows, lanes, clock } = this.#parts;
     const owned = lanes.owned().map(({ lane }) => lane);
     if (owned.length === 0) return LOOK_EVERY_MS;
-    while (!this.#stopped) {
+    while (!this.#rounds.isStopped) {
       const due = await flows.dueSchedules(owned, clock.now(), CHUNK);
       await Promise.all(due.map((schedule) => this.#advance(schedule)));
       if (due.length < CHUNK) break;
