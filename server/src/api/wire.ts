@@ -49,6 +49,7 @@ const ID_EXAMPLES: Record<IdKind, string> = {
   ers: 'ers_k3v9x2m4q7_c',
   grp: 'grp_k3v9x2m4q7_9',
   pp: 'pp_k3v9x2m4q7_a',
+  req: 'req_k3v9x2m4q7_2t',
 };
 
 /**
@@ -74,6 +75,7 @@ const KIND_NAMES: Record<IdKind, string> = {
   ers: 'erasure',
   grp: 'group',
   pp: 'post-processing',
+  req: 'request',
 };
 
 /** The refusal of an id that is nobody's here. */

@@ -1,5 +1,5 @@
 // One run under way: what it is given, its time-out, its steps or rules, and its end.
-import type { Job, Json, PolicySet } from '../model/flow/definition.ts';
+import type { Job, Json, PolicySet, Scenario } from '../model/flow/definition.ts';
 import { jobEndEvent, policyEndEvent } from '../model/flow/end-events.ts';
 import type { Clock } from '../model/clock.ts';
 import { formatSpan } from '../model/quantities.ts';
@@ -150,7 +150,7 @@ export class RunUnderWay {
     }
   }
 
-  async #walk({ steps }: Job, given: Given): Promise<void> {
+  async #walk({ steps }: Job | Scenario, given: Given): Promise<void> {
     const { actions, clock, limits, onError } = this.#parts;
     const { masker, token } = given;
     const walk = new Walk({

@@ -7,7 +7,7 @@
 // delivery for another, and an id of a foreign workspace is recognised without a look-up.
 
 /** What an id can name. */
-export type IdKind = 'ws' | 'evt' | 'wh' | 'sub' | 'dlv' | 'bat' | 'att' | 'key' | 'op' | 'ers' | 'grp' | 'pp';
+export type IdKind = 'ws' | 'evt' | 'wh' | 'sub' | 'dlv' | 'bat' | 'att' | 'key' | 'op' | 'ers' | 'grp' | 'pp' | 'req';
 
 /** An id taken apart. `numbers` is empty for a workspace. */
 export interface ParsedId {
@@ -22,7 +22,7 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 /** A workspace token has ten characters: 50 random bits. */
 export const TOKEN_LENGTH = 10;
 
-const FORM = /^(ws|evt|wh|sub|dlv|bat|att|key|op|ers|grp|pp)_([0-9a-hjkmnp-tv-z]{10})((?:_[0-9a-z]{1,11})*)$/;
+const FORM = /^(ws|evt|wh|sub|dlv|bat|att|key|op|ers|grp|pp|req)_([0-9a-hjkmnp-tv-z]{10})((?:_[0-9a-z]{1,11})*)$/;
 const COUNTS: Record<IdKind, readonly number[]> = {
   ws: [0],
   evt: [1],
@@ -36,6 +36,7 @@ const COUNTS: Record<IdKind, readonly number[]> = {
   ers: [1],
   grp: [1],
   pp: [1],
+  req: [1],
 };
 
 /** A token from at least ten random bytes; the low five bits of each are used. */

@@ -40,7 +40,7 @@ const EXAMPLE = {
 export const FlowOut = Type.Object(
   {
     id: Number,
-    kind: Type.Enum(['job', 'policy-set']),
+    kind: Type.Enum(['job', 'policy-set', 'scenario']),
     name: Type.String(),
     description: Type.String(),
     group: orNull(Type.String()),
@@ -82,7 +82,11 @@ export const JobParams = Type.Object({ job: Named });
 export const PolicySetParams = Type.Object({ policySet: Named });
 
 /** What a flow is called in sentences and paths, by kind. */
-export const WORDS: Readonly<Record<FlowKind, string>> = { job: 'job', 'policy-set': 'policy set' };
+export const WORDS: Readonly<Record<FlowKind, string>> = {
+  job: 'job',
+  'policy-set': 'policy set',
+  scenario: 'scenario',
+};
 
 export const listJobs = listing('job');
 export const listPolicySets = listing('policy-set');

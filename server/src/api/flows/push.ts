@@ -36,7 +36,7 @@ export const PushIn = Type.Object(
 );
 export type PushIn = Static<typeof PushIn>;
 
-const Kind = Type.Enum(['job', 'policy-set']);
+const Kind = Type.Enum(['job', 'policy-set', 'scenario']);
 
 /** What became of one flow. */
 export const PushedOut = Type.Object({

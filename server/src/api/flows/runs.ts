@@ -33,6 +33,8 @@ const CauseOut = Type.Union([
   Type.Object({ by: Type.Literal('cron'), schedule: Type.Integer(), at: Instant }),
   Type.Object({ by: Type.Literal('http') }),
   Type.Object({ by: Type.Literal('event'), event: idOf('evt'), type: Type.String() }),
+  Type.Object({ by: Type.Literal('hook'), request: idOf('req') }),
+  Type.Object({ by: Type.Enum(['replay', 'continue']), run: Type.Integer(), key: Type.String() }),
 ]);
 
 /** A run as OpenAPI shows one. */
@@ -57,7 +59,7 @@ export const RUN_EXAMPLE = {
 export const RunOut = Type.Object(
   {
     id: Number,
-    kind: Type.Enum(['job', 'policy-set']),
+    kind: Type.Enum(['job', 'policy-set', 'scenario']),
     flow: Type.Integer({ description: 'The id of the job or policy set.' }),
     name: Type.String({ description: 'Its name.' }),
     version: Type.Integer({ description: 'Which version of it ran.' }),
@@ -84,7 +86,11 @@ export const RunParams = Type.Object({ run: RunNumber });
 export const EvaluationParams = Type.Object({ evaluation: RunNumber });
 
 /** What a run is called, by the kind of its flow. */
-export const RUN_WORDS: Readonly<Record<FlowKind, string>> = { job: 'run', 'policy-set': 'evaluation' };
+export const RUN_WORDS: Readonly<Record<FlowKind, string>> = {
+  job: 'run',
+  'policy-set': 'evaluation',
+  scenario: 'run',
+};
 
 export const startJob = starting('job', JobParams);
 export const startPolicySet = starting('policy-set', PolicySetParams);
@@ -240,5 +246,10 @@ function showCause(cause: Cause, { token }: Workspace): RunOut['cause'] {
       return { by: 'http' };
     case 'event':
       return { by: 'event', event: formatId('evt', token, cause.event), type: cause.type };
+    case 'hook':
+      return { by: 'hook', request: formatId('req', token, cause.request) };
+    case 'replay':
+    case 'continue':
+      return { by: cause.by, run: cause.run, key: cause.key };
   }
 }

@@ -1,17 +1,18 @@
-// What a flow is: a job or a policy set, as it was written in a document and checked. Pure data, kept as JSON.
+// What a flow is: a job, a policy set or a scenario, as it was written in a document and checked. Pure data, kept as JSON.
 //
-// A flow is started by a trigger, runs (a job its tree of steps, a policy set its rules) and reports when it has ended.
+// A flow is started by a trigger (a scenario by the requests to its hook), runs (a job and a scenario their tree of steps,
+// a policy set its rules) and reports when it has ended.
 // Spans are ms, instants epoch ms. Texts marked "template" may hold `${ … }` (expression/), parsed when the flow is saved.
 
 import type { Json } from '../json-value.ts';
 
 export type { Json } from '../json-value.ts';
 
-/** What is started: a job or a policy set. */
-export type FlowKind = 'job' | 'policy-set';
+/** What is started: a job, a policy set or a scenario. */
+export type FlowKind = 'job' | 'policy-set' | 'scenario';
 
 /** A flow. */
-export type Flow = Job | PolicySet;
+export type Flow = Job | PolicySet | Scenario;
 
 interface FlowHead {
   /** Unique among the workspace's flows of its kind, 1–255 characters. */
@@ -39,6 +40,13 @@ export interface Job extends FlowHead {
 export interface PolicySet extends FlowHead {
   kind: 'policy-set';
   rules: readonly Rule[];
+}
+
+/** A scenario: a hook, and a tree of steps that each request to it goes through (R75, R76). It has no `params`. */
+export interface Scenario extends FlowHead {
+  kind: 'scenario';
+  hook: Hook;
+  steps: readonly Step[];
 }
 
 /** A parameter of a run. */
@@ -96,6 +104,63 @@ export interface After {
   completed: readonly string[];
   failed: readonly string[];
 }
+
+/* ── Hooks ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** The hook of a scenario: a URL of its own, and what becomes of the requests to it (R77, R78). */
+export interface Hook {
+  /** Who may call it, or null: anybody (R90). */
+  verify: Verify | null;
+  /** What asks whether somebody is here: answered by the hook itself, or handed to the steps as any request is. */
+  challenge: 'answer' | 'pass';
+  /** Named challenges that are answered beside the preset's own (wire facts, section 7). */
+  challenges: readonly HookChallenge[];
+  /** Methods that start a run, upper case; others get 405. */
+  methods: readonly string[];
+  /** Structures of the body, by which it is mapped and checked (R79, R80, R96). */
+  shapes: readonly NamedShape[];
+  /** A body that fits none of `shapes`: is noted in the run's log, or is refused with 400. */
+  onMisfit: 'note' | 'refuse';
+  /** A template over the request: the same value again is the same run, and gets its reply (R106). Null: each has its own. */
+  dedupe: string | null;
+  /** Runs begin at these instants only, all that wait; null is at once (R89). */
+  schedule: { at: string; timezone: string } | null;
+  /** Most requests that wait for their run; beyond, 429 (R89). */
+  queue: number;
+  /** A request whose run has not replied after this gets 202 with the run's id (R86). */
+  replyWithinMs: number;
+  /** Largest body, beyond it 413. */
+  bodyBytes: number;
+}
+
+/** How the sender of a request is known: a preset of `@bellwire/receiver` with its settings. */
+export interface Verify {
+  preset: string;
+  /** Names of secrets: all are tried, the first answers challenges. */
+  secrets: readonly string[];
+  /** What would be refused is taken, and the run's log says why it would have been. */
+  observe: boolean;
+  /** What the presets `token` and `hmac` take beside: header, algorithm, prefix, encoding, timestamp … */
+  settings: Readonly<Record<string, Json>>;
+}
+
+/** A named challenge with its settings; texts in them are plain, `secret` names a secret. */
+export interface HookChallenge {
+  name: string;
+  settings: Readonly<Record<string, Json>>;
+}
+
+/** A structure with its name. */
+export interface NamedShape {
+  name: string;
+  shape: Shape;
+}
+
+/** A structure of JSON values (R79). What a sample had as null is `unknown`. */
+export type Shape =
+  | { type: 'text' | 'number' | 'boolean' | 'date' | 'unknown'; optional?: true; nullable?: true }
+  | { type: 'collection'; fields: Readonly<Record<string, Shape>>; optional?: true; nullable?: true }
+  | { type: 'array'; of: Shape; optional?: true; nullable?: true };
 
 /* ── Steps ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 

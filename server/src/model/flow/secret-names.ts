@@ -11,8 +11,8 @@ export function secretNamesOf(flow: Flow): string[] {
     },
     template: (value) => note(names, () => compileValue(value)),
   };
-  if (flow.kind === 'job') readSteps(flow.steps, reading);
-  else for (const rule of flow.rules) readRule(rule, reading);
+  if (flow.kind === 'policy-set') for (const rule of flow.rules) readRule(rule, reading);
+  else readSteps(flow.steps, reading);
   return [...names];
 }
 

@@ -54,7 +54,7 @@ function numbersOf(lanes: readonly OwnedLane[]): number[] {
 function claimedOf(row: ClaimRow, lane: OwnedLane, startedAt: number): ClaimedRun {
   const { definition, group } = row;
   const event: Json = readJson(row.event);
-  return { ...runOf(row), state: 'running', startedAt, lane, definition, group, event, steps: [] };
+  return { ...runOf(row), state: 'running', startedAt, lane, definition, group, event, request: null, steps: [] };
 }
 
 async function claim(sql: Sql, { lanes, now, limit, except = [] }: ClaimQuery): Promise<ClaimedRun[]> {

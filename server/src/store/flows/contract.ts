@@ -4,6 +4,7 @@
 // synced. A flow hashes to a bucket as targets do, and its runs belong to the owner of the bucket's lane: verbs of a run
 // under way carry that lane, and a former owner is refused (`fenced`). Keys lead with the workspace. Instants are epoch ms.
 import type { OperationalEvent } from '../../model/operational-events.ts';
+import type { HookReply, HookRequest } from '../../model/hook/exchange.ts';
 import type { FlowKind, Json } from '../../model/flow/definition.ts';
 import type { FoundResource, KnownResource, RuleResult } from '../../model/policy/judge.ts';
 import type { OwnedLane } from '../lane-contract.ts';
@@ -28,7 +29,7 @@ export interface Flows {
   version(workspace: number, flow: number, version: number): Promise<FlowVersion | null>;
   /** Its runs under way are to be aborted first: `in-use` otherwise. History goes with retention. */
   remove(workspace: number, flow: number, now: number): Promise<void>;
-  /** The flow whose HTTP trigger is at this path, with the SHA-256 (hex) of the token that opens it. */
+  /** The job or policy set whose HTTP trigger is at this path, with the SHA-256 (hex) of the token that opens it. */
   byTrigger(path: string): Promise<{ flow: StoredFlow; tokenHash: string } | null>;
   /** Another path and token for a flow that has an HTTP trigger; refuses `not-found`. */
   renewTrigger(workspace: number, flow: number, trigger: Trigger): Promise<void>;
@@ -118,8 +119,8 @@ export interface PutFlow {
 export interface Trigger {
   /** The last part of its URL, 32 characters. */
   path: string;
-  /** SHA-256 (hex) of the token. */
-  tokenHash: string;
+  /** SHA-256 (hex) of the token; null of a scenario's hook, whose path is all that a caller has to know. */
+  tokenHash: string | null;
 }
 
 /** A flow to be kept. */
@@ -175,7 +176,11 @@ export type Cause =
   | { by: 'hand'; key: string }
   | { by: 'cron'; schedule: number; at: number }
   | { by: 'http' }
-  | { by: 'event'; event: number; type: string };
+  | { by: 'event'; event: number; type: string }
+  /** A request to the hook of a scenario. */
+  | { by: 'hook'; request: number }
+  /** The same request as of that run once more: wholly, or from the first step that had not completed on (R104). */
+  | { by: 'replay' | 'continue'; run: number; key: string };
 
 /** A run that is asked for. */
 export interface NewRun {
@@ -240,9 +245,20 @@ export interface ClaimedRun extends StoredRun {
   definition: string;
   group: string | null;
   event: Json;
+  /** The request that caused a scenario's run, or null. */
+  request: RunRequest | null;
   startedAt: number;
   /** Steps so far: those that ended, and those that were under way. Empty for one that begins. */
   steps: readonly StoredStep[];
+}
+
+/** The request of a scenario's run. */
+export interface RunRequest {
+  request: number;
+  receivedAt: number;
+  content: HookRequest;
+  /** Why it would have been refused, where it is only observed; null otherwise. */
+  doubt: string | null;
 }
 
 /** How far a step is. */
@@ -282,6 +298,8 @@ export interface RunNotes {
   /** Inserted, or replaced under their place. */
   steps: readonly StoredStep[];
   lines: readonly Omit<StoredLine, 'line'>[];
+  /** What the run has replied by now; absent where it has not, or that was written down before. */
+  reply?: HookReply;
 }
 
 /** The end of a run. */

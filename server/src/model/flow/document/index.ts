@@ -95,7 +95,9 @@ function readDocument({ value, text }: SourceDocument, faults: Faults): FlowDocu
 function readTests(flow: Flow, value: Value | null, faults: Faults): readonly FlowTest[] {
   if (!isGiven(value)) return [];
   if (value.kind === 'list') {
-    return flow.kind === 'job' ? readJobTests(value, flow, faults) : readPolicyTests(value, flow, faults);
+    if (flow.kind === 'job') return readJobTests(value, flow, faults);
+    if (flow.kind === 'policy-set') return readPolicyTests(value, flow, faults);
+    return [];
   }
   faults.add(value, `tests must be a list, not ${describe(value)}`);
   return [];
