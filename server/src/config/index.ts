@@ -71,6 +71,7 @@ export interface Config {
   /** Deliveries per second that an operation releases unless it says otherwise. */
   operations: { pace: number };
   flows: FlowSetting;
+  sheets: SheetSetting;
   log: { level: LogLevel; pretty: boolean };
   shutdown: { graceMs: number };
 }
@@ -122,6 +123,14 @@ export interface FlowSetting {
   };
 }
 
+/** Sheets that are kept elsewhere. */
+export interface SheetSetting {
+  /** Folders in which CSV, XLSX and SQLite files may be, absolute. */
+  folders: readonly string[];
+  /** XLSX files are written at most so often each. */
+  xlsxEveryMs: number;
+}
+
 /** How much is logged. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -164,6 +173,7 @@ const NOT_SETTINGS = new Set(['BELLWIRE_URL', 'BELLWIRE_KEY', 'BELLWIRE_WORKSPAC
 const DEV = {
   targets: { httpsRequired: false, publicNamesRequired: false, allowAddresses: ['loopback'], allowUnverified: true },
   flows: { commands: { workspaces: ['all'], scripts: '.' } },
+  sheets: { folders: ['.'] },
   log: { pretty: true },
 };
 
@@ -245,6 +255,10 @@ function compose(read: Reader, folder: string): Config {
     },
     operations: { pace: read.integer('operations.pace', { min: 1, max: 100_000 }) },
     flows: composeFlows(read, folder),
+    sheets: {
+      folders: read.texts('sheets.folders').map((one) => resolve(folder, one)),
+      xlsxEveryMs: read.span('sheets.xlsxEvery', { max: 60_000 }),
+    },
     log: {
       level: read.word('log.level', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
       pretty: read.boolean('log.pretty'),

@@ -1,8 +1,8 @@
 // Where a rule's resources come from: one list per source, whatever the number of rules that look at it.
-import { open, realpath } from 'node:fs/promises';
-import { resolve, sep } from 'node:path';
+import { open } from 'node:fs/promises';
 import { parseExpression, compileValue, type Json, type Scope } from '../../model/flow/expression/index.ts';
 import type { HttpSource, Source } from '../../model/flow/definition.ts';
+import { allowedFile, FileNotAllowed } from '../allowed-file.ts';
 import type { Fetch } from '../fetch.ts';
 import { textOf } from '../text-of.ts';
 import { listAws } from './aws.ts';
@@ -37,16 +37,9 @@ async function readJsonFile(
   return listOf(each === null ? content : parseExpression(each).evaluate(scopeOf(content, scope)), where);
 }
 
-// The path is judged where its links lead to, too.
 async function readAllowed(path: string, folders: readonly string[]): Promise<Uint8Array> {
-  if (folders.length === 0) throw new Error('files may not be read: the operator allows no folder (flows.folders)');
-  const refusal = new Error(`the file ${path} is in no folder that the operator allows (flows.folders)`);
-  const folder = folders.find((one) => isWithin(one, resolve(one, path)));
-  if (folder === undefined) throw refusal;
   try {
-    const file = await realpath(resolve(folder, path));
-    if (!isWithin(await realpath(folder), file)) throw refusal;
-    const handle = await open(file);
+    const handle = await open(await allowedFile(path, { folders, setting: 'flows.folders' }));
     try {
       const { size } = await handle.stat();
       if (size > MOST_BYTES) throw new Error(`it has more than ${MOST_BYTES} bytes`);
@@ -55,13 +48,9 @@ async function readAllowed(path: string, folders: readonly string[]): Promise<Ui
       await handle.close();
     }
   } catch (error) {
-    if (error === refusal) throw error;
+    if (error instanceof FileNotAllowed) throw error;
     throw new Error(`the file ${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
-}
-
-function isWithin(folder: string, file: string): boolean {
-  return file.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
 async function readPages(source: HttpSource, { fetch }: SourceParts, { scope, signal }: Reading): Promise<Json[]> {
