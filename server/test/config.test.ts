@@ -180,7 +180,9 @@ test('R59 R60 dev mode loosens exactly these, and each can still be set otherwis
   };
   const commands = { ...plain.flows.commands, workspaces: 'all', scripts: at };
   const flows = { ...plain.flows, commands };
-  assert.deepEqual(dev, { ...plain, dev: true, targets: loosened, flows, log: { ...plain.log, pretty: true } });
+  const sheets = { ...plain.sheets, folders: [at] };
+  const log = { ...plain.log, pretty: true };
+  assert.deepEqual(dev, { ...plain, dev: true, targets: loosened, flows, sheets, log });
   const strict = loadConfig({
     folder: at,
     env: { BELLWIRE_DEV: 'true' },

@@ -3,7 +3,7 @@ import { ActionFailed } from '../action.ts';
 import { FileNotAllowed } from '../allowed-file.ts';
 
 /** Largest file that is read into memory. */
-export const MOST_FILE_BYTES = 64 * 1024 * 1024;
+export const MOST_FILE_BYTES = 32 * 1024 * 1024;
 
 /** What the file system says, and whether it may pass. */
 const WORDS: Readonly<Record<string, readonly [words: string, mayPass: boolean]>> = {

@@ -1,0 +1,135 @@
+// Sheets in CSV files (RFC 4180) of folders that the operator allows.
+//
+// One writer at a time per file, within this process. What many runs append at once is one write and one sync. A row is
+// looked up by its key column before it is appended, so a step that is done again after a crash adds nothing.
+import { LRUCache } from 'lru-cache';
+import type { Cells } from '../../model/sheet.ts';
+import { allowedFile } from '../allowed-file.ts';
+import { CsvFile } from './csv-file.ts';
+import { fileFault, MOST_FILE_BYTES } from './file-fault.ts';
+import { plainText } from './layout.ts';
+import type { Answers, Order } from './orders.ts';
+import type { SheetAtHand, SheetPlaceDoor } from './place.ts';
+import { OrderRounds, type Waiting } from './rounds.ts';
+import { Table } from './table.ts';
+
+/** What files are reached by. */
+export interface FilePlaceParts {
+  /** Folders in which files may be, absolute. */
+  folders: readonly string[];
+}
+
+/** A place that holds something open. */
+export interface ClosablePlace extends SheetPlaceDoor {
+  /** Ends what is under way, and what is held open. */
+  close(): Promise<void>;
+}
+
+/** A file as it was left. */
+interface Known {
+  print: Awaited<ReturnType<CsvFile['print']>>;
+  /** Were its first record titles, as this sheet saw it? */
+  hasHeader: boolean;
+  table: Table;
+  lineEnd: string;
+}
+
+/** The setting that allows folders. */
+export const FOLDERS_SETTING = 'sheets.folders';
+
+/** Makes it. */
+export function createCsvPlace({ folders }: FilePlaceParts): ClosablePlace {
+  const known = new LRUCache<string, Known>({
+    maxSize: MOST_FILE_BYTES,
+    sizeCalculation: ({ print }) => Number(print.bytes) + 1,
+  });
+  const rounds = new OrderRounds((path, waiting) => doRound(path, waiting, known), 0);
+  const ask = async (at: SheetAtHand, order: Order): Promise<unknown> => {
+    const { place } = at.sheet;
+    if (place.kind !== 'csv') throw new Error(`a sheet of the kind ${place.kind} came to the CSV files`);
+    try {
+      const path = await allowedFile(place.path, { folders, setting: FOLDERS_SETTING });
+      return await rounds.ask(path, order, at.signal);
+    } catch (error) {
+      throw at.signal.aborted ? error : fileFault(place.path, error);
+    }
+  };
+  return {
+    append: async (at, { key, cells }) => {
+      const order: Order = { kind: 'append', sheet: at.sheet, key, cells: texts(cells) };
+      return (await ask(at, order)) as Answers['append'];
+    },
+    update: async (at, { match, cells, upsert, key }) => {
+      const order: Order = { kind: 'update', sheet: at.sheet, match, cells: texts(cells), upsert, key };
+      return (await ask(at, order)) as Answers['update'];
+    },
+    lookup: async (at, { match, limit }) => {
+      return (await ask(at, { kind: 'lookup', sheet: at.sheet, match, limit })) as Answers['lookup'];
+    },
+    close: () => rounds.close(),
+  };
+}
+
+// A file keeps text alone: so a row reads the same before and after it was read anew.
+function texts(cells: Cells): Cells {
+  return Object.fromEntries(Object.entries(cells).map(([name, cell]) => [name, plainText(cell)]));
+}
+
+async function doRound(path: string, waiting: readonly Waiting[], known: Files): Promise<void> {
+  try {
+    // Sheets with titles and without may share a file.
+    for (const hasHeader of [true, false]) {
+      const orders = waiting.filter(({ order }) => order.sheet.columns.length > 0 === hasHeader);
+      if (orders.length === 0) continue;
+      const file = await CsvFile.open(path);
+      await obey(file, orders, { known, hasHeader }).finally(() => file.close());
+    }
+  } catch (error) {
+    known.delete(path);
+    throw error;
+  }
+}
+
+type Files = LRUCache<string, Known>;
+
+interface Knowing {
+  known: Files;
+  hasHeader: boolean;
+}
+
+async function obey(file: CsvFile, waiting: readonly Waiting[], { known, hasHeader }: Knowing): Promise<void> {
+  const { table, lineEnd } = await tableOf(file, waiting[0]!.order.sheet.columns, { known, hasHeader });
+  const done: (() => void)[] = [];
+  for (const { order, resolve, reject } of waiting) {
+    try {
+      const answer = table.obey(order);
+      done.push(() => resolve(answer));
+    } catch (error) {
+      reject(error);
+    }
+  }
+  const changes = table.take();
+  if (changes.set.size > 0) {
+    await file.replace(changes, { hasHeader, lineEnd });
+    known.delete(file.path);
+  } else {
+    if (changes.appended.length > 0) await file.append(changes.appended, lineEnd);
+    known.set(file.path, { print: await file.print(), hasHeader, table, lineEnd });
+  }
+  for (const settle of done) settle();
+}
+
+async function tableOf(
+  file: CsvFile,
+  titles: readonly string[],
+  { known, hasHeader }: Knowing,
+): Promise<Pick<Known, 'table' | 'lineEnd'>> {
+  const former = known.get(file.path);
+  if (former?.hasHeader === hasHeader) {
+    const now = await file.print();
+    const { inode, bytes, changedAt } = former.print;
+    if (now.inode === inode && now.bytes === bytes && now.changedAt === changedAt) return former;
+  }
+  const { header, rows, lineEnd } = await file.read(titles);
+  return { table: new Table(header, rows), lineEnd };
+}
