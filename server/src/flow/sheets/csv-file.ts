@@ -1,12 +1,13 @@
 // A CSV file on disk: read whole, its torn end mended, appended to with one sync, or written anew beside it.
 import { constants } from 'node:fs';
-import { appendFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { appendFile, open, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { unguardFormula, type Cell } from '../../model/sheet.ts';
 import { ActionFailed } from '../action.ts';
 import { formatRecord, parseCsv, type CsvRecord } from './csv-text.ts';
 import { tooLarge } from './file-fault.ts';
 import type { Placed } from './layout.ts';
+import { NEW_FILE_MODE, replaceFile, syncFolder, writeAll } from './replace-file.ts';
 import type { Changes } from './table.ts';
 
 /** What tells a file that nobody has touched since. */
@@ -26,8 +27,6 @@ export interface CsvContent {
 }
 
 const READ_AND_WRITE = constants.O_RDWR | constants.O_NOFOLLOW;
-/** Whoever makes a file decides for nobody but its owner and group. */
-const MODE = 0o640;
 const BOM = '\uFEFF';
 
 /** One file. Not for two users at once. */
@@ -45,13 +44,13 @@ export class CsvFile {
     const handle = await openOrMake(path);
     const stats = await handle.stat();
     if (stats.isFile() && stats.size >= 0) {
-      const fault = tooLarge(path, stats.size);
+      const fault = tooLarge(basename(path), stats.size);
       if (fault === null) return new CsvFile(path, handle);
       await handle.close();
       throw fault;
     }
     await handle.close();
-    throw new ActionFailed(`${path} is no file`, { retryable: false });
+    throw new ActionFailed(`${basename(path)} is no file`, { retryable: false });
   }
 
   async print(): Promise<Print> {
@@ -76,7 +75,7 @@ export class CsvFile {
   async append(rows: readonly (readonly (Cell | undefined)[])[], lineEnd: string): Promise<void> {
     const bytes = Buffer.from(rows.map((row) => formatRecord(row, lineEnd)).join(''));
     const { size } = await this.#handle.stat();
-    const fault = tooLarge(this.path, size + bytes.length);
+    const fault = tooLarge(basename(this.path), size + bytes.length);
     if (fault !== null) throw fault;
     try {
       await writeAll(this.#handle, bytes, size);
@@ -98,7 +97,7 @@ export class CsvFile {
     const kept = parseCsv(body).map((record, at) => changedRecord(body, record, set.get(at - first)));
     const added = appended.map((row) => formatRecord(row, lineEnd));
     const content = Buffer.from([text.startsWith(BOM) ? BOM : '', ...kept, ...added].join(''));
-    const fault = tooLarge(this.path, content.length);
+    const fault = tooLarge(basename(this.path), content.length);
     if (fault !== null) throw fault;
     await replaceFile(this.path, content);
   }
@@ -114,7 +113,7 @@ export class CsvFile {
     try {
       return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, bytesRead));
     } catch {
-      throw new ActionFailed(`the file ${this.path} is no UTF-8 text`, { retryable: false });
+      throw new ActionFailed(`the file ${basename(this.path)} is no UTF-8 text`, { retryable: false });
     }
   }
 
@@ -125,7 +124,7 @@ export class CsvFile {
     const record = parseCsv(text).at(-1);
     if (record === undefined || record.lineEnd !== '') return text;
     if (record.open && /[\r\n]/.test(text.slice(record.start))) {
-      const words = `the file ${this.path} ends within a cell that begins with a quote: mend it by hand`;
+      const words = `the file ${basename(this.path)} ends within a cell that begins with a quote: mend it by hand`;
       throw new ActionFailed(words, { retryable: false });
     }
     const piece = text.slice(record.start);
@@ -135,7 +134,7 @@ export class CsvFile {
       await writeAll(this.#handle, Buffer.from(lineEnd), size);
       return text + lineEnd;
     }
-    await appendFile(`${this.path}.torn`, `${piece}\r\n`, { mode: MODE, flush: true });
+    await appendFile(`${this.path}.torn`, `${piece}\r\n`, { mode: NEW_FILE_MODE, flush: true });
     await this.#handle.truncate(size - Buffer.byteLength(piece));
     return text.slice(0, record.start);
   }
@@ -167,60 +166,7 @@ async function openOrMake(path: string): Promise<FileHandle> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const handle = await open(path, READ_AND_WRITE | constants.O_CREAT, MODE);
+  const handle = await open(path, READ_AND_WRITE | constants.O_CREAT, NEW_FILE_MODE);
   await syncFolder(dirname(path));
   return handle;
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at + done);
-    done += bytesWritten;
-  }
-}
-
-/** Puts a new content in the place of a file's: it is there whole, or the former one is. The file's mode is kept. */
-export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.new`);
-  await rm(beside, { force: true });
-  const mode = await modeOf(path);
-  const handle = await open(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
-  try {
-    try {
-      await writeAll(handle, bytes, 0);
-      await handle.chmod(mode);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
-  await syncFolder(dirname(path));
-}
-
-async function modeOf(path: string): Promise<number> {
-  try {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      return (await handle.stat()).mode & 0o777;
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return MODE;
-    throw error;
-  }
-}
-
-// Some systems cannot sync a folder; there the file's own sync has to do.
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, constants.O_RDONLY);
-    await handle.sync().finally(() => handle.close());
-  } catch (error) {
-    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
 }

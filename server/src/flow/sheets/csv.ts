@@ -8,8 +8,8 @@ import { allowedFile } from '../allowed-file.ts';
 import { CsvFile } from './csv-file.ts';
 import { fileFault, MOST_FILE_BYTES } from './file-fault.ts';
 import { plainText } from './layout.ts';
-import type { Answers, Order } from './orders.ts';
-import type { SheetAtHand, SheetPlaceDoor } from './place.ts';
+import { placeOfOrders, type OrderedPlace } from './ordered-place.ts';
+import type { Order } from './orders.ts';
 import { OrderRounds, type Waiting } from './rounds.ts';
 import { Table } from './table.ts';
 
@@ -17,12 +17,6 @@ import { Table } from './table.ts';
 export interface FilePlaceParts {
   /** Folders in which files may be, absolute. */
   folders: readonly string[];
-}
-
-/** A place that holds something open. */
-export interface ClosablePlace extends SheetPlaceDoor {
-  /** Ends what is under way, and what is held open. */
-  close(): Promise<void>;
 }
 
 /** A file as it was left. */
@@ -38,36 +32,24 @@ interface Known {
 export const FOLDERS_SETTING = 'sheets.folders';
 
 /** Makes it. */
-export function createCsvPlace({ folders }: FilePlaceParts): ClosablePlace {
-  const known = new LRUCache<string, Known>({
+export function createCsvPlace({ folders }: FilePlaceParts): OrderedPlace {
+  const known: Files = new LRUCache({
     maxSize: MOST_FILE_BYTES,
     sizeCalculation: ({ print }) => Number(print.bytes) + 1,
   });
-  const rounds = new OrderRounds((path, waiting) => doRound(path, waiting, known), 0);
-  const ask = async (at: SheetAtHand, order: Order): Promise<unknown> => {
-    const { place } = at.sheet;
-    if (place.kind !== 'csv') throw new Error(`a sheet of the kind ${place.kind} came to the CSV files`);
-    try {
-      const path = await allowedFile(place.path, { folders, setting: FOLDERS_SETTING });
-      return await rounds.ask(path, order, at.signal);
-    } catch (error) {
-      throw at.signal.aborted ? error : fileFault(place.path, error);
-    }
-  };
-  return {
-    append: async (at, { key, cells }) => {
-      const order: Order = { kind: 'append', sheet: at.sheet, key, cells: texts(cells) };
-      return (await ask(at, order)) as Answers['append'];
-    },
-    update: async (at, { match, cells, upsert, key }) => {
-      const order: Order = { kind: 'update', sheet: at.sheet, match, cells: texts(cells), upsert, key };
-      return (await ask(at, order)) as Answers['update'];
-    },
-    lookup: async (at, { match, limit }) => {
-      return (await ask(at, { kind: 'lookup', sheet: at.sheet, match, limit })) as Answers['lookup'];
+  const rounds = new OrderRounds<Order>((path, waiting) => doRound(path, waiting, known), 0);
+  return placeOfOrders({
+    ask: async ({ sheet: { place }, signal }, order) => {
+      if (place.kind !== 'csv') throw new Error(`a sheet of the kind ${place.kind} came to the CSV files`);
+      try {
+        const path = await allowedFile(place.path, { folders, setting: FOLDERS_SETTING });
+        return await rounds.ask(path, 'cells' in order ? { ...order, cells: texts(order.cells) } : order, signal);
+      } catch (error) {
+        throw signal.aborted ? error : fileFault(place.path, error);
+      }
     },
     close: () => rounds.close(),
-  };
+  });
 }
 
 // A file keeps text alone: so a row reads the same before and after it was read anew.
