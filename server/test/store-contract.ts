@@ -4,6 +4,7 @@ import { exerciseBatches } from './store-contract-batches.ts';
 import { exerciseErasing } from './store-contract-erasing.ts';
 import { exerciseFindings } from './store-contract-findings.ts';
 import { exerciseFlows } from './store-contract-flows.ts';
+import { exerciseHooks } from './store-contract-hooks.ts';
 import { exerciseLanes } from './store-contract-lanes.ts';
 import { exerciseLimits } from './store-contract-limits.ts';
 import { exercisePostProcessings } from './store-contract-post-processings.ts';
@@ -31,6 +32,7 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseErasing(engine, prepare);
   exerciseFlows(engine, prepare);
   exerciseRuns(engine, prepare);
+  exerciseHooks(engine, prepare);
   exerciseFindings(engine, prepare);
   exerciseBatches(engine, prepare);
 }

@@ -30,12 +30,14 @@ import type {
   Verification,
   Vitals,
 } from '../model/webhook.ts';
-import type { Flows } from './flows/contract.ts';
+import type { Flows, RunKey } from './flows/contract.ts';
+import type { Hooks } from './hooks/contract.ts';
 import type { Lanes, OwnedLane } from './lane-contract.ts';
 import type { Page } from './page.ts';
 import type { PostProcessings } from './post-processings/contract.ts';
 
 export * from './flows/contract.ts';
+export * from './hooks/contract.ts';
 export * from './lane-contract.ts';
 export * from './page.ts';
 
@@ -46,6 +48,7 @@ export interface Store {
   erasures: Erasures;
   pulls: Pulls;
   flows: Flows;
+  hooks: Hooks;
   settings: Settings;
   postProcessings: PostProcessings;
   lanes: Lanes;
@@ -75,8 +78,10 @@ export interface StoreListener {
   webhook?(workspace: number, webhook: number): void;
   /** A flow was made, changed or deleted. */
   flow?(workspace: number, flow: number): void;
-  /** In these lanes runs may begin, or were asked to end. */
+  /** In these lanes runs may begin, or were asked to end, whichever node's doing it was. */
   runs?(lanes: readonly number[]): void;
+  /** These runs of scenarios have replied, or ended, at whichever node: who waits for one asks how far it is. */
+  replied?(runs: readonly RunKey[]): void;
 }
 
 /* ── The log and its deliveries ─────────────────────────────────────────────────────────────────────────────── */

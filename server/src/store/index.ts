@@ -4,6 +4,7 @@ import { makeBatchVerbs } from './batches.ts';
 import { Catalogs } from './catalogs.ts';
 import type { Log, Settings, Store } from './contract.ts';
 import { makeFlows } from './flows/index.ts';
+import { makeHooks } from './hooks/index.ts';
 import type { Keyring } from './keyring.ts';
 import { makeIdempotencyVerbs, makeKeyVerbs } from './keys.ts';
 import { makeLanes } from './lanes.ts';
@@ -78,6 +79,7 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
   const acceptor = makeAcceptor(sql, listeners, limits);
   const parts = { sql, keyring, catalogs, listeners };
   const { flows, drained } = makeFlows(parts);
+  const hooking = makeHooks({ sql, listeners, onError });
   const settling = { sql, listeners, deadLetters: new DeadLetters() };
   const log: Log = {
     accept: async (publish) => {
@@ -120,13 +122,14 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     erasures: makeErasures(sql, listeners),
     pulls: makePulls(sql),
     flows,
+    hooks: hooking.hooks,
     settings,
     postProcessings: makePostProcessings(parts),
     lanes: makeLanes(sql),
     on: (listener) => listeners.add(listener),
     check: async () => void (await sql.read('SELECT 1 AS one')),
     close: async () => {
-      await Promise.all([acceptor.drained(), drained()]);
+      await Promise.all([acceptor.drained(), drained(), hooking.drained()]);
       await sql.close();
     },
   };

@@ -2,12 +2,14 @@
 import { createHash } from 'node:crypto';
 import { begin } from './migrations/001-begin.ts';
 import { flows } from './migrations/002-flows.ts';
+import { hooks } from './migrations/003-hooks.ts';
 import type { Dialect, Sql, Tx } from './sql.ts';
 
 /** Every migration in order; its place is its number. An entry never changes after a release: add another one. */
 const MIGRATIONS: readonly { name: string; statements: (dialect: Dialect) => string }[] = [
   { name: '001-begin', statements: begin },
   { name: '002-flows', statements: flows },
+  { name: '003-hooks', statements: hooks },
 ];
 
 /** The number of the newest schema this program knows. */

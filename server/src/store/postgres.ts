@@ -78,7 +78,17 @@ function openPool(url: string, options: PostgresOptions, max: number): pg.Pool {
 }
 
 const SHARE_OF_SCANS = 5;
-const PAYLOAD_TABLES = ['events', 'deliveries', 'attempts', 'leases', 'erasures', 'runs', 'run_steps', 'run_log'];
+const PAYLOAD_TABLES = [
+  'events',
+  'deliveries',
+  'attempts',
+  'leases',
+  'erasures',
+  'runs',
+  'run_steps',
+  'run_log',
+  'hook_requests',
+];
 /** From here on nothing needs the log's former segments, nor the tables' former files. */
 const LEAVE_THE_LOG = ['SELECT pg_switch_wal()', 'CHECKPOINT'];
 

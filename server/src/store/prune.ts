@@ -9,6 +9,7 @@
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Retention, WorkspaceRetention } from './contract.ts';
 import { pruneHistory, pruneRuns } from './flows/pruning.ts';
+import { pruneKept, pruneOrphans } from './hooks/pruning.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
 /** The `prune` verb: up to `limit` rows of each table and workspace; resolves how many rows went or were buried. */
@@ -38,7 +39,9 @@ export async function prune(
     const runs = { workspace, before: before('runsMs'), limit, deleted: deleted === 1 };
     if (place.oldestRun !== null && place.oldestRun < runs.before) moved += await pruneRuns(sql, runs);
     if (place.oldestFinding !== null && place.oldestFinding < runs.before) moved += await pruneHistory(sql, runs);
-    if (deleted && place.oldestEvent === null && place.oldestRun === null)
+    if (place.oldestRequest !== null && place.oldestRequest < runs.before) moved += await pruneKept(sql, runs);
+    moved += await pruneOrphans(sql, runs);
+    if (deleted && place.oldestEvent === null && place.oldestRun === null && place.oldestRequest === null)
       moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   // Requests that reach into no workspace keep their answers under the number 0.
@@ -63,6 +66,8 @@ interface Place extends WorkspaceRetention {
   oldestLease: number | null;
   /** When the oldest run was asked for. */
   oldestRun: number | null;
+  /** When the oldest request came that started no run. */
+  oldestRequest: number | null;
   /** When the oldest change of a resource was found. */
   oldestFinding: number | null;
 }
@@ -79,6 +84,8 @@ function overview(sql: Sql): Promise<Place[]> {
        (SELECT MIN(o.ended_at) FROM operations o WHERE o.workspace = w.workspace) AS "oldestOperation",
        (SELECT MIN(l.leased_until) FROM leases l WHERE l.workspace = w.workspace) AS "oldestLease",
        (SELECT r.created_at FROM runs r WHERE r.workspace = w.workspace ORDER BY r.run LIMIT 1) AS "oldestRun",
+       (SELECT MIN(q.received_at) FROM hook_requests q WHERE q.workspace = w.workspace AND q.state <> 'taken')
+         AS "oldestRequest",
        (SELECT MIN(h.at) FROM policy_history h WHERE h.workspace = w.workspace) AS "oldestFinding"
      FROM workspaces w ORDER BY w.workspace`,
   );
@@ -303,6 +310,8 @@ async function vanish(tx: Tx, workspace: number): Promise<number> {
     'post_processings',
     'flow_versions',
     'policy_history',
+    'hook_tombstones',
+    'hook_requests',
   ]) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }

@@ -1,26 +1,36 @@
 // Claiming: queued runs that have a slot begin, each at one node only: the owner of its lane, by the lane's epoch.
 import type { Json } from '../../model/flow/definition.ts';
+import { CONTENT, contentOf, type ContentRow } from '../hooks/rows.ts';
 import type { OwnedLane } from '../lane-contract.ts';
 import { readOwners } from '../settle.ts';
 import type { Sql } from '../sql.ts';
-import type { ClaimedRun, ClaimQuery, Flows, RunKey } from './contract.ts';
+import type { ClaimedRun, ClaimQuery, Flows, RunKey, RunRequest } from './contract.ts';
 import { holdRuns, inLanes, laneOf, readJson, RUN_COLUMNS, runOf, STEPS, stepsOf } from './rows.ts';
 import type { RunRow, StepRow } from './rows.ts';
+import { giveDueSlots } from './slots.ts';
 
 type ClaimVerbs = Pick<Flows, 'claim' | 'interrupted' | 'aborting'>;
 
-interface ClaimRow extends RunRow {
+interface ClaimRow extends RunRow, Nullable<ContentRow> {
   bucket: number;
   definition: string;
   group: string | null;
   event: string | null;
+  named: string | null;
+  doubt: string | null;
+  receivedAt: number | null;
 }
 
+/** Columns of a row that may not be there. */
+type Nullable<Of> = { [Column in keyof Of]: Of[Column] | null };
+
 // What a run is worked at by is the version it was started with; the group is what the flow's is now.
-const CLAIM = `SELECT ${RUN_COLUMNS}, r.bucket, r.event, v.definition, g.name AS "group" FROM runs r
+const CLAIM = `SELECT ${RUN_COLUMNS}, r.bucket, r.event, v.definition, g.name AS "group", ${CONTENT},
+    q.dedupe AS named, q.reason AS doubt, q.received_at AS "receivedAt" FROM runs r
   JOIN flow_versions v ON v.workspace = r.workspace AND v.flow = r.flow AND v.version = r.version
   JOIN flows f ON f.workspace = r.workspace AND f.flow = r.flow
-  LEFT JOIN groups g ON g.workspace = f.workspace AND g.number = f.group_number`;
+  LEFT JOIN groups g ON g.workspace = f.workspace AND g.number = f.group_number
+  LEFT JOIN hook_requests q ON q.workspace = r.workspace AND q.request = r.request`;
 
 /** The verbs by which a node gets its work. */
 export function makeClaimVerbs(sql: Sql): ClaimVerbs {
@@ -54,11 +64,25 @@ function numbersOf(lanes: readonly OwnedLane[]): number[] {
 function claimedOf(row: ClaimRow, lane: OwnedLane, startedAt: number): ClaimedRun {
   const { definition, group } = row;
   const event: Json = readJson(row.event);
-  return { ...runOf(row), state: 'running', startedAt, lane, definition, group, event, request: null, steps: [] };
+  const request = requestOf(row);
+  return { ...runOf(row), state: 'running', startedAt, lane, definition, group, event, request, steps: [] };
 }
 
-async function claim(sql: Sql, { lanes, now, limit, except = [] }: ClaimQuery): Promise<ClaimedRun[]> {
+function requestOf(row: ClaimRow): RunRequest | null {
+  const { request, receivedAt, named: dedupe, doubt } = row;
+  if (request === null || receivedAt === null) return null;
+  return { request, receivedAt, content: contentOf(row as ContentRow), dedupe, doubt };
+}
+
+async function claim(sql: Sql, query: ClaimQuery): Promise<ClaimedRun[]> {
+  const { lanes, now } = query;
   if (lanes.length === 0) return [];
+  const claimed = await claimReady(sql, query);
+  if (claimed.length > 0 || !(await giveDueSlots(sql, { lanes: numbersOf(lanes), now }))) return claimed;
+  return claimReady(sql, query);
+}
+
+async function claimReady(sql: Sql, { lanes, now, limit, except = [] }: ClaimQuery): Promise<ClaimedRun[]> {
   const ready = await sql.read<ClaimRow>(
     `${CLAIM} WHERE r.state = 'queued' AND r.slot = 1 ${inLanes('r.bucket', numbersOf(lanes))}
        ${except.length === 0 ? '' : `AND r.workspace NOT IN (${except.map((_, i) => `$${i + 2}`).join(', ')})`}

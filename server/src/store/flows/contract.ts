@@ -194,6 +194,8 @@ export interface NewRun {
   refused?: string;
   /** The same name again is the same run; null for a run of its own. */
   dedupe: string | null;
+  /** The request to a hook that it is to work at once more; absent without. */
+  request?: number;
   /** How many runs led to this one. */
   depth: number;
   maxDepth: number;
@@ -223,6 +225,8 @@ export interface StoredRun extends RunKey {
   params: Readonly<Record<string, Json>>;
   depth: number;
   abortAsked: string | null;
+  /** The request to a hook that it works at, or null. */
+  request: number | null;
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;
@@ -240,12 +244,12 @@ export interface ClaimQuery {
 }
 
 /** A run to be worked at, with everything that takes. */
-export interface ClaimedRun extends StoredRun {
+export interface ClaimedRun extends Omit<StoredRun, 'request'> {
   lane: OwnedLane;
   definition: string;
   group: string | null;
   event: Json;
-  /** The request that caused a scenario's run, or null. */
+  /** The request that a scenario's run works at; null without, or when it was taken away. */
   request: RunRequest | null;
   startedAt: number;
   /** Steps so far: those that ended, and those that were under way. Empty for one that begins. */
@@ -257,6 +261,8 @@ export interface RunRequest {
   request: number;
   receivedAt: number;
   content: HookRequest;
+  /** The name under which it is done once (R106), of replays, too; null without. */
+  dedupe: string | null;
   /** Why it would have been refused, where it is only observed; null otherwise. */
   doubt: string | null;
 }
@@ -300,6 +306,11 @@ export interface RunNotes {
   lines: readonly Omit<StoredLine, 'line'>[];
   /** What the run has replied by now; absent where it has not, or that was written down before. */
   reply?: HookReply;
+  /**
+   * It need not be synced: losing it with the machine does the work once more, from a request that is on disk. For runs of
+   * scenarios, and never for what has to be written down before something outward begins. Absent: it is synced.
+   */
+  lazily?: true;
 }
 
 /** The end of a run. */

@@ -10,6 +10,7 @@ import type { Flows, FlowSetting, FlowVersion, PutFlow, StoredFlow } from './con
 import { removeEventTarget, setEventTarget } from './event-targets.ts';
 import { dropVersions } from './pruning.ts';
 import { giveSlots } from './slots.ts';
+import { buryToken, renewTrigger } from './triggers.ts';
 
 type DefinitionVerbs = Pick<Flows, 'put' | 'list' | 'one' | 'version' | 'remove' | 'byTrigger' | 'renewTrigger'>;
 
@@ -56,21 +57,25 @@ export function makeDefinitionVerbs(parts: DefinitionParts): DefinitionVerbs {
       if (target) listeners.tell('webhook', workspace, flow);
     },
     byTrigger: async (path) => {
-      const [row] = await sql.read<FlowRow>(`${FLOW} WHERE f.trigger_path = $1`, [path]);
-      if (!row?.triggerHash) return null;
-      return { flow: flowOf(row, await readAfter(sql, row.workspace, row.flow)), tokenHash: row.triggerHash };
+      const found = await byPath(sql, path);
+      return found?.tokenHash ? { flow: found.flow, tokenHash: found.tokenHash } : null;
     },
-    renewTrigger: async (workspace, flow, { path, tokenHash }) => {
-      const changed = await sql.write((tx) =>
-        tx.run(
-          `UPDATE flows SET trigger_path = $3, trigger_hash = $4
-           WHERE workspace = $1 AND flow = $2 AND trigger_path IS NOT NULL`,
-          [workspace, flow, path, tokenHash],
-        ),
-      );
-      if (changed === 0) throw new StoreRefusal('not-found', 'there is no such flow, or it has no HTTP trigger');
+    renewTrigger: async (workspace, flow, trigger) => {
+      await sql.write((tx) => renewTrigger(tx, { workspace, flow, trigger }));
+      listeners.tell('flow', workspace, flow);
     },
   };
+}
+
+/** Finds a flow by the path of its HTTP trigger, whatever opens that. */
+export function makeFlowFinder(sql: Sql): (path: string) => Promise<StoredFlow | null> {
+  return async (path) => (await byPath(sql, path))?.flow ?? null;
+}
+
+async function byPath(sql: Sql, path: string): Promise<{ flow: StoredFlow; tokenHash: string | null } | null> {
+  const [row] = await sql.read<FlowRow>(`${FLOW} WHERE f.trigger_path = $1`, [path]);
+  if (!row) return null;
+  return { flow: flowOf(row, await readAfter(sql, row.workspace, row.flow)), tokenHash: row.triggerHash };
 }
 
 /* ── Rows ───────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -225,7 +230,7 @@ async function putOne({ sql, keyring }: DefinitionParts, tx: Tx, { setting, now 
   await setReports(tx, key, setting.after);
   await setSchedules(tx, { ...key, bucket }, setting.schedules);
   const hasTarget = await setEventTarget({ sql, tx, keyring }, { ...key, bucket, setting, now });
-  const lanes = before ? await giveSlots(tx, key) : [];
+  const lanes = before ? await giveSlots(tx, { ...key, now }) : [];
   return { flow, change: before ? 'changed' : 'created', triggerIsNew, lanes, hasTarget };
 }
 
@@ -276,7 +281,7 @@ async function setSchedules(
 
 /* ── Removing ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
-// Runs, their versions and what was found stay as long as retention says. True when it had an event target.
+// Runs, their versions and what was found stay as long as retention says; requests to a hook go soon. True when it had an event target.
 async function remove(
   sql: Sql,
   tx: Tx,
@@ -290,6 +295,7 @@ async function remove(
     const runs = open.length === 1 ? 'a run of it is' : `${open.length} runs of it are`;
     throw new StoreRefusal('in-use', `${runs} under way: abort first what is not to go on`);
   }
+  await buryToken(tx, { workspace, flow });
   const deleted = await tx.run(`DELETE FROM flows WHERE ${where}`, of);
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such flow');
   for (const table of ['flow_reports', 'schedules', 'policy_known'])

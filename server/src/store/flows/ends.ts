@@ -117,7 +117,7 @@ export async function askToEnd(
         [workspace, run, reason, by, now, JSON.stringify(told), held.lines + 1],
       );
       await tx.insert('run_log', [[workspace, run, held.lines + 1, now, '', 'error', reason]]);
-      if (slot === 1) lanes.push(...(await giveSlots(tx, { workspace, flow })));
+      if (slot === 1) lanes.push(...(await giveSlots(tx, { workspace, flow, now })));
     }
   }
   return lanes;

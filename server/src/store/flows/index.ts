@@ -3,6 +3,7 @@ import { makeAbort } from './aborting.ts';
 import { makeClaimVerbs } from './claiming.ts';
 import type { Flows } from './contract.ts';
 import { makeDefinitionVerbs, type DefinitionParts } from './definitions.ts';
+import { Underway } from '../underway.ts';
 import { makeFindingVerbs } from './findings.ts';
 import { makeRunReading } from './run-reading.ts';
 import { makeScheduleVerbs } from './schedules.ts';
@@ -13,37 +14,21 @@ import { makeWriter } from './writing.ts';
 /** Makes the verbs about flows; `drained` resolves when none that writes runs is under way. */
 export function makeFlows(parts: DefinitionParts): { flows: Flows; drained(): Promise<void> } {
   const { sql, keyring } = parts;
-  const underWay = new Set<Promise<unknown>>();
-  const tracked = <In extends unknown[], Out>(
-    verb: (...asked: In) => Promise<Out>,
-  ): ((...asked: In) => Promise<Out>) => {
-    return (...asked) => {
-      const done = verb(...asked);
-      underWay.add(done);
-      const end = (): void => void underWay.delete(done);
-      done.then(end, end);
-      return done;
-    };
-  };
+  const underway = new Underway();
   const starter = makeStarter(parts);
   const writer = makeWriter(parts);
   const flows: Flows = {
     ...makeDefinitionVerbs(parts),
     ...makeSecretVerbs(sql, keyring),
-    start: tracked(starter.start),
-    advanceSchedule: tracked(starter.advanceSchedule),
+    start: underway.tracked(starter.start),
+    advanceSchedule: underway.tracked(starter.advanceSchedule),
     ...makeClaimVerbs(sql),
-    note: tracked(writer.note),
-    finish: tracked(writer.finish),
+    note: underway.tracked(writer.note),
+    finish: underway.tracked(writer.finish),
     abort: makeAbort(parts),
     ...makeRunReading(sql),
     ...makeScheduleVerbs(sql),
     ...makeFindingVerbs(sql),
   };
-  return {
-    flows,
-    drained: async () => {
-      while (underWay.size > 0) await Promise.allSettled(underWay);
-    },
-  };
+  return { flows, drained: () => underway.drained() };
 }

@@ -1,5 +1,6 @@
-// Retention of runs: what ended long ago goes with its steps, lines and results, a little at a time; versions of flows go
+// Retention of runs: what ended long ago goes with its steps, lines, results and request, a little at a time; versions of flows go
 // with the last run of them. What is known of a rule stays, however old the evaluation is that found it.
+import { dropRequests } from '../hooks/pruning.ts';
 import type { Sql, Tx } from '../sql.ts';
 
 /** What is to go. */
@@ -20,17 +21,18 @@ interface OldRun {
   run: number;
   flow: number;
   lines: number;
+  request: number | null;
 }
 
 /** Takes old runs away; resolves how many rows of them, or lines of the oldest, went. */
 export async function pruneRuns(sql: Sql, { workspace, before, limit, deleted }: OldRuns): Promise<number> {
   const old = deleted
-    ? await sql.scan<OldRun>('SELECT run, flow, lines FROM runs WHERE workspace = $1 ORDER BY run LIMIT $2', [
+    ? await sql.scan<OldRun>('SELECT run, flow, lines, request FROM runs WHERE workspace = $1 ORDER BY run LIMIT $2', [
         workspace,
         limit,
       ])
     : await sql.scan<OldRun>(
-        `SELECT run, flow, lines FROM runs r WHERE workspace = $1 AND finished_at < $2
+        `SELECT run, flow, lines, request FROM runs r WHERE workspace = $1 AND finished_at < $2
            AND (SELECT 1 FROM policy_known k WHERE k.workspace = r.workspace AND k.run = r.run LIMIT 1) IS NULL
          ORDER BY run LIMIT $3`,
         [workspace, before, limit],
@@ -78,6 +80,7 @@ async function drop(tx: Tx, { workspace, runs }: { workspace: number; runs: read
     }
     await tx.run('DELETE FROM runs WHERE workspace = $1 AND run = $2', [workspace, run]);
   }
+  await dropRequests(tx, workspace, new Set(runs.flatMap(({ request }) => (request === null ? [] : [request]))));
   for (const flow of new Set(runs.map(({ flow }) => flow))) await dropVersions(tx, { workspace, flow });
   return runs.length;
 }

@@ -16,6 +16,7 @@ export interface RunRow extends RunKey {
   params: string;
   depth: number;
   abortAsked: string | null;
+  request: number | null;
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;
@@ -24,12 +25,12 @@ export interface RunRow extends RunKey {
 
 /** Columns of a run `r`. */
 export const RUN_COLUMNS = `r.workspace, r.run, r.flow, r.kind, r.name, r.version, r.state, r.reason, r.cause, r.params,
-  r.depth, r.abort_asked AS "abortAsked", r.created_at AS "createdAt", r.started_at AS "startedAt",
+  r.depth, r.abort_asked AS "abortAsked", r.request, r.created_at AS "createdAt", r.started_at AS "startedAt",
   r.finished_at AS "finishedAt", r.end_events AS "endEvents"`;
 
 /** A run as it is read. */
 export function runOf(row: RunRow): StoredRun {
-  const { workspace, run, flow, kind, name, version, state, reason, depth, abortAsked } = row;
+  const { workspace, run, flow, kind, name, version, state, reason, depth, abortAsked, request } = row;
   return {
     workspace,
     run,
@@ -43,6 +44,7 @@ export function runOf(row: RunRow): StoredRun {
     params: JSON.parse(row.params) as Record<string, Json>,
     depth,
     abortAsked,
+    request,
     createdAt: row.createdAt,
     startedAt: row.startedAt,
     finishedAt: row.finishedAt,
@@ -144,6 +146,7 @@ export interface HeldRun extends RunKey {
   lines: number;
   depth: number;
   causeEvent: number | null;
+  request: number | null;
   createdAt: number;
 }
 
@@ -157,7 +160,7 @@ export function holdRuns(
     tx,
     named,
     (marks) =>
-      `SELECT workspace, run, flow, bucket, kind, name, state, slot, lines, depth, cause_event AS "causeEvent",
+      `SELECT workspace, run, flow, bucket, kind, name, state, slot, lines, depth, cause_event AS "causeEvent", request,
               created_at AS "createdAt"
        FROM runs WHERE workspace = $1 AND run IN (${marks}) ORDER BY run${dialect.forUpdate}`,
   );

@@ -4,8 +4,10 @@
 //   hold the workspaces of those that end ─ as every accept does, for events are told and slots given
 //   which lanes are still their owners', which runs still run? the others are fenced
 //   write steps, lines, ends, what policies found; tell; give the slots on; COMMIT; then tell the owners of the lanes
+import type { HookReply } from '../../model/hook/exchange.ts';
 import { erasedAmong, ERASED } from '../erased.ts';
 import { GroupCommit } from '../group-commit.ts';
+import { writeReply } from '../hooks/rows.ts';
 import type { Listeners } from '../listeners.ts';
 import { readOwners } from '../settle.ts';
 import type { Dialect, Sql, Tx, Value } from '../sql.ts';
@@ -61,15 +63,28 @@ function weightOf(findings: Findings | null): number {
 async function commit(parts: WriteParts, writings: readonly Writing[]): Promise<Verdict[]> {
   const { sql, listeners } = parts;
   const lanes = new Set<number>();
-  const verdicts = await writeTelling(parts, async (tx, telling) => {
-    lanes.clear();
-    const batch = await openBatch({ tx, telling, dialect: sql.dialect }, writings);
-    const verdicts = writings.map((writing) => enter(batch, writing));
-    await storeNotes(tx, batch);
-    for (const lane of await storeEnds(tx, telling, batch)) lanes.add(lane);
-    return verdicts;
-  });
+  let replied: RunKey[] = [];
+  // One that must be synced takes the others along.
+  const synced = writings.some(({ notes }) => notes.lazily !== true);
+  const verdicts = await writeTelling(
+    parts,
+    async (tx, telling) => {
+      lanes.clear();
+      const batch = await openBatch({ tx, telling, dialect: sql.dialect }, writings);
+      const verdicts = writings.map((writing) => enter(batch, writing));
+      await storeNotes(tx, batch);
+      for (const lane of await storeEnds(tx, telling, batch)) lanes.add(lane);
+      replied = [...batch.pages.values()].filter(isHeardOf).map(({ held }) => held);
+      return verdicts;
+    },
+    { synced },
+  );
   if (lanes.size > 0) listeners.tell('runs', [...lanes]);
+  if (replied.length > 0)
+    listeners.tell(
+      'replied',
+      replied.map(({ workspace, run }) => ({ workspace, run })),
+    );
   return verdicts;
 }
 
@@ -81,6 +96,7 @@ interface Page {
   /** The event that caused it was erased: nothing of what was made of it may be written. */
   isErased: boolean;
   lines: number;
+  reply: HookReply | null;
   end: RunEnd | null;
   findings: Findings | null;
 }
@@ -122,7 +138,7 @@ async function openBatch(
   const erased = caused.length === 0 ? new Set<string>() : await erasedAmong(tx, caused, latestOf(writings));
   const pages = runs.map((held): [string, Page] => {
     const isErased = held.causeEvent !== null && erased.has(`${held.workspace}/${held.causeEvent}`);
-    return [nameOf(held), { held, isErased, lines: held.lines, end: null, findings: null }];
+    return [nameOf(held), { held, isErased, lines: held.lines, reply: null, end: null, findings: null }];
   });
   const living = new Set(held.filter((workspace) => telling.hearing(workspace) !== undefined));
   return { isOwned, living, pages: new Map(pages), steps: new Map(), lines: [] };
@@ -152,6 +168,7 @@ function enter(batch: Batch, { notes, end, findings }: Writing): Verdict {
     const text = page.isErased ? ERASED : line.text;
     batch.lines.push(lineRow(key, { ...line, text, line: ++page.lines }));
   }
+  if (notes.reply) page.reply = page.isErased ? { status: notes.reply.status, headers: [], body: '' } : notes.reply;
   page.end = end;
   page.findings = findings;
   return 'written';
@@ -180,12 +197,25 @@ async function storeNotes(tx: Tx, { steps, lines, pages }: Batch): Promise<void>
     await tx.update('run_steps', { columns: STEP_MOVES, rows: known });
   }
   await tx.insert('run_log', lines);
-  const longer = [...pages.values()].filter(({ held, lines: now }) => now > held.lines);
-  const rows = longer.map(({ held, lines: now }) => [held.workspace, held.run, now]);
-  await tx.update('runs', { columns: ['lines'], rows });
+  const longer = [...pages.values()].filter(({ held, lines: now, end }) => end === null && now > held.lines);
+  await tx.update('runs', { columns: ['lines'], rows: longer.map((page) => [...keyOf(page), page.lines]) });
+  const replying = [...pages.values()].filter(({ reply }) => reply !== null);
+  await tx.update('runs', {
+    columns: ['reply'],
+    rows: replying.map((page) => [...keyOf(page), writeReply(page.reply!)]),
+  });
 }
 
-const RUN_ENDS = ['state', 'slot', 'reason', 'finished_at', 'end_events'];
+function keyOf({ held }: Page): number[] {
+  return [held.workspace, held.run];
+}
+
+// Somebody may wait for what it has replied, or for its end without a reply.
+function isHeardOf({ held, reply, end }: Page): boolean {
+  return held.request !== null && (reply !== null || end !== null);
+}
+
+const RUN_ENDS = ['state', 'slot', 'reason', 'finished_at', 'end_events', 'lines'];
 
 /** A run that has ended. */
 type Ended = Page & { end: RunEnd };
@@ -198,18 +228,19 @@ async function storeEnds(tx: Tx, telling: Telling, { pages }: Batch): Promise<nu
     for (const [page, numbers] of await tellEnds(tx, telling, { workspace, ended: own })) told.set(page, numbers);
   }
   const rows = ended.map((page): Value[] => {
-    const { held, end, isErased } = page;
+    const { end, isErased } = page;
     const reason = isErased && end.reason !== null ? ERASED : storable(end.reason);
     const events = (told.get(page) ?? []).filter((number) => number !== null);
-    return [held.workspace, held.run, end.state, 0, reason, end.now, JSON.stringify(events)];
+    return [...keyOf(page), end.state, 0, reason, end.now, JSON.stringify(events), page.lines];
   });
   await tx.update('runs', { columns: RUN_ENDS, rows });
   for (const { held, end, findings } of ended) {
     if (findings) await storeFindings(tx, { key: held, flow: held.flow, findings, now: end.now });
   }
+  const now = Math.max(...ended.map(({ end }) => end.now));
   const flows = new Map(ended.map(({ held }) => [`${held.workspace}/${held.flow}`, held]));
   const lanes: number[] = [];
-  for (const flow of flows.values()) lanes.push(...(await giveSlots(tx, flow)));
+  for (const flow of flows.values()) lanes.push(...(await giveSlots(tx, { ...flow, now })));
   return lanes;
 }
 

@@ -1,6 +1,7 @@
 // The hooks' half of the store's contract: requests on disk before they are answered, with the runs they start.
 //
 // The promises of ../contract.ts and ../flows/contract.ts hold here, too. A hook's token is the `triggerPath` of its flow.
+// A request and the run that it starts have the same number.
 import type { HookReply, HookRequest } from '../../model/hook/exchange.ts';
 import type { Page } from '../page.ts';
 import type { ClaimedRun, RunKey, RunState, StoredFlow } from '../flows/contract.ts';
@@ -17,9 +18,9 @@ export interface Hooks {
   receive(request: NewRequest): Promise<Receipt>;
   /**
    * Keeps a request that starts no run, with the reason: refused, unreadable, fits no shape. Of each flow the latest
-   * thousand or so are kept. Not synced.
+   * thousand or so are kept. Not synced. Null where the flow is gone.
    */
-  keep(request: KeptRequest): Promise<{ request: number }>;
+  keep(request: KeptRequest): Promise<{ request: number | null }>;
   request(key: RequestKey): Promise<StoredRequest | null>;
   /** The newest first, without bodies. */
   requests(query: RequestsQuery): Promise<Page<RequestHead>>;
@@ -37,6 +38,8 @@ export interface RequestKey {
 export interface NewRequest {
   workspace: number;
   flow: number;
+  /** The token it came to; the flow has another one by now: `stale`. */
+  token: string;
   /** The version it was verified and read by; another one by now: `stale`, and nothing is kept. */
   version: number;
   request: HookRequest;
@@ -63,7 +66,7 @@ export type Receipt =
   | { kind: 'queued'; run: number }
   /** It was here before: this is its run. The repetition is kept, too, as such. */
   | { kind: 'known'; run: number }
-  /** A run that is left as a failed one: too deep. */
+  /** A run that is left as a failed one: too deep, or as the flow's concurrency says. */
   | { kind: 'failed'; run: number; reason: string }
   /** Nothing was kept: enough wait already, the flow is not enabled, it has changed meanwhile, it is gone. */
   | { kind: 'full' | 'disabled' | 'stale' | 'gone' };
@@ -87,9 +90,10 @@ export interface KeptRequest {
 /** A request as lists show it. */
 export interface RequestHead extends RequestKey {
   flow: number;
-  /** The run it started, or was found to belong to; null without. */
+  /** The run it started (its own number), or was found to belong to; null without. */
   run: number | null;
   state: RequestState;
+  /** Why it started no run; of one that was taken: why it would have been refused, where that is only observed. */
   reason: string | null;
   /** What it was answered where that was not its run's to say; null otherwise. */
   status: number | null;

@@ -97,7 +97,8 @@ CREATE INDEX schedules_due ON schedules (next_at) WHERE next_at IS NOT NULL;
 `;
 }
 
-// A run that has a slot may begin, or has begun: it is one of as many as its flow allows at once.
+// A run that has a slot may begin, or has begun: it is one of as many as its flow allows at once. The run that a request to
+// a hook starts has the request's number; only that of a run that works at a request once more is another one.
 function runs({ clustered, updated }: Dialect): string {
   return `
 CREATE TABLE runs (
@@ -117,6 +118,9 @@ CREATE TABLE runs (
   event TEXT,
   dedupe TEXT,
   depth BIGINT NOT NULL,
+  request BIGINT,
+  begin_at BIGINT,
+  reply TEXT,
   abort_asked TEXT,
   lines BIGINT NOT NULL,
   created_at BIGINT NOT NULL,
@@ -131,6 +135,9 @@ CREATE INDEX runs_open ON runs (workspace, flow, run) WHERE finished_at IS NULL;
 CREATE INDEX runs_slots ON runs (workspace, flow) WHERE slot = 1;
 CREATE INDEX runs_ready ON runs (created_at, workspace, run) WHERE state = 'queued' AND slot = 1;
 CREATE INDEX runs_running ON runs (workspace, run) WHERE state = 'running';
+CREATE INDEX runs_waiting ON runs (workspace, flow, run) WHERE finished_at IS NULL AND slot = 0;
+CREATE INDEX runs_begin ON runs (begin_at) WHERE begin_at IS NOT NULL AND state = 'queued' AND slot = 0;
+CREATE INDEX runs_again ON runs (workspace, request) WHERE request <> run;
 CREATE INDEX runs_event ON runs (workspace, cause_event) WHERE cause_event IS NOT NULL;
 
 CREATE TABLE run_steps (
