@@ -11,7 +11,7 @@ import { ok, operation, type Call, type Tools } from '../kernel.ts';
 import { orNull } from '../wire.ts';
 import { badDocuments, checkSurroundings, missingSecrets } from './surroundings.ts';
 import { JobParams, namedIn, Number, PolicySetParams, showDetail, WORDS, type FlowDetailOut } from './flows.ts';
-import { makeTrigger, showTrigger, TriggerOut } from './trigger.ts';
+import { makeHook, makeTrigger, showTrigger, TriggerOut } from './trigger.ts';
 
 /** Files of documents. */
 export const PushIn = Type.Object(
@@ -185,7 +185,7 @@ async function keepAll(
 }
 
 async function keep({ flow, definition, source }: FlowDocument, { workspace, now, tools }: Context) {
-  const made = flow.on.http ? makeTrigger(tools.random) : null;
+  const made = flow.on.http ? makeTrigger(tools.random) : flow.kind === 'scenario' ? makeHook(tools.random) : null;
   const setting: FlowSetting = {
     workspace: workspace.workspace,
     kind: flow.kind,
@@ -201,7 +201,7 @@ async function keep({ flow, definition, source }: FlowDocument, { workspace, now
     events: flow.on.events.map(({ type, filter }) => ({ type, filter })),
   };
   const kept = await tools.store.flows.put(setting, now);
-  const isNew = made !== null && kept.triggerIsNew;
+  const isNew = made !== null && made.token !== null && kept.triggerIsNew;
   return { ...kept, trigger: isNew ? showTrigger(made.trigger.path, made.token) : null };
 }
 

@@ -26,6 +26,11 @@ export function makeTrigger(random: Tools['random']): { trigger: Trigger; token:
   return { trigger: { path: text(), tokenHash: hash('sha256', token, 'hex') }, token };
 }
 
+/** Makes the address of a scenario's hook: all that a caller has to know (R78). */
+export function makeHook(random: Tools['random']): { trigger: Trigger; token: null } {
+  return { trigger: { path: Buffer.from(random.bytes(BYTES)).toString('base64url'), tokenHash: null }, token: null };
+}
+
 /** Shows where a trigger is, and the token where it was just made. */
 export function showTrigger(path: string, token?: string): TriggerOut {
   return { path: `/trigger/${path}`, ...(token === undefined ? {} : { authorization: `CAAuth ${token}` }) };

@@ -1,8 +1,8 @@
 // Which secrets a flow reads, seen without running it: its runs are given these and no others, and these are masked.
-import type { Flow, Json, Rule, Step } from './definition.ts';
+import type { Flow, Hook, Json, Rule, Step } from './definition.ts';
 import { compileValue, ExpressionFault, parseExpression } from './expression/index.ts';
 
-/** Names of the secrets that the expressions of a flow read, each once. */
+/** Names of the secrets that a flow reads, each once: those of its expressions, and those that its hook verifies by. */
 export function secretNamesOf(flow: Flow): string[] {
   const names = new Set<string>();
   const reading: Reading = {
@@ -13,7 +13,17 @@ export function secretNamesOf(flow: Flow): string[] {
   };
   if (flow.kind === 'policy-set') for (const rule of flow.rules) readRule(rule, reading);
   else readSteps(flow.steps, reading);
+  if (flow.kind === 'scenario') {
+    reading.template(flow.hook.dedupe);
+    for (const name of secretsOfHook(flow.hook)) names.add(name);
+  }
   return [...names];
+}
+
+/** The names of secrets that a hook knows its senders by, each once. */
+export function secretsOfHook({ verify, challenges }: Hook): string[] {
+  const ofChallenges = challenges.flatMap(({ settings }) => (settings['secret'] ?? []) as string | string[]);
+  return [...new Set([...(verify?.secrets ?? []), ...ofChallenges])];
 }
 
 interface Reading {

@@ -49,9 +49,10 @@ test('all faults of all files at once, in the order of the lines', () => {
 });
 
 test('what a document is: its first word, one of them, a name that is a text', () => {
-  one('jub: x\n', '1:1', 'a document begins with "job: name" or "policySet: name"; this one has neither');
-  one('- a\n', '1:1', 'a document begins with "job: name" or "policySet: name", not with a list');
-  one('scenario: x\n', '1:1', 'scenarios are not known to this version yet; it has jobs and policy sets');
+  const begins = 'a document begins with "job: name", "policySet: name", "scenario: name" or "sheet: name"';
+  one('jub: x\n', '1:1', `${begins}; this one has none of them`);
+  one('toString: x\n', '1:1', `${begins}; this one has none of them`);
+  one('- a\n', '1:1', `${begins}, not with a list`);
   one('job: x\npolicySet: y\n', '2:1', 'a document is one thing, and this one is a job; part them by ---');
   one('job: 7\nsteps: [noop]\n', '1:6', 'the name of a job must be a text, not 7; put it in quotes');
   one('job: "7"\nsteps: [noop]\n', '1:6', /must not be a number/);

@@ -1,26 +1,18 @@
-// What jobs and policy sets have in common in a document: name, group, parameters, time-out, concurrency, what follows.
+// What all flows have in common in a document: name, group, parameters, time-out, concurrency, what follows.
 import type { After, Concurrency, Param } from '../definition.ts';
 import type { Faults } from './fault.ts';
 import { booleanOf, choiceOf, fieldsOf, integerOf, isGiven, itemsOf, spanOf, textOf, type Fields } from './fields.ts';
 import { readParams } from './params.ts';
 import type { Value } from './source.ts';
 
-/** The fields of a document that jobs and policy sets share, beside the one that names them. */
-export const HEAD_FIELDS = [
-  'description',
-  'group',
-  'enabled',
-  'params',
-  'on',
-  'timeout',
-  'concurrency',
-  'after',
-  'tests',
-];
+/** The fields of a document that all flows share, beside the one that names them. */
+export const HEAD_FIELDS = ['description', 'group', 'enabled', 'on', 'timeout', 'concurrency', 'after', 'tests'];
 
 const HOUR = 3_600_000;
-/** How long a run may take when its document does not say. */
-const TIMEOUT_MS = HOUR;
+/** What a head that says nothing means. */
+export type Unsaid = Pick<Head, 'timeoutMs' | 'concurrency'>;
+/** That of jobs and policy sets: one hour, one at once. */
+export const UNSAID: Unsaid = { timeoutMs: HOUR, concurrency: { max: 1, then: 'queue' } };
 const LONGEST_MS = 7 * 24 * HOUR;
 const MAX_AFTER = 50;
 
@@ -36,7 +28,7 @@ export interface Head {
 }
 
 /** Reads the head. What is wrong is told, and read as if it were absent. */
-export function readHead(fields: Fields, faults: Faults): Head {
+export function readHead(fields: Fields, faults: Faults, unsaid: Unsaid = UNSAID): Head {
   const given = <T>(name: string, read: (value: Value) => T | null, otherwise: T): T => {
     const value = fields.value(name);
     return isGiven(value) ? (read(value) ?? otherwise) : otherwise;
@@ -49,23 +41,23 @@ export function readHead(fields: Fields, faults: Faults): Head {
     timeoutMs: given(
       'timeout',
       (value) => spanOf(value, 'timeout', { min: 1_000, max: LONGEST_MS, faults }),
-      TIMEOUT_MS,
+      unsaid.timeoutMs,
     ),
-    concurrency: given('concurrency', (value) => readConcurrency(value, faults), { max: 1, then: 'queue' }),
+    concurrency: given('concurrency', (value) => readConcurrency(value, unsaid, faults), unsaid.concurrency),
     after: given('after', (value) => readAfter(value, faults), { completed: [], failed: [] }),
   };
 }
 
 const THEN = ['queue', 'skip', 'replace', 'fail'] as const;
 
-function readConcurrency(value: Value, faults: Faults): Concurrency | null {
+function readConcurrency(value: Value, { concurrency }: Unsaid, faults: Faults): Concurrency | null {
   const fields = fieldsOf(value, 'concurrency', ['max', 'then'], faults);
   if (fields === null) return null;
   const max = fields.value('max');
   const then = fields.value('then');
   return {
-    max: (isGiven(max) ? integerOf(max, 'max', { min: 1, max: 1_000, faults }) : null) ?? 1,
-    then: (isGiven(then) ? choiceOf(then, 'then', { words: THEN, faults }) : null) ?? 'queue',
+    max: (isGiven(max) ? integerOf(max, 'max', { min: 1, max: 1_000, faults }) : null) ?? concurrency.max,
+    then: (isGiven(then) ? choiceOf(then, 'then', { words: THEN, faults }) : null) ?? concurrency.then,
   };
 }
 

@@ -1,6 +1,7 @@
-// The steps of a job, as a document says them: actions by their word, `route` and `each`, and what they have in common.
+// The steps of a job or scenario, as a document says them: actions by their word, `route` and `each`, what all have in
+// common.
 import { ACTION_NAMES, actionRule, normalInput, variableFault } from '../actions.ts';
-import type { ActionStep, Branch, EachStep, OnError, Param, RouteStep, Step } from '../definition.ts';
+import type { ActionStep, Branch, EachStep, OnError, RouteStep, Step } from '../definition.ts';
 import { notOneOf, type Faults, type Span } from './fault.ts';
 import { checkTemplates, expressionOf, type Use } from './expressions.ts';
 import {
@@ -19,11 +20,11 @@ import {
 import { NAME } from './params.ts';
 import { valueAt } from './paths.ts';
 import type { Entry, MapValue, Value } from './source.ts';
-import { checkUses } from './uses.ts';
+import { checkUses, type Surroundings } from './uses.ts';
 
 /** Steps nest at most this deep. */
 export const MAX_STEP_DEPTH = 20;
-/** Steps of one job, all levels together. */
+/** Steps of one flow, all levels together. */
 export const MAX_STEPS = 1_000;
 
 const COMMON = ['name', 'if', 'onError'];
@@ -34,9 +35,10 @@ const DAY_MS = 86_400_000;
 const WAIT_MS = 10_000;
 const MAX_AT_ONCE = 100;
 
-/** What is known while the steps of one job are read. */
+/** What is known while the steps of one flow are read. */
 interface Reading {
   faults: Faults;
+  around: Surroundings;
   /** What its expressions name. */
   uses: Use[];
   /** What `set` and `each` make known. */
@@ -45,19 +47,26 @@ interface Reading {
   counter: { steps: number };
 }
 
-/** Reads the steps of a job of these parameters; `at` is where they are missing when there are none. */
+/** Reads the steps of a flow in these surroundings; `at` is where they are missing when there are none. */
 export function readSteps(
   value: Value | null,
-  { at, params, faults }: { at: Span; params: Readonly<Record<string, Param>>; faults: Faults },
+  { at, around, faults }: { at: Span; around: Surroundings; faults: Faults },
 ): readonly Step[] {
   if (!isGiven(value)) {
-    faults.add(at, 'a job needs steps', ['steps']);
+    faults.add(at, `a ${around.what} needs steps`, ['steps']);
     return [];
   }
-  const reading: Reading = { faults, uses: [], names: new Map(), variables: new Set(), counter: { steps: 0 } };
-  const steps = readList(value, { path: 'steps', depth: 1 }, reading);
+  const reading: Reading = {
+    faults,
+    around,
+    uses: [],
+    names: new Map(),
+    variables: new Set(),
+    counter: { steps: 0 },
+  };
+  const steps = readList(value, { path: 'steps', depth: 1, looped: false }, reading);
   const { uses, variables, names } = reading;
-  checkUses(uses, { variables: [...variables], steps: [...names.keys()], params: Object.keys(params), faults });
+  checkUses(uses, around, { variables: [...variables], steps: [...names.keys()], faults });
   return steps;
 }
 
@@ -65,9 +74,11 @@ export function readSteps(
 interface Level {
   path: string;
   depth: number;
+  /** Within the steps of an `each`. */
+  looped: boolean;
 }
 
-function readList(value: Value, { path, depth }: Level, reading: Reading): readonly Step[] {
+function readList(value: Value, { path, depth, looped }: Level, reading: Reading): readonly Step[] {
   const { faults } = reading;
   if (value.kind !== 'list' || value.items.length === 0) {
     faults.add(value, `steps must be a list such as "- run: ./backup.sh", not ${describe(value)}`);
@@ -77,14 +88,32 @@ function readList(value: Value, { path, depth }: Level, reading: Reading): reado
     faults.add(value, `steps nest deeper than ${MAX_STEP_DEPTH} levels here; make a job of its own of them`);
     return [];
   }
-  return value.items.flatMap((item, index) => readStep(item, { path: `${path}[${index}]`, depth }, reading) ?? []);
+  const steps = value.items.flatMap((item, index) => {
+    const step = readStep(item, { path: `${path}[${index}]`, depth, looped }, reading);
+    return step === null ? [] : [{ item, step }];
+  });
+  checkOrder(steps, faults);
+  return steps.map(({ step }) => step);
+}
+
+/** Tells of a step that no run can come to, and of a second reply. */
+function checkOrder(steps: readonly { item: Value; step: Step }[], faults: Faults): void {
+  const always = steps.filter(({ step }) => step.kind === 'action' && step.if === null) as {
+    item: Value;
+    step: ActionStep;
+  }[];
+  const stop = always.find(({ step }) => step.action === 'stop');
+  const after = stop && steps[steps.findIndex(({ step }) => step === stop.step) + 1];
+  if (after !== undefined) faults.add(after.item, 'nothing here is ever reached: the stop before it ends the run');
+  const [, second] = always.filter(({ step }) => step.action === 'reply');
+  if (second !== undefined) faults.add(second.item, 'a run replies once, and a reply stands before this one');
 }
 
 /** A step: a map with the word of its action; the word alone where the action takes nothing. */
 function readStep(value: Value, level: Level, reading: Reading): Step | null {
   const { faults, counter } = reading;
   if (++counter.steps === MAX_STEPS + 1) {
-    faults.add(value, `a job has at most ${MAX_STEPS.toLocaleString('en')} steps`);
+    faults.add(value, `a ${reading.around.what} has at most ${MAX_STEPS.toLocaleString('en')} steps`);
   }
   if (counter.steps > MAX_STEPS) return null;
   const map = mapOf(value);
@@ -94,11 +123,18 @@ function readStep(value: Value, level: Level, reading: Reading): Step | null {
   }
   const action = actionOf(map, faults);
   if (action === null) return null;
+  checkPlace(action, level, reading);
   const fields = openFields(map);
   const head = readHead(fields, level, reading);
   if (action.name === 'route') return { kind: 'route', ...head, ...readRoute(action.value, level, reading) };
   if (action.name === 'each') return { kind: 'each', ...head, ...readEach(action.value, level, reading) };
   return { kind: 'action', ...head, ...readAction(action, fields, reading) };
+}
+
+/** Some actions have a meaning in some places only. */
+function checkPlace({ name, at }: Entry, { looped }: Level, { around, faults }: Reading): void {
+  if (name === 'reply' && around.what !== 'scenario') faults.add(at, 'only a scenario has somebody to reply to');
+  if (name === 'collect' && !looped) faults.add(at, 'collect gathers in the steps of an each, and this is none');
 }
 
 function mapOf(value: Value): MapValue | null {
@@ -132,7 +168,7 @@ function actionOf(step: MapValue, faults: Faults): Entry | null {
   return first;
 }
 
-function readHead(fields: Fields, { path, depth }: Level, reading: Reading) {
+function readHead(fields: Fields, { path, depth, looped }: Level, reading: Reading) {
   const { faults, names } = reading;
   const written = fields.value('name');
   const name = isGiven(written) ? textOf(written, 'the name of a step', faults, NAME) : null;
@@ -145,7 +181,7 @@ function readHead(fields: Fields, { path, depth }: Level, reading: Reading) {
     name,
     path,
     if: isGiven(condition) ? expressionOf(condition, 'if', reading) : null,
-    onError: readOnError(fields.value('onError'), { path: `${path}.onError.steps`, depth: depth + 1 }, reading),
+    onError: readOnError(fields.value('onError'), { path: `${path}.onError.steps`, depth: depth + 1, looped }, reading),
   };
 }
 
@@ -170,7 +206,12 @@ function readAction({ name, value }: Entry, fields: Fields, reading: Reading): A
   const input = jsonOf(value);
   const before = faults.list.length;
   checkTemplates(value, name, reading);
-  if (name === 'set' && value.kind === 'map') for (const entry of value.entries) variables.add(entry.name);
+  if (name === 'set' && value.kind === 'map') {
+    for (const entry of value.entries) {
+      variables.add(entry.name);
+      checkVariable(entry.name, entry.at, reading);
+    }
+  }
   const fault = faults.list.length > before ? null : (actionRule(name)?.input(input, 'written') ?? null);
   if (fault !== null) faults.add(valueAt(value, fault.path), `${name}${fault.path} ${fault.words}`);
   const timeout = fields.value('timeout');
@@ -183,6 +224,12 @@ function readAction({ name, value }: Entry, fields: Fields, reading: Reading): A
     timeoutMs: isGiven(timeout) ? spanOf(timeout, 'timeout', { min: 100, max: 7 * DAY_MS, faults }) : null,
     resume: (isGiven(resume) ? choiceOf(resume, 'resume', { words: ['fail', 'rerun'], faults }) : null) ?? 'fail',
   };
+}
+
+/** What the request is called is known to a scenario only, so that only there nothing else may be called so. */
+function checkVariable(name: string, at: Span, { around, faults }: Reading): void {
+  if (!around.scope.includes(name) || variableFault(name) !== null) return;
+  faults.add(at, `"${name}" is what the request is read by; call it otherwise`);
 }
 
 /** `retry: { times, wait }`, or the number of times alone. */
@@ -203,7 +250,7 @@ function readRetry(value: Value | null, faults: Faults): ActionStep['retry'] {
 /* ── route and each ─────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** A list of branches, or `{ match: all, branches }`. */
-function readRoute(value: Value, { path, depth }: Level, reading: Reading): Pick<RouteStep, 'match' | 'branches'> {
+function readRoute(value: Value, { path, ...level }: Level, reading: Reading): Pick<RouteStep, 'match' | 'branches'> {
   const { faults } = reading;
   const fields = value.kind === 'map' ? fieldsOf(value, 'route', ['match', 'branches'], faults) : null;
   const list = value.kind === 'map' ? (fields?.value('branches') ?? null) : value;
@@ -213,7 +260,7 @@ function readRoute(value: Value, { path, depth }: Level, reading: Reading): Pick
     return { match: 'first', branches: [] };
   }
   const branches = list.items.flatMap(
-    (item, index) => readBranch(item, { path: `${path}.route[${index}]`, depth, index }, reading) ?? [],
+    (item, index) => readBranch(item, { ...level, path: `${path}.route[${index}]`, index }, reading) ?? [],
   );
   const [, second] = list.items.filter(isElse);
   if (second !== undefined) faults.add(second, 'a route has one branch with else at most');
@@ -230,7 +277,8 @@ function isElse(branch: Value): boolean {
   return branch.kind === 'map' && branch.entries.some(({ name, value }) => name === 'else' && isGiven(value));
 }
 
-function readBranch(value: Value, { path, depth, index }: Level & { index: number }, reading: Reading): Branch | null {
+function readBranch(value: Value, { index, ...level }: Level & { index: number }, reading: Reading): Branch | null {
+  const { path, depth } = level;
   const { faults } = reading;
   const fields = fieldsOf(value, 'a branch', ['name', 'if', 'else', 'steps'], faults);
   if (fields === null) return null;
@@ -247,7 +295,7 @@ function readBranch(value: Value, { path, depth, index }: Level & { index: numbe
   return {
     name: (isGiven(written) ? textOf(written, 'the name of a branch', faults) : null) ?? `branch ${index + 1}`,
     if: isGiven(condition) && !isRest ? expressionOf(condition, 'if', reading) : null,
-    steps: isGiven(steps) ? readList(steps, { path: `${path}.steps`, depth: depth + 1 }, reading) : [],
+    steps: isGiven(steps) ? readList(steps, { ...level, path: `${path}.steps`, depth: depth + 1 }, reading) : [],
   };
 }
 
@@ -265,11 +313,14 @@ function readEach(value: Value, { path, depth }: Level, reading: Reading): EachP
   const item = isGiven(as) ? textOf(as, 'as', faults, NAME) : 'item';
   const fault = item === null ? null : variableFault(item);
   if (fault !== null) faults.add(as as Value, `as ${fault}`);
+  if (item !== null && isGiven(as)) checkVariable(item, as, reading);
   reading.variables.add(item ?? 'item');
   return {
     of: (isGiven(of) ? expressionOf(of, 'of', reading) : null) ?? '',
     as: item ?? 'item',
     atOnce: (isGiven(atOnce) ? integerOf(atOnce, 'atOnce', { min: 1, max: MAX_AT_ONCE, faults }) : null) ?? 1,
-    steps: isGiven(steps) ? readList(steps, { path: `${path}.each.steps`, depth: depth + 1 }, reading) : [],
+    steps: isGiven(steps)
+      ? readList(steps, { path: `${path}.each.steps`, depth: depth + 1, looped: true }, reading)
+      : [],
   };
 }

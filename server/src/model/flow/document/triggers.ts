@@ -67,7 +67,8 @@ function checkManual(fields: Fields, faults: Faults): void {
   }
 }
 
-function readTimezone(value: Value, faults: Faults): string | null {
+/** The name of a time zone that the runtime knows; null (told) for any other. */
+export function readTimezone(value: Value, faults: Faults): string | null {
   const name = textOf(value, 'timezone', faults, { max: 64 });
   if (name === null || isTimezone(name)) return name;
   faults.add(value, `there is no time zone ${JSON.stringify(name)}; one is Asia/Tokyo, another UTC`);
