@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HookRequest } from '../src/model/hook/exchange.ts';
-import type { KeptRequest, NewRequest, OwnedLane, Receipt, StoredFlow } from '../src/store/index.ts';
-import { addFlow, claim, endOf, furnishFlows, newFlow, newLine, newRun, newStep, numberOf } from './flow-furniture.ts';
-import type { FlowPlace } from './flow-furniture.ts';
+import type { ClaimedRun, KeptRequest, NewRequest, OwnedLane, Receipt, StoredFlow } from '../src/store/index.ts';
+import { addFlow, claim, endOf, furnishFlows, newLine, newRun, newStep, numberOf } from './flow-furniture.ts';
+import type { FlowPlace, newFlow } from './flow-furniture.ts';
 import { addWorkspace, bytes, DAY, NOON, type Place } from './store-furniture.ts';
 import type { Prepare } from './store-ground.ts';
 
@@ -56,9 +56,9 @@ function kinds(receipts: readonly Receipt[]): Record<string, number> {
   return counts;
 }
 
-function begun(receipt: Receipt) {
-  assert.equal(receipt.kind, 'begun', JSON.stringify(receipt));
-  return (receipt as Extract<Receipt, { kind: 'begun' }>).run;
+function begun(receipt: Receipt): ClaimedRun {
+  assert.ok(receipt.kind === 'begun', JSON.stringify(receipt));
+  return receipt.run;
 }
 
 async function statesOf({ store, workspace }: Place, flow: StoredFlow, state?: KeptRequest['state'] | 'repeated') {

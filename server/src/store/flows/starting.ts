@@ -144,16 +144,19 @@ function judge(desk: Desk, wish: NewRun): Started {
   if (depth > maxDepth) return fail(tooDeep(depth, maxDepth), false);
   if (flow.enabled === 0 && !isByHand(cause)) return { kind: 'skipped' };
   if (wish.refused !== undefined) return fail(`not started: ${storable(wish.refused)}`, true);
-  const place = desk.takePlace(flow);
-  switch (place) {
+  switch (desk.takePlace(flow)) {
+    case 'slot':
+      return { kind: 'queued', run: enter({ slot: 1 }) };
     case 'skip':
       return { kind: 'skipped' };
     case 'fail':
       return fail(tooMany(flow.most), true);
     case 'replace':
       desk.crowd(flow);
+      return { kind: 'queued', run: enter({}) };
+    case 'queue':
+      return { kind: 'queued', run: enter({}) };
   }
-  return { kind: 'queued', run: enter(place === 'slot' ? { slot: 1 } : {}) };
 }
 
 // Whoever asks for a request to be worked at once more does so by hand, too.
