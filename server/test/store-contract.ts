@@ -13,6 +13,7 @@ import { exerciseRetention } from './store-contract-retention.ts';
 import { exerciseRuns } from './store-contract-runs.ts';
 import { exerciseSettings } from './store-contract-settings.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
+import { exerciseSheets } from './store-contract-sheets.ts';
 import { exerciseTelling } from './store-contract-telling.ts';
 import { exerciseWebhooks } from './store-contract-webhooks.ts';
 import type { Prepare } from './store-ground.ts';
@@ -35,4 +36,5 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseHooks(engine, prepare);
   exerciseFindings(engine, prepare);
   exerciseBatches(engine, prepare);
+  exerciseSheets(engine, prepare);
 }

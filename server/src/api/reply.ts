@@ -41,6 +41,7 @@ const REFUSALS: Record<RefusalCode, ProblemCode> = {
   'changed-meanwhile': 'changed-meanwhile',
   erased: 'erased',
   'operation-running': 'operation-running',
+  full: 'sheet-full',
 };
 
 /**

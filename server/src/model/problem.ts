@@ -63,6 +63,7 @@ const OWN = {
   'lease-lost': { status: 409, title: 'The lease of the delivery is somebody else’s, or was given back.' },
   'lease-expired': { status: 409, title: 'The lease of the delivery has ended; it is handed out again.' },
   erased: { status: 410, title: 'The payload of the event was erased.' },
+  'sheet-full': { status: 409, title: 'The sheet has as many rows as a sheet may have.' },
   'operation-running': { status: 409, title: 'An operation of this kind runs already.' },
   'limit-reached': { status: 409, title: 'The workspace has as many of these as it may have.' },
   'over-quota': { status: 429, title: 'The workspace has used what it may use today.' },

@@ -35,11 +35,13 @@ import type { Hooks } from './hooks/contract.ts';
 import type { Lanes, OwnedLane } from './lane-contract.ts';
 import type { Page } from './page.ts';
 import type { PostProcessings } from './post-processings/contract.ts';
+import type { Sheets } from './sheets/contract.ts';
 
 export * from './flows/contract.ts';
 export * from './hooks/contract.ts';
 export * from './lane-contract.ts';
 export * from './page.ts';
+export * from './sheets/contract.ts';
 
 /** The whole store. */
 export interface Store {
@@ -51,6 +53,7 @@ export interface Store {
   hooks: Hooks;
   settings: Settings;
   postProcessings: PostProcessings;
+  sheets: Sheets;
   lanes: Lanes;
   /** Hints that something was committed; they may be missed or come twice (polling is the truth). */
   on(listener: StoreListener): void;
@@ -78,6 +81,8 @@ export interface StoreListener {
   webhook?(workspace: number, webhook: number): void;
   /** A flow was made, changed or deleted. */
   flow?(workspace: number, flow: number): void;
+  /** A sheet was made, changed or deleted. */
+  sheet?(workspace: number, name: string): void;
   /** In these lanes runs may begin, or were asked to end, whichever node's doing it was. */
   runs?(lanes: readonly number[]): void;
   /** These runs of scenarios have replied, or ended, at whichever node: who waits for one asks how far it is. */
@@ -829,7 +834,9 @@ export type RefusalCode =
   | 'limit-reached'
   | 'changed-meanwhile'
   | 'operation-running'
-  | 'erased';
+  | 'erased'
+  /** A sheet has as many rows as one may have. */
+  | 'full';
 
 /** The first answer to a request with an `Idempotency-Key`, or the state of it. */
 export type IdempotencyClaim =

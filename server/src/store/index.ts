@@ -21,6 +21,8 @@ import { reseal } from './resealing.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { settle } from './settle.ts';
 import { watchBacklogs } from './backlog-watch.ts';
+import { MOST_ROWS } from './sheets/appending.ts';
+import { makeSheets } from './sheets/index.ts';
 import type { Sql } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
 import { makeExpander } from './fanouts.ts';
@@ -40,6 +42,8 @@ export interface StoreOptions {
   /** This process, by a name no other has: the holder of its lanes. */
   node: string;
   limits: AcceptLimits;
+  /** Rows a built-in sheet may have; default 1,000,000. */
+  sheetRows?: number;
   /** Numbers that one filtered page of a list looks through at most; a test makes it small. */
   listWindow?: number;
   /** Connections to PostgreSQL, how long one may take to open, and how long a statement may run. */
@@ -73,13 +77,17 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return assemble(sql, options);
 }
 
-function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: StoreOptions): Store {
+function assemble(
+  sql: Sql,
+  { keyring, limits, listWindow = WINDOW, sheetRows = MOST_ROWS, onError }: StoreOptions,
+): Store {
   const listeners = new Listeners(onError);
   const catalogs = new Catalogs(sql);
   const acceptor = makeAcceptor(sql, listeners, limits);
   const parts = { sql, keyring, catalogs, listeners };
   const { flows, drained } = makeFlows(parts);
   const hooking = makeHooks({ sql, listeners, onError });
+  const { sheets, drained: sheetsDrained } = makeSheets({ sql, listeners, mostRows: sheetRows });
   const settling = { sql, listeners, deadLetters: new DeadLetters() };
   const log: Log = {
     accept: async (publish) => {
@@ -125,11 +133,12 @@ function assemble(sql: Sql, { keyring, limits, listWindow = WINDOW, onError }: S
     hooks: hooking.hooks,
     settings,
     postProcessings: makePostProcessings(parts),
+    sheets,
     lanes: makeLanes(sql),
     on: (listener) => listeners.add(listener),
     check: async () => void (await sql.read('SELECT 1 AS one')),
     close: async () => {
-      await Promise.all([acceptor.drained(), drained(), hooking.drained()]);
+      await Promise.all([acceptor.drained(), drained(), hooking.drained(), sheetsDrained()]);
       await sql.close();
     },
   };

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { begin } from './migrations/001-begin.ts';
 import { flows } from './migrations/002-flows.ts';
 import { hooks } from './migrations/003-hooks.ts';
+import { sheets } from './migrations/004-sheets.ts';
 import type { Dialect, Sql, Tx } from './sql.ts';
 
 /** Every migration in order; its place is its number. An entry never changes after a release: add another one. */
@@ -10,6 +11,7 @@ const MIGRATIONS: readonly { name: string; statements: (dialect: Dialect) => str
   { name: '001-begin', statements: begin },
   { name: '002-flows', statements: flows },
   { name: '003-hooks', statements: hooks },
+  { name: '004-sheets', statements: sheets },
 ];
 
 /** The number of the newest schema this program knows. */

@@ -10,6 +10,7 @@ import type { DeliveryKey } from '../model/ids.ts';
 import type { Retention, WorkspaceRetention } from './contract.ts';
 import { pruneHistory, pruneRuns } from './flows/pruning.ts';
 import { pruneKept, pruneOrphans } from './hooks/pruning.ts';
+import { dropSheetRows } from './sheets/pruning.ts';
 import { STATE, type Sql, type Tx, type Value } from './sql.ts';
 
 /** The `prune` verb: up to `limit` rows of each table and workspace; resolves how many rows went or were buried. */
@@ -41,7 +42,9 @@ export async function prune(
     if (place.oldestFinding !== null && place.oldestFinding < runs.before) moved += await pruneHistory(sql, runs);
     if (place.oldestRequest !== null && place.oldestRequest < runs.before) moved += await pruneKept(sql, runs);
     moved += await pruneOrphans(sql, runs);
-    if (deleted && place.oldestEvent === null && place.oldestRun === null && place.oldestRequest === null)
+    if (place.goneSheet !== null) moved += await dropSheetRows(sql, { workspace, sheet: place.goneSheet, limit });
+    const { oldestEvent, oldestRun, oldestRequest, goneSheet } = place;
+    if (deleted && [oldestEvent, oldestRun, oldestRequest, goneSheet].every((one) => one === null))
       moved += await unsynced(sql, (tx) => vanish(tx, workspace));
   }
   // Requests that reach into no workspace keep their answers under the number 0.
@@ -70,6 +73,8 @@ interface Place extends WorkspaceRetention {
   oldestRequest: number | null;
   /** When the oldest change of a resource was found. */
   oldestFinding: number | null;
+  /** A sheet that was deleted and still has rows. */
+  goneSheet: number | null;
 }
 
 function overview(sql: Sql): Promise<Place[]> {
@@ -86,7 +91,8 @@ function overview(sql: Sql): Promise<Place[]> {
        (SELECT r.created_at FROM runs r WHERE r.workspace = w.workspace ORDER BY r.run LIMIT 1) AS "oldestRun",
        (SELECT MIN(q.received_at) FROM hook_requests q WHERE q.workspace = w.workspace AND q.state <> 'taken')
          AS "oldestRequest",
-       (SELECT MIN(h.at) FROM policy_history h WHERE h.workspace = w.workspace) AS "oldestFinding"
+       (SELECT MIN(h.at) FROM policy_history h WHERE h.workspace = w.workspace) AS "oldestFinding",
+       (SELECT MIN(s.sheet) FROM sheets s WHERE s.workspace = w.workspace AND s.name IS NULL) AS "goneSheet"
      FROM workspaces w ORDER BY w.workspace`,
   );
 }
@@ -312,6 +318,7 @@ async function vanish(tx: Tx, workspace: number): Promise<number> {
     'policy_history',
     'hook_tombstones',
     'hook_requests',
+    'sheet_changes',
   ]) {
     await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
   }

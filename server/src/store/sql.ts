@@ -87,7 +87,7 @@ export interface Table {
   later?: Readonly<Record<string, ColumnKind>>;
 }
 
-/** The tables of the hot path, and of the runs of flows. All others are written by plain statements. */
+/** The tables of the hot path, of the runs of flows, and of their sheets' rows. All others are written by plain statements. */
 export const TABLES = {
   events: {
     key: ['workspace', 'event'],
@@ -275,6 +275,22 @@ export const TABLES = {
       detail: 'text',
       was: 'text',
     },
+  },
+  sheet_rows: {
+    key: ['workspace', 'sheet', 'number'],
+    columns: {
+      workspace: 'int',
+      sheet: 'int',
+      number: 'int',
+      key: 'text',
+      cells: 'text',
+      run: 'int',
+      at: 'int',
+    },
+  },
+  sheet_changes: {
+    key: ['workspace', 'run', 'sheet', 'number'],
+    columns: { workspace: 'int', run: 'int', sheet: 'int', number: 'int' },
   },
 } as const satisfies Record<string, Table>;
 

@@ -15,6 +15,7 @@ import {
   type WorkspaceRetention,
 } from './contract.ts';
 import { refuseOverLimit } from './quota.ts';
+import { removeSheets } from './sheets/descriptions.ts';
 import type { Sql, Tx, Value } from './sql.ts';
 
 type WorkspaceVerbs = Pick<
@@ -157,6 +158,7 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
     'policy_known',
   ];
   for (const table of settings) await tx.run(`DELETE FROM ${table} WHERE workspace = $1`, [workspace]);
+  await removeSheets(tx, workspace);
   return webhooks.map(({ webhook }) => webhook);
 }
 

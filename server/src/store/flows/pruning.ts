@@ -75,7 +75,7 @@ function trimLog(
 
 async function drop(tx: Tx, { workspace, runs }: { workspace: number; runs: readonly OldRun[] }): Promise<number> {
   for (const { run } of runs) {
-    for (const table of ['run_steps', 'run_log', 'policy_rules', 'policy_results']) {
+    for (const table of ['run_steps', 'run_log', 'policy_rules', 'policy_results', 'sheet_changes']) {
       await tx.run(`DELETE FROM ${table} WHERE workspace = $1 AND run = $2`, [workspace, run]);
     }
     await tx.run('DELETE FROM runs WHERE workspace = $1 AND run = $2', [workspace, run]);
