@@ -33,6 +33,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   erasures:      { summary: 'What was erased: list, show', load: async () => (await import('./erasures.ts')).erasures },
   push:          { summary: 'Push documents of jobs and policy sets, or see what would change', load: async () => (await import('./push.ts')).push },
   test:          { summary: 'Check documents and play their tests', alone: true, load: async () => (await import('./flow-tests.ts')).flowTests },
+  import:        { summary: 'Make a document of a blueprint of Make', alone: true, load: async () => (await import('./import.ts')).importCommand },
   job:           { summary: 'Jobs: list, show, run, log, abort …', load: async () => (await import('./jobs.ts')).jobs },
   policy:        { summary: 'Policy sets: list, show, run, results, history …', load: async () => (await import('./policies.ts')).policies },
   secret:        { summary: 'Secrets of flows: set, list, delete', load: async () => (await import('./secrets.ts')).secrets },
