@@ -9,6 +9,9 @@ import type { Json } from '../json-value.ts';
 import { decodeText, isPlainText } from './bodies/decode.ts';
 import { readForm } from './bodies/form.ts';
 import { beginsAsJson, readJson } from './bodies/json.ts';
+import type { JsonRead } from './bodies/json.ts';
+import { readMultipart } from './bodies/multipart.ts';
+import { isXmlType, readXml } from './bodies/xml.ts';
 import type { HookRequest } from './exchange.ts';
 
 /** How much a request may bring, besides its size in bytes, which whoever receives it bounds. */
@@ -84,11 +87,24 @@ function readBody(bytes: Buffer, contentType: string | null, limits: BodyLimits)
   if (contentType === null || contentType.trim() === '') return readUntyped(bytes, limits);
   const type = essence(contentType);
   const encoding = charset(contentType) ?? 'utf-8';
-  if (isJsonType(contentType)) return readJson(bytes, encoding, limits.depth);
+  if (isJsonType(contentType))
+    return asContent(readJson(bytes, { subject: 'The body', charset: encoding, depth: limits.depth }));
   if (type === 'application/x-www-form-urlencoded') {
+    // What encodes a form escapes braces: this is `curl -d` with JSON, which would be one field with a strange name.
+    if (beginsAsJson(bytes) && readJson(bytes, { subject: 'The body', charset: encoding, depth: limits.depth }).ok) {
+      return {
+        ok: false,
+        reason: 'The body is JSON, but its content type says a form; it should be application/json.',
+      };
+    }
     const form = readForm(bytes, { subject: 'The body', charset: encoding, fields: limits.fields });
     return form.ok ? { ok: true, body: form.fields, text: isPlainText(bytes) ? bytes.toString() : null } : form;
   }
+  if (type === 'multipart/form-data') {
+    const form = readMultipart(bytes, contentType, limits);
+    return form.ok ? { ok: true, body: form.body, text: isPlainText(bytes) ? bytes.toString() : null } : form;
+  }
+  if (isXmlType(type)) return readXml(bytes, charset(contentType), limits);
   if (isText(type)) {
     const decoded = decodeText(bytes, encoding, 'The body');
     return decoded.ok ? { ok: true, body: decoded.text, text: decoded.text } : decoded;
@@ -96,12 +112,16 @@ function readBody(bytes: Buffer, contentType: string | null, limits: BodyLimits)
   return { ok: true, body: null, text: isPlainText(bytes) ? bytes.toString() : null };
 }
 
+function asContent(json: JsonRead): Content {
+  return json.ok ? json : { ok: false, reason: json.reason };
+}
+
 /** A body that nobody says anything about: JSON where it is an object or an array, else text, else bytes. */
 function readUntyped(bytes: Buffer, limits: BodyLimits): Content {
   if (!isPlainText(bytes)) return { ok: true, body: null, text: null };
   if (beginsAsJson(bytes)) {
-    const json = readJson(bytes, 'utf-8', limits.depth);
-    if (json.ok || !json.syntax) return json;
+    const json = readJson(bytes, { subject: 'The body', charset: 'utf-8', depth: limits.depth });
+    if (json.ok || !json.syntax) return asContent(json);
   }
   const text = bytes.toString();
   return { ok: true, body: text, text };

@@ -1,7 +1,6 @@
 // Fields in the coding of forms and queries: application/x-www-form-urlencoded (URL Standard, section 5.1).
 import type { Json } from '../../json-value.ts';
 import type { Read } from '../body.ts';
-import { beginsAsJson, readJson } from './json.ts';
 import { decodeText } from './decode.ts';
 
 /** How fields are read: `subject` begins the sentence of a refusal. */
@@ -23,13 +22,6 @@ const SPACE = 0x20;
  * stands for itself, as the standard says; bytes that are no text are refused, where the standard would replace them.
  */
 export function readForm(bytes: Buffer, rules: FormRules): Read<{ fields: { [name: string]: Json } }> {
-  // What encodes a form escapes braces: this is `curl -d` with JSON, which would be one field with a strange name.
-  if (beginsAsJson(bytes) && readJson(bytes, 'utf-8', 1_000).ok) {
-    return {
-      ok: false,
-      reason: `${rules.subject} is JSON, but is said to be a form; say content-type: application/json.`,
-    };
-  }
   const fields = new FieldMap();
   let count = 0;
   for (let start = 0; start < bytes.length;) {
