@@ -17,6 +17,7 @@ export function jsonFaultAt(text: string): number | null {
     if (next === 'comma or end' && open.length === 0) return at < text.length ? at : null;
     const character = text[at];
     if (character === undefined) return at;
+    const isKey = next === 'key' || next === 'key or end';
     const closes = character === '}' ? '{' : character === ']' ? '[' : null;
     if (closes !== null) {
       const isFirst = next === (closes === '{' ? 'key or end' : 'item or end');
@@ -28,10 +29,10 @@ export function jsonFaultAt(text: string): number | null {
       if (character !== (next === 'colon' ? ':' : ',')) return at;
       next = next === 'comma or end' && open.at(-1) === '{' ? 'key' : 'value';
       at++;
-    } else if (next === 'key' || next === 'key or end' || character === '"') {
+    } else if (isKey || character === '"') {
       const end = character === '"' ? endOfString(text, at) : { ok: false, at };
       if (!end.ok) return end.at;
-      next = next === 'key' || next === 'key or end' ? 'colon' : 'comma or end';
+      next = isKey ? 'colon' : 'comma or end';
       at = end.at;
     } else if (character === '{' || character === '[') {
       open.push(character);
