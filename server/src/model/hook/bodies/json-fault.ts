@@ -17,7 +17,7 @@ export function jsonFaultAt(text: string): number | null {
     if (next === 'comma or end' && open.length === 0) return at < text.length ? at : null;
     const character = text[at];
     if (character === undefined) return at;
-    const isKey = next === 'key' || next === 'key or end';
+    const isKey: boolean = next === 'key' || next === 'key or end';
     const closes = character === '}' ? '{' : character === ']' ? '[' : null;
     if (closes !== null) {
       const isFirst = next === (closes === '{' ? 'key or end' : 'item or end');

@@ -7,14 +7,19 @@ import { kindOf } from './infer.ts';
 /** How many shapes one sentence tells of. */
 const MOST_TOLD = 5;
 
-type Way = readonly (string | number)[];
+/** A clause without its subject, and the way to what it is said of: the last step first, made on the way back. */
+interface Misfit {
+  way: (string | number)[];
+  clause: string;
+}
 
 /**
  * The first misfit as a clause that names its place and shows no value: `user.name is a number, not a text`,
  * `tags[2] is missing`, `it is null`; null where the value fits.
  */
 export function misfit(shape: Shape, value: Json): string | null {
-  return misfitAt(shape, value, []);
+  const found = misfitAt(shape, value);
+  return found === null ? null : `${told(found.way.toReversed())} ${found.clause}`;
 }
 
 /** Which of several shapes a value fits first, by name; where it fits none, a sentence that says why of each. */
@@ -30,27 +35,35 @@ export function fitOneOf(shapes: readonly NamedShape[], value: Json): { shape: s
   return { reason: `The body fits none of the shapes (${told.join('; ')}${more}).` };
 }
 
-function misfitAt(shape: Shape, value: Json, way: Way): string | null {
-  if (shape.type === 'unknown') return null;
-  if (value === null) return shape.nullable ? null : `${told(way)} is null, not ${WORDS[shape.type]}`;
+function misfitAt(shape: Shape, value: Json): Misfit | null {
+  if (shape.type === 'unknown' || (shape.type === 'text' && typeof value === 'string')) return null;
+  if (value === null) return shape.nullable ? null : { way: [], clause: `is null, not ${WORDS[shape.type]}` };
   const kind = kindOf(value);
-  if (kind !== shape.type && !(kind === 'date' && shape.type === 'text')) {
-    return `${told(way)} is ${WORDS[kind]}, not ${WORDS[shape.type]}`;
-  }
-  if (shape.type === 'collection') {
-    for (const [name, field] of Object.entries(shape.fields)) {
-      const inner = member(value, name) as Json | undefined;
-      const clause = inner === undefined ? missing(field, [...way, name]) : misfitAt(field, inner, [...way, name]);
-      if (clause !== null) return clause;
-    }
-  } else if (shape.type === 'array') {
-    const items = value as Json[];
-    for (let at = 0; at < items.length; at++) {
-      const clause = misfitAt(shape.of, items[at]!, [...way, at]);
-      if (clause !== null) return clause;
-    }
+  if (kind !== shape.type) return { way: [], clause: `is ${WORDS[kind]}, not ${WORDS[shape.type]}` };
+  if (shape.type === 'collection') return misfitField(shape.fields, value);
+  return shape.type === 'array' ? misfitItem(shape.of, value as Json[]) : null;
+}
+
+function misfitField(fields: Readonly<Record<string, Shape>>, collection: Json): Misfit | null {
+  for (const [name, shape] of Object.entries(fields)) {
+    const value = member(collection, name) as Json | undefined;
+    const found = value === undefined ? missing(shape) : misfitAt(shape, value);
+    if (found !== null) return behind(name, found);
   }
   return null;
+}
+
+function misfitItem(shape: Shape, items: readonly Json[]): Misfit | null {
+  for (let at = 0; at < items.length; at++) {
+    const found = misfitAt(shape, items[at]!);
+    if (found !== null) return behind(at, found);
+  }
+  return null;
+}
+
+function behind(step: string | number, found: Misfit): Misfit {
+  found.way.push(step);
+  return found;
 }
 
 const WORDS: Readonly<Record<Exclude<Shape['type'], 'unknown'>, string>> = {
@@ -62,17 +75,18 @@ const WORDS: Readonly<Record<Exclude<Shape['type'], 'unknown'>, string>> = {
   array: 'an array',
 };
 
-function missing(field: Shape, way: Way): string | null {
-  return field.optional ? null : `${told(way)} is missing`;
+function missing(shape: Shape): Misfit | null {
+  return shape.optional ? null : { way: [], clause: 'is missing' };
 }
 
 /** A way as an expression would have it. */
-function told(way: Way): string {
+function told(way: readonly (string | number)[]): string {
   if (way.length === 0) return 'it';
   const steps = way.map((step, at) => {
     if (typeof step === 'number') return `[${step}]`;
-    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(step)) return `${at > 0 ? '.' : ''}${step.slice(0, 100)}`;
-    return `[${JSON.stringify(step.length > 100 ? `${step.slice(0, 100)}…` : step)}]`;
+    const name = step.length > 100 ? `${step.slice(0, 100)}…` : step;
+    if (/^[A-Za-z_][A-Za-z0-9_]*…?$/.test(name)) return at > 0 ? `.${name}` : name;
+    return `[${JSON.stringify(name)}]`;
   });
   return steps.join('');
 }

@@ -12,7 +12,7 @@ export function shapeTypes(named: readonly NamedShape[]): string {
     const doc = `/** A body of the shape ${JSON.stringify(name)
       .replaceAll('*/', '*\\/')
       .replace(/[\u2028\u2029]/g, ' ')}. */`;
-    return shape.type === 'collection' && !shape.nullable
+    return shape.type === 'collection' && !shape.nullable && Object.keys(shape.fields).length > 0
       ? `${doc}\nexport interface ${identifier} ${fieldsOf(shape.fields, '')}\n`
       : `${doc}\nexport type ${identifier} = ${typeOf(shape, '')};\n`;
   });
