@@ -119,6 +119,12 @@ export const routes: readonly Route[] = [
   route('GET /v1/runs/{run}/log',              'read',    null,                         runDetails.LogOut,            runDetails.readRunLog),
   route('POST /v1/runs/{run}/abort',           'manage',  null,                         runs.RunOut,                  runs.abortRun),
 
+  route('GET /v1/scenarios',                   'read',    null,                         flows.FlowsOut,               flows.listScenarios),
+  route('GET /v1/scenarios/{scenario}',        'read',    null,                         flows.FlowDetailOut,          flows.getScenario),
+  route('PUT /v1/scenarios/{scenario}',        'manage',  null,                         flows.FlowDetailOut,          push.putScenario),
+  route('DELETE /v1/scenarios/{scenario}',     'manage',  null,                         null,                         flows.deleteScenario),
+  route('POST /v1/scenarios/{scenario}/hook',  'manage',  null,                         flows.FlowOut,                flows.renewScenarioHook),
+
   route('GET /v1/policy-sets',                 'read',    null,                         flows.FlowsOut,               flows.listPolicySets),
   route('GET /v1/policy-sets/{policySet}',     'read',    null,                         flows.FlowDetailOut,          flows.getPolicySet),
   route('PUT /v1/policy-sets/{policySet}',     'manage',  null,                         flows.FlowDetailOut,          push.putPolicySet),

@@ -1,8 +1,16 @@
-// Files of documents, as commands take them: files, folders of them, stdin.
-import { readdir, stat } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
-import type { DocumentFile } from '../model/flow/document/index.ts';
-import { usage } from './failure.ts';
+// Files of documents, as commands take them: files, folders of them, stdin; and the samples beside them that they name.
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import {
+  faultLine,
+  namedSamples,
+  readFlows,
+  type DocumentFile,
+  type FlowDocument,
+  type NamedSample,
+  type Samples,
+} from '../model/flow/document/index.ts';
+import { EXIT, Failure, usage } from './failure.ts';
 import { readBytes, reasonOf } from './input.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -30,6 +38,47 @@ export async function readDocuments(
     files.push({ name: name === '-' ? 'stdin' : name, text: textOf(name, bytes) });
   }
   return files;
+}
+
+/**
+ * The samples that documents name, as far as they are there: what is missing is told where it is named. A sample lies in
+ * the folder of its document or below it, wherever links lead.
+ */
+export async function readSamples(files: readonly DocumentFile[], { folder }: Terminal): Promise<Samples> {
+  const samples = new Map<string, string>();
+  for (const named of namedSamples(files)) {
+    const bytes = await readBeside(named, folder);
+    if (bytes !== null) samples.set(named.key, textOf(named.key, bytes));
+  }
+  return samples;
+}
+
+/** The flows of files; fails with all faults, the exit code 1, where there is one. */
+export function readable(files: readonly DocumentFile[], samples?: Samples): readonly FlowDocument[] {
+  const read = readFlows(files, samples);
+  if (read.ok) return read.documents;
+  const [first = '', ...more] = read.faults.map(faultLine);
+  throw new Failure(first, EXIT.failed, 'invalid-document', more);
+}
+
+/** A sample of a document is no large file. */
+const MOST_BYTES = 2 ** 20;
+
+async function readBeside({ key, file, path }: NamedSample, folder: string): Promise<Buffer | null> {
+  try {
+    const home = await realpath(file === 'stdin' ? folder : dirname(resolve(folder, file)));
+    const full = await realpath(join(home, path));
+    if (!full.startsWith(home.endsWith(sep) ? home : home + sep)) {
+      throw usage(`the sample ${key} leads out of the folder of its document`);
+    }
+    const { size } = await stat(full);
+    if (size > MOST_BYTES) throw usage(`the sample ${key} has ${size.toLocaleString('en')} bytes; at most 1 MiB`);
+    return await readFile(full);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (error instanceof Failure) throw error;
+    throw usage(`cannot read the sample ${key}: ${reasonOf(error)}`);
+  }
 }
 
 function textOf(name: string, bytes: Buffer): string {

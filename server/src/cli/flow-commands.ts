@@ -1,4 +1,4 @@
-// What the commands about jobs and about policy sets share: columns, facts, deletion, triggers.
+// What the commands about jobs, policy sets and scenarios share: columns, facts, deletion, triggers.
 import type { FlowDetailOut, FlowOut } from '../api/flows/flows.ts';
 import { triggerLines } from './push.ts';
 import type { Session } from './session.ts';
@@ -10,7 +10,7 @@ export interface FlowOptions {
   group?: string;
 }
 
-/** The columns of a list of jobs or policy sets. */
+/** The columns of a list of flows. */
 export const flowColumns: readonly Column<FlowOut>[] = [
   { head: 'ID', of: ({ id }) => String(id) },
   { head: 'NAME', of: ({ name }) => name, least: 12 },
@@ -20,14 +20,15 @@ export const flowColumns: readonly Column<FlowOut>[] = [
   { head: 'DESCRIPTION', of: ({ description }) => description, least: 8, optional: true },
 ];
 
-function triggersOf({ cron, events, trigger }: FlowOut): string {
+function triggersOf({ cron, events, trigger, hook }: FlowOut): string {
+  if (hook !== null) return hook.path;
   const all = [...cron.map(({ at }) => at), ...events.map(({ type }) => type), ...(trigger === null ? [] : ['http'])];
   return all.length === 0 ? 'hand' : all.join(', ');
 }
 
-/** The facts of a job or policy set, and its document. */
+/** The facts of a flow, and its document. */
 export function flowFacts(flow: FlowDetailOut, session: Session): string[] {
-  const { cron, events, trigger, after } = flow;
+  const { cron, events, trigger, hook, after } = flow;
   return [
     ...session.facts({
       name: flow.name,
@@ -39,6 +40,9 @@ export function flowFacts(flow: FlowDetailOut, session: Session): string[] {
       cron: cron.map(({ at, timezone }) => `${at} (${timezone})`).join(', '),
       events: events.map(({ type, filter }) => (filter === null ? type : `${type} where ${filter}`)).join(', '),
       trigger: trigger === null ? null : `POST ${trigger.path}`,
+      hook: hook === null ? null : `${hook.methods.join(', ')} ${hook.path}`,
+      'verified by': hook === null ? null : verifiedBy(hook),
+      shapes: hook?.shapes.join(', '),
       'when completed': after.completed.join(', '),
       'when failed': after.failed.join(', '),
       updated: flow.updatedAt,
@@ -48,20 +52,25 @@ export function flowFacts(flow: FlowDetailOut, session: Session): string[] {
   ];
 }
 
-/** Which of the two a command is about. */
-export type FlowWord = 'job' | 'policy';
+function verifiedBy({ verify, observe }: NonNullable<FlowOut['hook']>): string {
+  if (verify === null) return 'nothing: anybody may call it';
+  return observe ? `${verify}, observed only: nothing is refused` : verify;
+}
+
+/** Which of them a command is about. */
+export type FlowWord = 'job' | 'policy' | 'scenario';
 
 /** Deletes one. */
 export async function removeFlow(session: Session, word: FlowWord, named: string): Promise<void> {
   const { signal } = session;
   const client = await session.client();
-  const flows = word === 'job' ? client.jobs : client.policySets;
+  const flows = { job: client.jobs, policy: client.policySets, scenario: client.scenarios }[word];
   await flows.delete(named, { signal });
   session.show({ deleted: named }, () => [`${named} is gone; what its runs left stays for a while`]);
 }
 
 /** Another URL and token for the trigger of one. */
-export async function renewTrigger(session: Session, word: FlowWord, named: string): Promise<void> {
+export async function renewTrigger(session: Session, word: 'job' | 'policy', named: string): Promise<void> {
   const { signal } = session;
   const client = await session.client();
   const flow = await (word === 'job' ? client.jobs : client.policySets).renewTrigger(named, { signal });

@@ -1,8 +1,9 @@
 // `bellwire test`: documents are checked, and the tests they carry are played. Needs no platform, does nothing.
 import { playTest } from '../model/flow/document/dry-run.ts';
-import { faultLine, readFlows, type FlowDocument } from '../model/flow/document/index.ts';
-import { readDocuments } from './documents.ts';
-import { EXIT, Failure } from './failure.ts';
+import type { FlowDocument } from '../model/flow/document/index.ts';
+import { readable, readDocuments, readSamples } from './documents.ts';
+import { EXIT } from './failure.ts';
+import { KIND_WORDS } from './push.ts';
 import type { Declare, Session } from './session.ts';
 import { plain } from './terminal.ts';
 
@@ -12,14 +13,11 @@ export const flowTests: Declare = (command, run) => {
 
 async function testFiles(session: Session, _options: object, paths: string[]): Promise<number> {
   const { signal, terminal } = session;
-  const read = readFlows(await readDocuments(paths.flat(), terminal, signal));
-  if (!read.ok) {
-    const [first = '', ...more] = read.faults.map(faultLine);
-    throw new Failure(first, EXIT.failed, 'invalid-document', more);
-  }
+  const files = await readDocuments(paths.flat(), terminal, signal);
+  const documents = readable(files, await readSamples(files, terminal));
   let played = 0;
   let failed = 0;
-  for (const document of read.documents) {
+  for (const document of documents) {
     const outcomes = document.tests.map((test) => ({ test, wrong: playTest(document.flow, test, Date.now()) }));
     const wrong = outcomes.filter((outcome) => outcome.wrong.length > 0);
     played += outcomes.length;
@@ -32,7 +30,7 @@ async function testFiles(session: Session, _options: object, paths: string[]): P
       ]),
     ]);
   }
-  session.say(sumOf(read.documents.length, played, failed));
+  session.say(sumOf(documents.length, played, failed));
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 
@@ -48,7 +46,7 @@ function mark(isWell: boolean, { paint }: Session): string {
 }
 
 function headOf({ flow }: FlowDocument, tests: number): string {
-  return `${flow.kind === 'job' ? 'job' : 'policy set'} ${plain(flow.name)}  ${countOf(tests, 'test')}`;
+  return `${KIND_WORDS[flow.kind]} ${plain(flow.name)}  ${countOf(tests, 'test')}`;
 }
 
 function sumOf(documents: number, played: number, failed: number): string {

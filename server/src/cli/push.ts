@@ -1,6 +1,7 @@
-// `bellwire push`: documents of jobs and policy sets to the platform, or what would change.
+// `bellwire push`: documents of flows and sheets to the platform, or what would change.
+import type { FlowOut } from '../api/flows/flows.ts';
 import type { PushedOut, PushOut } from '../api/flows/push.ts';
-import { readDocuments } from './documents.ts';
+import { readDocuments, readSamples } from './documents.ts';
 import type { Declare, Session } from './session.ts';
 import { pad, plain, type Style } from './terminal.ts';
 
@@ -20,9 +21,10 @@ export const push: Declare = (command, run) => {
 async function pushFiles(session: Session, { dryRun, prune }: PushOptions, paths: string[]): Promise<void> {
   const { signal, terminal } = session;
   const files = await readDocuments(paths.flat(), terminal, signal);
+  const samples = Array.from(await readSamples(files, terminal), ([name, text]) => ({ name, text }));
   const client = await session.client();
   const pushed = await client.flows.push(
-    { files, ...(dryRun ? { dryRun } : {}), ...(prune ? { prune } : {}) },
+    { files, ...(samples.length > 0 ? { samples } : {}), ...(dryRun ? { dryRun } : {}), ...(prune ? { prune } : {}) },
     { signal },
   );
   session.show(pushed, () => linesOf(pushed, session));
@@ -44,15 +46,18 @@ const MARKS: Readonly<Record<PushedOut['difference'][number]['mark'], Style | nu
 };
 const WIDTH = 'changed'.length;
 
-function linesOf({ flows, absent, dryRun }: PushOut, session: Session): string[] {
+function linesOf({ flows, sheets, absent, dryRun }: PushOut, session: Session): string[] {
   const { paint } = session;
-  const lines: string[] = [];
+  const lines = sheets.map(({ name, place, change }) => {
+    return `${paint(STYLES[change], pad(change, WIDTH))}  sheet ${plain(name)} (${place})`;
+  });
   for (const flow of flows) {
     const why = flow.reason === null ? '' : `: ${plain(flow.reason)}`;
     lines.push(`${paint(STYLES[flow.change], pad(flow.change, WIDTH))}  ${nameOf(flow)}${why}`);
     // All of what is new says little that the file does not.
     if (flow.change === 'changed') lines.push(...flow.difference.map((line) => differenceLine(line, session)));
     if (flow.trigger?.authorization !== undefined) lines.push(...triggerLines(flow.trigger, session));
+    if (flow.hook !== null && flow.change === 'created') lines.push(hookLine(flow.hook, session));
   }
   for (const flow of absent) {
     lines.push(`${paint('dim', pad('absent', WIDTH))}  ${nameOf(flow)}: in no file; --prune deletes it`);
@@ -61,14 +66,30 @@ function linesOf({ flows, absent, dryRun }: PushOut, session: Session): string[]
   return lines;
 }
 
+/** What kinds of flows are called. */
+export const KIND_WORDS: Readonly<Record<PushedOut['kind'], string>> = {
+  job: 'job',
+  'policy-set': 'policy set',
+  scenario: 'scenario',
+};
+
 function nameOf({ kind, name }: Pick<PushedOut, 'kind' | 'name'>): string {
-  return `${kind === 'job' ? 'job' : 'policy set'} ${plain(name)}`;
+  return `${KIND_WORDS[kind]} ${plain(name)}`;
 }
 
 function differenceLine({ mark, text }: PushedOut['difference'][number], { paint }: Session): string {
   const style = MARKS[mark];
   const line = `    ${mark === '@' ? '@@ ' : `${mark} `}${plain(text)}`;
   return style === null ? line : paint(style, line);
+}
+
+/** Where the hook of a scenario is, and who may call it. */
+export function hookLine(
+  { path, verify, observe }: NonNullable<FlowOut['hook']>,
+  { paint }: Pick<Session, 'paint'>,
+): string {
+  const whose = verify === null ? 'anybody may call it' : `verified: ${verify}${observe ? ', observed only' : ''}`;
+  return `    ${paint('dim', 'hook')}  ${path}  ${paint('dim', whose)}`;
 }
 
 /** How to pull the trigger; its token is shown this once. */

@@ -1,4 +1,4 @@
-// Jobs, policy sets and what they leave behind, as the client speaks of them.
+// Jobs, policy sets, scenarios and what they leave behind, as the client speaks of them.
 import type { EvaluationOut, ResultsOut } from '../api/flows/evaluations.ts';
 import type { FlowDetailOut, FlowOut, FlowsOut } from '../api/flows/flows.ts';
 import type { PushIn, PushOut } from '../api/flows/push.ts';
@@ -23,7 +23,7 @@ export interface LogOptions extends CallOptions {
 /** A line of a job log or policy log. */
 export type LogLine = LogOut['items'][number];
 
-/** `client.flows`: documents of both kinds at once. */
+/** `client.flows`: documents of all kinds at once. */
 export function flowsOf({ put }: Calls) {
   return {
     /** Pushes files of documents: none of them when one has a fault. The same again changes nothing. */
@@ -37,6 +37,20 @@ const PUSH_MS = 300_000;
 /** `client.jobs`. A job is named by its id or its name. */
 export function jobsOf(calls: Calls) {
   return { ...kindOf(calls, '/v1/jobs', 'runs') };
+}
+
+/** `client.scenarios`. A scenario is named by its id or its name. */
+export function scenariosOf(calls: Calls) {
+  const { list, get, put, delete: remove } = kindOf(calls, '/v1/scenarios', 'runs');
+  return {
+    list,
+    get,
+    put,
+    delete: remove,
+    /** Another URL for its hook; the former one ends at once. */
+    renewHook: (named: string | number, call?: CallOptions) =>
+      calls.post<FlowOut>(path`/v1/scenarios/${String(named)}/hook`, call),
+  };
 }
 
 /** `client.policySets`. A policy set is named by its id or its name. */

@@ -39,7 +39,7 @@ import type {
 } from '../api/webhooks.ts';
 import type { WorkspaceIn, WorkspaceOut, WorkspacePatchIn, WorkspacesOut } from '../api/workspaces.ts';
 import { createCalls, type Calls, type ListOptions } from './calls.ts';
-import { evaluationsOf, flowsOf, jobsOf, policySetsOf, runsOf, secretsOf } from './flows.ts';
+import { evaluationsOf, flowsOf, jobsOf, policySetsOf, runsOf, scenariosOf, secretsOf } from './flows.ts';
 import { publishCall, type NewEvent, type RawEvent } from './publish.ts';
 import { createRequester, path, type CallOptions, type ClientOptions, type Requester } from './request.ts';
 import { follow, type StreamMessage, type StreamOptions } from './stream.ts';
@@ -82,6 +82,7 @@ export interface Client {
   readonly flows: ReturnType<typeof flowsOf>;
   readonly jobs: ReturnType<typeof jobsOf>;
   readonly policySets: ReturnType<typeof policySetsOf>;
+  readonly scenarios: ReturnType<typeof scenariosOf>;
   readonly runs: ReturnType<typeof runsOf>;
   readonly evaluations: ReturnType<typeof evaluationsOf>;
   readonly secrets: ReturnType<typeof secretsOf>;
@@ -114,6 +115,7 @@ export function createClient(options: ClientOptions): Client {
     flows: flowsOf(calls),
     jobs: jobsOf(calls),
     policySets: policySetsOf(calls),
+    scenarios: scenariosOf(calls),
     runs: runsOf(calls),
     evaluations: evaluationsOf(calls),
     secrets: secretsOf(calls),

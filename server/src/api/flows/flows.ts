@@ -1,4 +1,4 @@
-// Jobs and policy sets as the API shows them: list, show, delete, a new address for their HTTP trigger.
+// Jobs, policy sets and scenarios as the API shows them: list, show, delete, a new address for their HTTP trigger or hook.
 import { Type, type Static } from 'typebox';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
 import { didYouMean } from '../../model/near-names.ts';
@@ -8,7 +8,7 @@ import type { StoredFlow } from '../../store/flows/contract.ts';
 import { done, ok, operation, type Tools } from '../kernel.ts';
 import { pageThrough } from '../paging.ts';
 import { Instant, instant, orNull, pageOf, PageQuery } from '../wire.ts';
-import { makeTrigger, showTrigger, TriggerOut } from './trigger.ts';
+import { HookOut, makeHook, makeTrigger, showHook, showTrigger, TriggerOut } from './trigger.ts';
 
 const SOURCE = `job: nightly-reindex
 group: operations
@@ -17,7 +17,7 @@ steps:
   - run: ./reindex.sh
 `;
 
-/** The id of a job, a policy set, a run or an evaluation: a whole number (R31). */
+/** The id of a flow, a run or an evaluation: a whole number (R31). */
 export const Number = Type.Integer({ minimum: 1, examples: [12] });
 
 const EXAMPLE = {
@@ -31,12 +31,13 @@ const EXAMPLE = {
   cron: [{ at: '0 2 * * *', timezone: 'Asia/Tokyo' }],
   events: [],
   trigger: null,
+  hook: null,
   after: { completed: ['ops-hook'], failed: ['ops-hook'] },
   createdAt: '2026-11-22T09:30:00.000Z',
   updatedAt: '2026-11-22T09:30:00.000Z',
 };
 
-/** A job or a policy set, as lists show it. */
+/** A job, a policy set or a scenario, as lists show it. */
 export const FlowOut = Type.Object(
   {
     id: Number,
@@ -49,6 +50,7 @@ export const FlowOut = Type.Object(
     cron: Type.Array(Type.Object({ at: Type.String(), timezone: Type.String() })),
     events: Type.Array(Type.Object({ type: Type.String(), filter: orNull(Type.String()) })),
     trigger: orNull(TriggerOut),
+    hook: orNull(HookOut),
     after: Type.Object({ completed: Type.Array(Type.String()), failed: Type.Array(Type.String()) }),
     createdAt: Instant,
     updatedAt: Instant,
@@ -57,7 +59,7 @@ export const FlowOut = Type.Object(
 );
 export type FlowOut = Static<typeof FlowOut>;
 
-/** A job or a policy set with its document. */
+/** A flow with its document. */
 export const FlowDetailOut = Type.Object(
   {
     ...FlowOut.properties,
@@ -80,6 +82,7 @@ export const FlowsQuery = Type.Object(
 const Named = Type.String({ minLength: 1, maxLength: 255, description: 'Its id, or its name.' });
 export const JobParams = Type.Object({ job: Named });
 export const PolicySetParams = Type.Object({ policySet: Named });
+export const ScenarioParams = Type.Object({ scenario: Named });
 
 /** What a flow is called in sentences and paths, by kind. */
 export const WORDS: Readonly<Record<FlowKind, string>> = {
@@ -90,10 +93,13 @@ export const WORDS: Readonly<Record<FlowKind, string>> = {
 
 export const listJobs = listing('job');
 export const listPolicySets = listing('policy-set');
+export const listScenarios = listing('scenario');
 export const getJob = showing('job', JobParams);
 export const getPolicySet = showing('policy-set', PolicySetParams);
+export const getScenario = showing('scenario', ScenarioParams);
 export const deleteJob = deleting('job', JobParams);
 export const deletePolicySet = deleting('policy-set', PolicySetParams);
+export const deleteScenario = deleting('scenario', ScenarioParams);
 export const renewJobTrigger = renewing('job', JobParams);
 export const renewPolicySetTrigger = renewing('policy-set', PolicySetParams);
 
@@ -153,7 +159,19 @@ function renewing(kind: FlowKind, params: FlowParams) {
   });
 }
 
-type FlowParams = typeof JobParams | typeof PolicySetParams;
+/** The hook is what a scenario is called by: whoever has its former URL gets 410 from now on. */
+export const renewScenarioHook = operation<null, FlowOut>()({
+  summary: 'Give the hook of a scenario another URL; the former one ends at once',
+  params: ScenarioParams,
+  async handle({ params: path, workspace }, tools) {
+    const flow = await findFlow('scenario', { named: namedIn(path), workspace }, tools);
+    const { trigger } = makeHook(tools.random);
+    await tools.store.flows.renewTrigger(workspace.workspace, flow.flow, trigger);
+    return ok(showFlow({ ...flow, triggerPath: trigger.path }));
+  },
+});
+
+export type FlowParams = typeof JobParams | typeof PolicySetParams | typeof ScenarioParams;
 
 /** The flow that a path names: its only parameter, whatever it is called. */
 export function namedIn(path: object): string {
@@ -179,7 +197,9 @@ export async function findFlow(
 
 /** Shows a flow. */
 export function showFlow(flow: StoredFlow): FlowOut {
-  const { description, on } = JSON.parse(flow.definition) as Flow;
+  const definition = JSON.parse(flow.definition) as Flow;
+  const { description, on } = definition;
+  const isHook = definition.kind === 'scenario' && flow.triggerPath !== null;
   return {
     id: flow.flow,
     kind: flow.kind,
@@ -190,7 +210,8 @@ export function showFlow(flow: StoredFlow): FlowOut {
     version: flow.version,
     cron: on.cron.map(({ at, timezone }) => ({ at, timezone })),
     events: on.events.map(({ type, filter }) => ({ type, filter })),
-    trigger: flow.triggerPath === null ? null : showTrigger(flow.triggerPath),
+    trigger: flow.triggerPath === null || isHook ? null : showTrigger(flow.triggerPath),
+    hook: isHook ? showHook(flow.triggerPath as string, definition.hook) : null,
     after: { completed: [...flow.after.completed], failed: [...flow.after.failed] },
     createdAt: instant(flow.createdAt),
     updatedAt: instant(flow.updatedAt),

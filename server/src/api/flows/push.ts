@@ -3,28 +3,52 @@ import { Type, type Static } from 'typebox';
 import { firstStart } from '../../model/flow/cron.ts';
 import type { Flow, FlowKind } from '../../model/flow/definition.ts';
 import { differenceOf } from '../../model/flow/document/difference.ts';
-import { readFlows, type DocumentFault, type FlowDocument } from '../../model/flow/document/index.ts';
+import { readFlows, type DocumentFault, type FlowDocument, type ReadFlows } from '../../model/flow/document/index.ts';
 import { refuse, type ProblemFault } from '../../model/problem.ts';
 import { StoreRefusal } from '../../store/contract.ts';
 import type { FlowSetting, StoredFlow } from '../../store/flows/contract.ts';
 import { ok, operation, type Call, type Tools } from '../kernel.ts';
 import { orNull } from '../wire.ts';
 import { badDocuments, checkSurroundings, missingSecrets } from './surroundings.ts';
-import { JobParams, namedIn, Number, PolicySetParams, showDetail, WORDS, type FlowDetailOut } from './flows.ts';
-import { makeHook, makeTrigger, showTrigger, TriggerOut } from './trigger.ts';
+import {
+  JobParams,
+  namedIn,
+  Number,
+  PolicySetParams,
+  ScenarioParams,
+  showDetail,
+  showFlow,
+  WORDS,
+  type FlowDetailOut,
+  type FlowParams,
+} from './flows.ts';
+import { keepSheets, planSheets, PushedSheetOut } from './pushed-sheets.ts';
+import { HookOut, makeHook, makeTrigger, showHook, showTrigger, TriggerOut } from './trigger.ts';
+
+const MAX_FILES = 500;
+
+/** A file, by the name that documents and faults have for it. */
+function fileOf(name: string, text: string) {
+  return Type.Object(
+    {
+      name: Type.String({ minLength: 1, maxLength: 1024, description: name }),
+      text: Type.String({ description: text }),
+    },
+    { additionalProperties: false },
+  );
+}
 
 /** Files of documents. */
 export const PushIn = Type.Object(
   {
-    files: Type.Array(
-      Type.Object(
-        {
-          name: Type.String({ minLength: 1, maxLength: 1024, description: 'As faults are to name it.' }),
-          text: Type.String({ description: 'YAML or JSON; several documents are parted by `---`.' }),
-        },
-        { additionalProperties: false },
-      ),
-      { maxItems: 500 },
+    files: Type.Array(fileOf('As faults are to name it.', 'YAML or JSON; several documents are parted by `---`.'), {
+      maxItems: MAX_FILES,
+    }),
+    samples: Type.Optional(
+      Type.Array(fileOf('The folder of its document, and how that names it.', 'The sample as it is.'), {
+        maxItems: MAX_FILES,
+        description: 'Files beside the documents, which they name as samples.',
+      }),
     ),
     dryRun: Type.Optional(Type.Boolean({ description: 'Say what would change, and change nothing.' })),
     prune: Type.Optional(Type.Boolean({ description: 'Delete what is in no file.' })),
@@ -51,6 +75,7 @@ export const PushedOut = Type.Object({
     description: 'Lines of the document: kept, taken away, added; `@` stands where lines are left out.',
   }),
   trigger: orNull(TriggerOut),
+  hook: orNull(HookOut),
 });
 export type PushedOut = Static<typeof PushedOut>;
 
@@ -58,6 +83,7 @@ export type PushedOut = Static<typeof PushedOut>;
 export const PushOut = Type.Object({
   dryRun: Type.Boolean(),
   flows: Type.Array(PushedOut),
+  sheets: Type.Array(PushedSheetOut),
   absent: Type.Array(Type.Object({ kind: Kind, name: Type.String() }), {
     description: 'What is here and in no file; it stays unless `prune` is said.',
   }),
@@ -66,12 +92,12 @@ export const PushOut = Type.Object({
 export type PushOut = Static<typeof PushOut>;
 
 export const pushFlows = operation<PushIn, PushOut>()({
-  summary: 'Push documents of jobs and policy sets; with `dryRun` see what would change',
+  summary: 'Push documents of flows and sheets; with `dryRun` see what would change',
   description:
     'Nothing is kept when any document has a fault: the answer then names all of them, each with file, line and column. A document that means what is here already changes nothing.',
   errors: ['invalid-document', 'in-use'],
   async handle({ body, workspace, now }, tools) {
-    const documents = read(body.files);
+    const { documents, sheets: described } = read(body.files, body.samples);
     await checkSurroundings(documents, workspace, tools);
     const before = await tools.store.flows.list(workspace.workspace);
     const context = { workspace, now, tools };
@@ -82,20 +108,27 @@ export const pushFlows = operation<PushIn, PushOut>()({
       return { document, seen: foresee(document, formers.get(keyOf(document.flow))) };
     });
     const dryRun = body.dryRun === true;
+    const sheets = await planSheets({ sheets: described, documents }, context);
+    // Before the flows, so that no run misses one.
+    const keptSheets = dryRun ? sheets.pushed : await keepSheets(sheets.plans, context);
     const flows = dryRun ? planned.map(({ seen }) => seen) : await keepAll(planned, context);
     if (body.prune === true) for (const flow of absent) flows.push(await prune(flow, { ...context, dryRun }));
     const left = body.prune === true ? [] : absent;
-    const notes = await missingSecrets(documents, workspace, tools);
-    const shown = { dryRun, flows, absent: left.map(({ kind, name }) => ({ kind, name })), notes };
+    const notes = [...(await missingSecrets(documents, workspace, tools)), ...sheets.notes];
+    const away = left.map(({ kind, name }) => ({ kind, name }));
+    const shown = { dryRun, flows, sheets: keptSheets, absent: away, notes };
     return { ...ok(shown), stored: { ...shown, flows: flows.map(withoutToken) } };
   },
 });
 
 export const putJob = putting('job', JobParams);
 export const putPolicySet = putting('policy-set', PolicySetParams);
+export const putScenario = putting('scenario', ScenarioParams);
+
+const FIRST_WORDS = { job: 'job', 'policy-set': 'policySet', scenario: 'scenario' } as const;
 
 /** The same for one document, its name in the path. */
-function putting(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {
+function putting(kind: FlowKind, params: FlowParams) {
   const document = Type.String({ description: 'The document, YAML or JSON.' });
   return operation<null, FlowDetailOut>()({
     summary: `Make or replace a ${WORDS[kind]} by its document`,
@@ -107,13 +140,23 @@ function putting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPara
     errors: ['invalid-document', 'body-required', 'invalid-utf8'],
     async handle({ params: path, bytes, workspace, now }, tools) {
       const name = namedIn(path);
-      const documents = read([{ name: 'body', text: textOf(bytes) }]);
+      const { documents, sheets } = read([{ name: 'body', text: textOf(bytes) }]);
       const [only] = documents;
-      if (only === undefined || documents.length > 1 || only.flow.kind !== kind || only.flow.name !== name) {
-        const wanted = `${kind === 'job' ? 'job' : 'policySet'}: ${name}`;
+      if (
+        only === undefined ||
+        documents.length + sheets.length > 1 ||
+        only.flow.kind !== kind ||
+        only.flow.name !== name
+      ) {
+        const wanted = `${FIRST_WORDS[kind]}: ${name}`;
         throw refuse('invalid-document', `The body must be one document that begins with "${wanted}".`);
       }
       await checkSurroundings(documents, workspace, tools);
+      await keepSheets((await planSheets({ sheets, documents }, { workspace, now, tools })).plans, {
+        workspace,
+        now,
+        tools,
+      });
       const kept = await keep(only, { workspace, now, tools });
       const shown = showDetail(kept.flow);
       const body = kept.trigger === null ? shown : { ...shown, trigger: kept.trigger };
@@ -131,9 +174,9 @@ function textOf(bytes: Buffer): string {
   }
 }
 
-function read(files: PushIn['files']): readonly FlowDocument[] {
-  const result = readFlows(files);
-  if (result.ok) return result.documents;
+function read(files: PushIn['files'], samples: PushIn['files'] = []): ReadFlows & { ok: true } {
+  const result = readFlows(files, new Map(samples.map(({ name, text }) => [name, text])));
+  if (result.ok) return result;
   throw badDocuments(result.faults.map(faultOf));
 }
 
@@ -155,7 +198,9 @@ type Context = Pick<Call, 'workspace' | 'now'> & { tools: Tools };
 /** What a push would do with a document. */
 function foresee({ flow, definition, source }: FlowDocument, former: StoredFlow | undefined): PushedOut {
   const change = former === undefined ? 'created' : former.definition === definition ? 'same' : 'changed';
-  const head = { kind: flow.kind, name: flow.name, id: former?.flow ?? null, reason: null, trigger: null };
+  const token = former?.triggerPath ?? null;
+  const hook = flow.kind === 'scenario' && token !== null ? showHook(token, flow.hook) : null;
+  const head = { kind: flow.kind, name: flow.name, id: former?.flow ?? null, reason: null, trigger: null, hook };
   return { ...head, change, difference: change === 'same' ? [] : differenceOf(former?.source ?? '', source) };
 }
 
@@ -168,7 +213,8 @@ async function keepAll(
     planned.map(async ({ document, seen }): Promise<PushedOut> => {
       if (seen.change === 'same') return seen;
       const { flow, change, trigger } = await keep(document, context);
-      return { ...seen, id: flow.flow, change, trigger, difference: change === 'same' ? [] : seen.difference };
+      const hook = showFlow(flow).hook;
+      return { ...seen, id: flow.flow, change, trigger, hook, difference: change === 'same' ? [] : seen.difference };
     }),
   );
   const pushed = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
@@ -185,7 +231,8 @@ async function keepAll(
 }
 
 async function keep({ flow, definition, source }: FlowDocument, { workspace, now, tools }: Context) {
-  const made = flow.on.http ? makeTrigger(tools.random) : flow.kind === 'scenario' ? makeHook(tools.random) : null;
+  const ofHook = flow.kind === 'scenario' ? makeHook(tools.random) : null;
+  const made = flow.on.http ? makeTrigger(tools.random) : ofHook;
   const setting: FlowSetting = {
     workspace: workspace.workspace,
     kind: flow.kind,
@@ -212,7 +259,7 @@ async function prune(
 ): Promise<PushedOut> {
   const { kind, name, flow: id } = flow;
   const difference = differenceOf(flow.source, '');
-  const head = { kind, name, id, reason: null, difference, trigger: null };
+  const head = { kind, name, id, reason: null, difference, trigger: null, hook: null };
   if (dryRun) return { ...head, change: 'deleted' };
   try {
     await tools.store.flows.remove(workspace.workspace, id, now);

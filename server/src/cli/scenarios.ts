@@ -1,0 +1,69 @@
+// `bellwire scenario`: scenarios and their hooks, and what one would do with a request.
+import type { FlowOut } from '../api/flows/flows.ts';
+import { findPlatform } from './connection.ts';
+import { readable } from './documents.ts';
+import { usage } from './failure.ts';
+import { flowColumns, flowFacts, removeFlow, type FlowOptions } from './flow-commands.ts';
+import { readBytes } from './input.ts';
+import { lister } from './listing.ts';
+import { hookLine } from './push.ts';
+import type { Declare, Session } from './session.ts';
+import { plain } from './terminal.ts';
+
+export const scenarios: Declare = (command, run) => {
+  command
+    .command('list')
+    .description('List the scenarios with their hooks')
+    .option('--group <group>', 'Only those of this group')
+    .action(run(list));
+  command.command('show <scenario>').description('Show a scenario with its document').action(run(show));
+  command
+    .command('put <file>')
+    .description('Make or replace a scenario by a document that names no samples; - is stdin (bellwire push takes any)')
+    .action(run(put));
+  command
+    .command('url <scenario>')
+    .description('Show the URL of its hook')
+    .option('--renew', 'Give it another one first; the former one ends at once')
+    .action(run(url));
+  command
+    .command('delete <scenario>')
+    .alias('rm')
+    .description('Delete a scenario; its hook answers 410 from then on')
+    .action(run((session, options, [named]: [string]) => removeFlow(session, 'scenario', named)));
+};
+
+const list = lister<FlowOut, FlowOptions>({
+  find: ({ scenarios: all }, { group, signal }) => all.list({ group, signal }),
+  columns: flowColumns,
+  none: 'There is no scenario yet: bellwire push <path>',
+});
+
+async function show(session: Session, _options: object, [named]: [string]): Promise<void> {
+  const scenario = await (await session.client()).scenarios.get(named, { signal: session.signal });
+  session.show(scenario, () => flowFacts(scenario, session));
+}
+
+async function put(session: Session, _options: object, [file]: [string]): Promise<void> {
+  const { signal, terminal } = session;
+  const text = (await readBytes(file, terminal, signal)).toString();
+  const [only, second] = readable([{ name: file, text }]);
+  if (only?.flow.kind !== 'scenario' || second !== undefined)
+    throw usage(`${file} is not one scenario; bellwire push takes any`);
+  const kept = await (await session.client()).scenarios.put(only.flow.name, text, { signal });
+  session.show(kept, () => [
+    `${plain(kept.name)} is kept, version ${kept.version}`,
+    ...(kept.hook === null ? [] : [hookLine(kept.hook, session)]),
+  ]);
+}
+
+async function url(session: Session, { renew }: { renew?: boolean }, [named]: [string]): Promise<void> {
+  const { signal } = session;
+  const client = await session.client();
+  const { url: platform } = await findPlatform(session.options, session.terminal);
+  const flow = await (renew === true
+    ? client.scenarios.renewHook(named, { signal })
+    : client.scenarios.get(named, { signal }));
+  const full = new URL(flow.hook?.path ?? '', platform).href;
+  session.show({ url: full, hook: flow.hook }, () => [full]);
+}
