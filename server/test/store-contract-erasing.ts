@@ -50,7 +50,7 @@ function telltale(delivery: Parameters<typeof settlementOf>[0]): ReturnType<type
 }
 
 /** In which tables and columns the marker stands. */
-async function foundIn({ engine, query }: Ground): Promise<string[]> {
+export async function foundIn({ engine, query }: Ground): Promise<string[]> {
   const columns = await query<{ table: string; column: string }>(
     engine === 'postgres'
       ? `SELECT table_name AS "table", 'a row' AS "column" FROM information_schema.tables

@@ -1,54 +1,13 @@
 // The store's contract: requests to hooks are on disk with the runs they start, once each, and are read back byte for byte.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HookRequest } from '../src/model/hook/exchange.ts';
-import type { ClaimedRun, KeptRequest, NewRequest, OwnedLane, Receipt, StoredFlow } from '../src/store/index.ts';
+import type { ClaimedRun, Receipt, RequestState, StoredFlow } from '../src/store/index.ts';
 import { addFlow, claim, endOf, furnishFlows, newLine, newRun, newStep, numberOf } from './flow-furniture.ts';
-import type { FlowPlace, newFlow } from './flow-furniture.ts';
-import { addWorkspace, bytes, DAY, NOON, type Place } from './store-furniture.ts';
+import type { FlowPlace } from './flow-furniture.ts';
+import { addScenario, laneOf, newContent, newKept, newRequest } from './hook-furniture.ts';
+import { about, eraseAll, foundIn, MARKER } from './store-contract-erasing.ts';
+import { addWorkspace, bytes, DAY, mustPublish, NOON, type Place } from './store-furniture.ts';
 import type { Prepare } from './store-ground.ts';
-
-/** A scenario whose hook has the token `hook-NAME`. */
-function addScenario(place: Place, name = 'intake', over: Parameters<typeof newFlow>[2] = {}): Promise<StoredFlow> {
-  const trigger = { path: `hook-${name}`, tokenHash: null };
-  return addFlow(place, name, { kind: 'scenario', trigger, concurrency: { max: 100, then: 'queue' }, ...over });
-}
-
-function content(body: string | Uint8Array, over: Partial<HookRequest> = {}): HookRequest {
-  const headers = ['Content-Type', 'application/json', 'X-Twice', 'a', 'x-twice', 'b\u00e9'];
-  return { method: 'POST', query: 'a=1&a=%20', headers, body: Buffer.from(body), from: '192.0.2.7', ...over };
-}
-
-/** A request to a scenario, handed in with its lane where it is given. */
-function newRequest(flow: StoredFlow, over: Partial<NewRequest> = {}): NewRequest {
-  const { workspace, flow: number, version, triggerPath } = flow;
-  return {
-    workspace,
-    flow: number,
-    token: triggerPath!,
-    version,
-    request: content('{"id":1}'),
-    dedupe: null,
-    queue: 50,
-    beginAt: null,
-    doubt: null,
-    lane: null,
-    depth: 0,
-    maxDepth: 10,
-    now: NOON,
-    ...over,
-  };
-}
-
-function kept(flow: StoredFlow, over: Partial<KeptRequest> = {}): KeptRequest {
-  const { workspace, flow: number } = flow;
-  const refused = { state: 'refused', reason: 'the signature does not fit', status: 401 } as const;
-  return { workspace, flow: number, request: content('no'), ...refused, now: NOON, ...over };
-}
-
-function laneOf({ lanes }: FlowPlace, { bucket }: StoredFlow): OwnedLane {
-  return lanes.find(({ lane }) => lane === bucket % 64)!;
-}
 
 function kinds(receipts: readonly Receipt[]): Record<string, number> {
   const counts: Record<string, number> = {};
@@ -61,7 +20,7 @@ function begun(receipt: Receipt): ClaimedRun {
   return receipt.run;
 }
 
-async function statesOf({ store, workspace }: Place, flow: StoredFlow, state?: KeptRequest['state'] | 'repeated') {
+async function statesOf({ store, workspace }: Place, flow: StoredFlow, state?: RequestState) {
   const asked = { workspace, flow: flow.flow, cursor: null, limit: 2000, ...(state ? { state } : {}) };
   return (await store.hooks.requests(asked)).rows.map((row) => row.state);
 }
@@ -75,7 +34,7 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     const flow = await addScenario(place);
     assert.deepEqual(await store.hooks.find('hook-intake'), flow);
     const body = new Uint8Array([0, 1, 2, 0xff, 0xfe, 0xc3]);
-    const request = content(body, { query: '', from: null });
+    const request = newContent(body, { query: '', from: null });
     const receipt = await store.hooks.receive(newRequest(flow, { request, doubt: 'no signature', dedupe: 'evt-1' }));
     assert.equal(receipt.kind, 'queued');
     const run = (receipt as { run: number }).run;
@@ -117,7 +76,7 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     await store.flows.remove(workspace, flow.flow, NOON);
     assert.deepEqual([await store.hooks.find('hook-other'), await store.hooks.find('hook-intake')], ['gone', 'gone']);
     assert.deepEqual(await store.hooks.receive(newRequest(renewed)), { kind: 'gone' });
-    assert.deepEqual(await store.hooks.keep(kept(renewed)), { request: null });
+    assert.deepEqual(await store.hooks.keep(newKept(renewed)), { request: null });
     assert.deepEqual(await store.hooks.receive(newRequest({ ...renewed, workspace: 99 })), { kind: 'gone' });
     assert.deepEqual(await store.hooks.receive(newRequest({ ...job, triggerPath: 'of-a-job' })), { kind: 'gone' });
   });
@@ -273,15 +232,15 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     const { store, workspace } = place;
     const flow = await addScenario(place);
     const other = await addScenario(place, 'other');
-    const { request } = await store.hooks.keep(kept(flow, { state: 'unreadable', status: 400, reason: 'no JSON' }));
+    const { request } = await store.hooks.keep(newKept(flow, { state: 'unreadable', status: 400, reason: 'no JSON' }));
     const read = (await store.hooks.request({ workspace, request: request! }))!;
     assert.deepEqual(
       [read.state, read.reason, read.status, read.run, read.method, read.bytes],
       ['unreadable', 'no JSON', 400, null, 'POST', 2],
     );
-    await store.hooks.keep(kept(other));
+    await store.hooks.keep(newKept(other));
     await store.hooks.receive(newRequest(flow));
-    const many = Array.from({ length: 1_250 }, () => store.hooks.keep(kept(flow)));
+    const many = Array.from({ length: 1_250 }, () => store.hooks.keep(newKept(flow)));
     const numbers = await Promise.all(many);
     assert.equal(new Set(numbers.map((one) => one.request)).size, many.length);
     assert.ok(numbers.every((one) => one.request! > request!));
@@ -318,7 +277,7 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     const prune = async (now: number) => {
       while ((await store.log.prune(retention, now, 10)) > 0);
     };
-    await store.hooks.keep(kept(flow));
+    await store.hooks.keep(newKept(flow));
     await store.hooks.receive(newRequest(flow, { dedupe: 'evt-1', now: NOON + 10 * DAY }));
     await prune(NOON + 6 * DAY);
     assert.equal(await store.flows.run({ workspace, run: request }), null);
@@ -337,7 +296,7 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
       const flow = await addScenario(at, name);
       const one = begun(await store.hooks.receive(newRequest(flow, { lane: laneOf(place, flow) })));
       await store.flows.finish({ ...endOf(one), events: [] });
-      for (let i = 0; i < 3; i++) await store.hooks.keep(kept(flow));
+      for (let i = 0; i < 3; i++) await store.hooks.keep(newKept(flow));
       return flow;
     };
     const doomed = await fill(place, 'doomed');
@@ -355,5 +314,34 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     assert.equal((await store.flows.runs({ workspace, cursor: null, limit: 9 })).rows.length, 2, 'the history stays');
     assert.deepEqual(await ground.query('SELECT workspace FROM hook_requests WHERE workspace <> $1', [workspace]), []);
     assert.equal(await store.hooks.find('hook-doomed'), 'gone');
+  });
+
+  test(`${engine}: erasing takes the request and the reply of a run that an erased event caused`, async (t) => {
+    const ground = await prepare(t);
+    const place = await furnishFlows(ground);
+    const { store, workspace } = place;
+    const flow = await addScenario(place);
+    const lane = laneOf(place, flow);
+    const [published] = await mustPublish(place, [about('a', MARKER)]);
+    const said = newContent(MARKER, { query: MARKER, headers: ['x', MARKER], from: MARKER });
+    const first = begun(await store.hooks.receive(newRequest(flow, { lane, request: said, doubt: MARKER })));
+    const other = begun(await store.hooks.receive(newRequest(flow, { lane })));
+    await store.flows.finish({ ...endOf(first), events: [], lazily: true });
+    const cause = { by: 'event', event: published!.event, type: 'com.example.made' } as const;
+    await store.flows.start(newRun(flow, { cause, request: first.run }));
+    const [again] = await claim(place);
+    const reply = { status: 200, headers: ['x', MARKER], body: MARKER };
+    const notes = { key: again!, lane, steps: [], lines: [] };
+    await store.flows.note({ ...notes, reply });
+    await store.erasures.begin({ workspace, subject: MARKER }, NOON);
+    await eraseAll(store);
+    assert.equal((await store.hooks.progress(again!))!.reply, null);
+    const left = (await store.hooks.request({ workspace, request: first.run }))!;
+    assert.deepEqual([left.bytes, left.reason, left.content.query, left.content.headers], [0, null, '', []]);
+    assert.equal((await store.hooks.request({ workspace, request: other.run }))!.bytes, 8);
+    // What a run under way writes afterwards is none of the subject's either.
+    await store.flows.note({ ...notes, reply });
+    assert.deepEqual((await store.hooks.progress(again!))!.reply, { status: 200, headers: [], body: '' });
+    assert.deepEqual(await foundIn(ground), []);
   });
 }

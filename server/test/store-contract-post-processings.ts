@@ -74,7 +74,7 @@ async function endRun(ground: Ground, { store, workspace }: Place, ...targets: P
   await store.close();
   const sql = ground.engine === 'sqlite' ? openSqlite(ground.address) : openPostgres(ground.address, POSTGRES);
   const heard: PendingDelivery[] = [];
-  const listeners = new Listeners(() => undefined);
+  const listeners = new Listeners(() => undefined, null);
   listeners.add({ deliveries: (made) => heard.push(...made) });
   const events = await writeTelling({ sql, listeners }, async (_, telling) => {
     await telling.hold([workspace]);

@@ -8,8 +8,10 @@ import { join, relative } from 'node:path';
 import { suite, test } from 'node:test';
 import pg from 'pg';
 import { startPostgres, withoutPostgres } from '../../test/kit/postgres.ts';
-import { openStore, StoreOutage, type OwnedLane, type StoredEvent } from '../src/store/index.ts';
+import { openStore, StoreOutage, type OwnedLane, type RunKey, type StoredEvent } from '../src/store/index.ts';
 import { openPostgres } from '../src/store/postgres.ts';
+import { claim, endOf, furnishFlows } from './flow-furniture.ts';
+import { addScenario, laneOf, newRequest } from './hook-furniture.ts';
 import { about, eraseAll, MARKER } from './store-contract-erasing.ts';
 import {
   furnish,
@@ -151,6 +153,37 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
       assert.equal(new Set(all).size, all.length);
       assert.equal(all.length, 64);
       for (const [i, { lanes }] of stores.entries()) if (i === round % 3) await lanes.release(names[i]!);
+    }
+  });
+
+  test('R103 what one node queues the owner of its lane hears of at once, and what that replied whoever waits for it', async (t) => {
+    const ground = await postgresGround(t);
+    const near = await furnishFlows(ground);
+    const far = await ground.open();
+    const flow = await addScenario(near);
+    const heard = Promise.withResolvers<readonly number[]>();
+    near.store.on({ runs: heard.resolve });
+    const { hooks } = far;
+    const receipt = await hooks.receive(newRequest(flow, { lane: null }));
+    assert.deepEqual([receipt.kind, await heard.promise], ['queued', [laneOf(near, flow).lane]]);
+    const replied = Promise.withResolvers<readonly RunKey[]>();
+    far.on({ replied: replied.resolve });
+    const [run] = await claim(near);
+    const reply = { status: 200, headers: [], body: 'done' };
+    await near.store.flows.finish({ ...endOf(run!), events: [], reply, lazily: true });
+    const [key] = await replied.promise;
+    assert.deepEqual(key, { workspace: run!.workspace, run: run!.run });
+    assert.deepEqual(await hooks.progress(key), { state: 'completed', reply });
+    // So it is when the connection that listens was lost, and is there again.
+    await ground.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()`,
+    );
+    const again = Promise.withResolvers<readonly number[]>();
+    near.store.on({ runs: again.resolve });
+    let isHeard = false;
+    void again.promise.then(() => (isHeard = true));
+    for (let i = 0; !isHeard; i++) {
+      await hooks.receive(newRequest(flow, { dedupe: `later-${i}`, queue: 100_000 })).catch(() => undefined);
     }
   });
 

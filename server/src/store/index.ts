@@ -81,7 +81,7 @@ function assemble(
   sql: Sql,
   { keyring, limits, listWindow = WINDOW, sheetRows = MOST_ROWS, onError }: StoreOptions,
 ): Store {
-  const listeners = new Listeners(onError);
+  const listeners = new Listeners(onError, sql.hints);
   const catalogs = new Catalogs(sql);
   const acceptor = makeAcceptor(sql, listeners, limits);
   const parts = { sql, keyring, catalogs, listeners };

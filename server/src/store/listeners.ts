@@ -1,21 +1,54 @@
 // Who listens to the store, and how they are told: after the commit, never able to harm it.
-import type { StoreListener } from './contract.ts';
+import type { RunKey, StoreListener } from './contract.ts';
+import { Hints, type HintChannel } from './hints.ts';
+
+type Words<Name extends keyof StoreListener> = Parameters<NonNullable<StoreListener[Name]>>;
+
+/** What concerns the listeners of this process only. */
+type Here = Exclude<keyof StoreListener, 'runs' | 'replied'>;
 
 /** The listeners of one store. A listener that throws is a bug of its own: it is reported, the others are told. */
 export class Listeners {
   readonly #all: StoreListener[] = [];
   readonly #onError: (error: unknown) => void;
+  readonly #others: Hints | null;
 
-  constructor(onError: (error: unknown) => void) {
+  /** `channel` leads to the other nodes on the store; null where there are none. */
+  constructor(onError: (error: unknown) => void, channel: HintChannel | null) {
     this.#onError = onError;
+    this.#others =
+      channel &&
+      new Hints(channel, {
+        runs: (lanes) => this.#tellHere('runs', lanes),
+        replied: (runs) => this.#tellHere('replied', runs),
+      });
   }
 
   add(listener: StoreListener): void {
     this.#all.push(listener);
   }
 
-  /** Calls one method of each listener. */
-  tell<Name extends keyof StoreListener>(name: Name, ...words: Parameters<NonNullable<StoreListener[Name]>>): void {
+  /** Calls one method of each listener here. */
+  tell<Name extends Here>(name: Name, ...words: Words<Name>): void {
+    this.#tellHere(name, ...words);
+  }
+
+  /** In these lanes runs may begin, or were asked to end: told to the listeners of all nodes. */
+  tellRuns(lanes: Iterable<number>): void {
+    const told = [...new Set(lanes)];
+    if (told.length === 0) return;
+    this.#tellHere('runs', told);
+    this.#others?.runs(told);
+  }
+
+  /** These runs have replied, or ended: told to the listeners of all nodes. */
+  tellReplied(runs: readonly RunKey[]): void {
+    if (runs.length === 0) return;
+    this.#tellHere('replied', runs);
+    this.#others?.replied(runs);
+  }
+
+  #tellHere<Name extends keyof StoreListener>(name: Name, ...words: Words<Name>): void {
     for (const listener of this.#all) {
       try {
         (listener[name] as ((...words: unknown[]) => void) | undefined)?.call(listener, ...words);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { StoreOutage } from './contract.ts';
+import type { HintChannel } from './hints.ts';
 import {
   TABLES,
   type ColumnKind,
@@ -116,11 +117,18 @@ function inWords(where: string, error: unknown): unknown {
 
 class Postgres implements Sql {
   readonly dialect = dialect;
+  readonly hints: HintChannel = {
+    send: (text) => this.#sendHint(text),
+    hear: (listener) => void (this.#hear = listener),
+  };
   readonly #pool: pg.Pool;
   readonly #scans: pg.Pool;
   readonly #where: string;
   readonly #options: PostgresOptions;
   #session: pg.PoolClient | null = null;
+  /** Its session in short, by which it knows its own hints. */
+  #name = '';
+  #hear: (text: string) => void = () => undefined;
   #closing: Promise<void> | null = null;
 
   constructor(pools: { pool: pg.Pool; scans: pg.Pool }, where: string, options: PostgresOptions) {
@@ -198,10 +206,12 @@ class Postgres implements Sql {
     const client = await this.#said(this.#pool.connect());
     try {
       await this.#said(client.query('SELECT pg_advisory_lock($1, $2)', sessionLock(session)));
+      await this.#said(this.#listen(client));
     } catch (error) {
       client.release(true);
       throw error;
     }
+    this.#name = String(sessionLock(session)[1]);
     this.#session = client;
     client.once('end', () => void this.#holdAgain(session));
   }
@@ -219,6 +229,22 @@ class Postgres implements Sql {
         await setTimeout(HOLD_AGAIN_MS, undefined, { ref: false });
       }
     }
+  }
+
+  // The session's connection listens, too: it is the one that is there all the time.
+  async #listen(client: pg.PoolClient): Promise<void> {
+    client.on('notification', ({ payload = '' }) => {
+      const gap = payload.indexOf(' ');
+      if (payload.slice(0, gap) !== this.#name) this.#hear(payload.slice(gap + 1));
+    });
+    const { rows } = await client.query<{ channel: string }>(`SELECT quote_ident(${CHANNEL}) AS channel`);
+    await client.query(`LISTEN ${rows[0]!.channel}`);
+  }
+
+  #sendHint(text: string): void {
+    if (this.#closing) return;
+    // An outage is told of by whatever else is asked for.
+    this.read(`SELECT pg_notify(${CHANNEL}, $1)`, [`${this.#name} ${text}`]).catch(() => undefined);
   }
 
   async sessionGone(session: string): Promise<boolean> {
@@ -244,6 +270,9 @@ class Postgres implements Sql {
     }
   }
 }
+
+/** Of one store: a database may hold several, each in a schema of its own. */
+const CHANNEL = `'bellwire ' || current_schema()`;
 
 const LOCK_CLASS = 0x62656c6c;
 

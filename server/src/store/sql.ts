@@ -3,6 +3,8 @@
 // Statements are written once, with `$1…$n` in order of their values. What differs between the engines stands in
 // `Dialect` and at the bottom (sqlite.ts, postgres.ts), each difference with its reason beside it.
 
+import type { HintChannel } from './hints.ts';
+
 /** What a column may hold. Booleans are 0 and 1, JSON is text, instants are epoch ms. */
 export type Value = string | number | Uint8Array | null;
 
@@ -57,6 +59,8 @@ export interface WriteOptions {
 /** A connected engine. What is out of order makes its verbs reject with a `StoreOutage`. */
 export interface Sql {
   dialect: Dialect;
+  /** The way to the other nodes on this store; null where there cannot be any. */
+  hints: HintChannel | null;
   /** One write transaction: committed when it resolves, rolled back when `work` throws. May run `work` again. */
   write<T>(work: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>;
   /** A short query outside any transaction, off the hot thread: rows by their keys, a page of what is due. */

@@ -118,6 +118,7 @@ interface Prepared {
 
 class Sqlite implements Sql {
   readonly dialect = dialect;
+  readonly hints = null;
   readonly #file: string;
   readonly #db: DatabaseSync;
   readonly #reader: Reader;

@@ -18,7 +18,7 @@ export function makeAbort({ sql, listeners }: { sql: Sql; listeners: Listeners }
       return isOpen ? askToEnd(tx, telling, { runs, by, now }) : null;
     });
     if (lanes === null) return false;
-    if (lanes.length > 0) listeners.tell('runs', [...new Set(lanes)]);
+    listeners.tellRuns(lanes);
     return true;
   };
 }

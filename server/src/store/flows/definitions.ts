@@ -168,7 +168,7 @@ async function put(parts: DefinitionParts, puts: Puts, wish: PutWish): Promise<P
     catalogs.forget(workspace);
     listeners.tell('flow', workspace, flow);
     if (hasTarget) listeners.tell('webhook', workspace, flow);
-    if (lanes.length > 0) listeners.tell('runs', [...new Set(lanes)]);
+    listeners.tellRuns(lanes);
   }
   const [row] = await sql.read<FlowRow>(`${FLOW} ${ONE}`, [workspace, flow]);
   if (!row) throw new StoreRefusal('changed-meanwhile', 'the flow was deleted meanwhile');

@@ -71,7 +71,7 @@ async function commit(parts: StartParts, wishes: readonly Wish[]): Promise<Start
     }
     return wishes.map((wish) => answers.get(wish)!);
   });
-  if (lanes.size > 0) listeners.tell('runs', [...lanes]);
+  listeners.tellRuns(lanes);
   return answers;
 }
 

@@ -74,17 +74,13 @@ async function commit(parts: WriteParts, writings: readonly Writing[]): Promise<
       const verdicts = writings.map((writing) => enter(batch, writing));
       await storeNotes(tx, batch);
       for (const lane of await storeEnds(tx, telling, batch)) lanes.add(lane);
-      replied = [...batch.pages.values()].filter(isHeardOf).map(({ held }) => held);
+      replied = [...batch.pages.values()].filter(isHeardOf).map(({ held: { workspace, run } }) => ({ workspace, run }));
       return verdicts;
     },
     { synced },
   );
-  if (lanes.size > 0) listeners.tell('runs', [...lanes]);
-  if (replied.length > 0)
-    listeners.tell(
-      'replied',
-      replied.map(({ workspace, run }) => ({ workspace, run })),
-    );
+  listeners.tellRuns(lanes);
+  listeners.tellReplied(replied);
   return verdicts;
 }
 

@@ -64,7 +64,7 @@ async function commit({ sql, listeners, trimmer }: ReceiveParts, requests: reado
     await tx.insertNew('hook_requests', kept.map(requestRow));
     return requests.map((one) => receipts.get(one)!);
   });
-  if (lanes.length > 0) listeners.tell('runs', [...new Set(lanes)]);
+  listeners.tellRuns(lanes);
   trimmer.count(kept);
   return receipts;
 }
