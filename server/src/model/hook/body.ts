@@ -4,7 +4,6 @@
 // is a single pass, bounded in depth and in number, and answers nothing but JSON. Nothing here throws.
 import { charset, essence, isJsonType } from '../cloud-events/media.ts';
 import { asBuffer } from '../cloud-events/json.ts';
-import { MAX_DEPTH } from '../cloud-events/limits.ts';
 import type { Json } from '../json-value.ts';
 import { decodeText, isPlainText } from './bodies/decode.ts';
 import { readForm } from './bodies/form.ts';
@@ -12,20 +11,11 @@ import { beginsAsJson, readJson } from './bodies/json.ts';
 import type { JsonRead } from './bodies/json.ts';
 import { readMultipart } from './bodies/multipart.ts';
 import { isXmlType, readXml } from './bodies/xml.ts';
+import { BODY_LIMITS } from './bodies/reading.ts';
+import type { BodyLimits, Read } from './bodies/reading.ts';
 import type { HookRequest } from './exchange.ts';
 
-/** How much a request may bring, besides its size in bytes, which whoever receives it bounds. */
-export interface BodyLimits {
-  /** Objects, arrays and XML elements nest at most this deep. */
-  depth: number;
-  /** Fields of a form and of the query, parts of a multipart body. */
-  fields: number;
-  /** Elements and attributes of an XML body together. */
-  nodes: number;
-}
-
-/** The limits of every hook. */
-export const BODY_LIMITS: BodyLimits = { depth: MAX_DEPTH, fields: 1_000, nodes: 100_000 };
+export type { BodyLimits } from './bodies/reading.ts';
 
 /** A request as expressions see it. Objects have own members only, whatever their names are. */
 export interface RequestBundle {
@@ -48,9 +38,6 @@ export interface RequestBundle {
     size: number;
   };
 }
-
-/** What reading gives: a value, or why not in one sentence for people. */
-export type Read<T> = ({ ok: true } & T) | { ok: false; reason: string };
 
 /** A body as one of the readers gives it. */
 type Content = Read<{ body: Json; text: string | null }>;

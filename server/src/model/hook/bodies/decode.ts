@@ -1,6 +1,6 @@
 // From the bytes of a body to its text: strictly, and naming the place where they are none.
 import { isUtf8 } from 'node:buffer';
-import type { Read } from '../body.ts';
+import type { Read } from './reading.ts';
 
 /**
  * Text in the charset that a content type names (a label of the Encoding Standard), without a byte order mark. Bytes

@@ -1,6 +1,6 @@
 // Fields in the coding of forms and queries: application/x-www-form-urlencoded (URL Standard, section 5.1).
 import type { Json } from '../../json-value.ts';
-import type { Read } from '../body.ts';
+import type { Read } from './reading.ts';
 import { decodeText } from './decode.ts';
 
 /** How fields are read: `subject` begins the sentence of a refusal. */

@@ -1,7 +1,7 @@
 // Bodies that are multipart/form-data (RFC 7578), in the framing of RFC 2046 section 5.1: fields and files.
 import { charset, essence, isJsonType } from '../../cloud-events/media.ts';
 import type { Json } from '../../json-value.ts';
-import type { BodyLimits, Read } from '../body.ts';
+import type { BodyLimits, Read } from './reading.ts';
 import { decodeText } from './decode.ts';
 import { FieldMap } from './form.ts';
 import { readJson } from './json.ts';

@@ -2,7 +2,7 @@
 //
 // No DTD means no entities but the five of section 4.6, nothing external, and a result that is never larger than the text.
 import type { Json } from '../../json-value.ts';
-import type { BodyLimits, Read } from '../body.ts';
+import type { BodyLimits, Read } from './reading.ts';
 import { decodeText, placeIn } from './decode.ts';
 import { FieldMap } from './form.ts';
 

@@ -25,22 +25,24 @@ export function parseShape(value: Json): ShapeReading {
   }
 }
 
-/** Writes a shape so that {@link parseShape} reads it. What may be missing may then be null, too, and the other way. */
+/**
+ * Writes a shape so that {@link parseShape} reads it, a little wider where the notation has no words: a field that may
+ * be missing may be null, too, and the other way; a structure that may be null where it has no name is `unknown`.
+ */
 export function writeShape(shape: Shape): Json {
-  if (shape.type === 'array') return shape.of.type === 'unknown' ? [] : [writeItem(shape.of)];
+  if (!shape.nullable || shape.type === 'unknown') return writePresent(shape);
+  return shape.type === 'collection' || shape.type === 'array' ? 'unknown' : `${shape.type} | null`;
+}
+
+function writePresent(shape: Shape): Json {
+  if (shape.type === 'array') return shape.of.type === 'unknown' ? [] : [writeShape(shape.of)];
   if (shape.type !== 'collection') return shape.type;
   return Object.fromEntries(
     Object.entries(shape.fields).map(([name, field]) => {
-      const isLoose = field.optional || field.nullable || name.endsWith('?');
-      return [isLoose ? `${name}?` : name, writeShape(field)];
+      const isLoose = field.optional || (field.nullable && field.type !== 'unknown') || name.endsWith('?');
+      return [isLoose ? `${name}?` : name, writePresent(field)];
     }),
   );
-}
-
-/** Items have no name that could be followed by `?`: where a structure may be null among them, it is not told. */
-function writeItem(shape: Shape): Json {
-  if (!shape.nullable) return writeShape(shape);
-  return shape.type === 'collection' || shape.type === 'array' ? 'unknown' : `${shape.type} | null`;
 }
 
 class ShapeFault extends Error {
