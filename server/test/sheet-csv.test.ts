@@ -3,31 +3,22 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { ActionFailed } from '../src/flow/action.ts';
 import { createCsvPlace } from '../src/flow/sheets/csv.ts';
 import { fileFault } from '../src/flow/sheets/file-fault.ts';
 import type { Sheet } from '../src/model/sheet.ts';
-import { atHand, sheetFolder } from './sheet-ground.ts';
+import { allowed, atHand, failing, sheetFolder } from './sheet-ground.ts';
 
 function furnish(t: TestContext, over: Partial<Sheet> = {}) {
   const folder = sheetFolder(t);
   const file = join(folder, 'audit.csv');
   const start = () => {
-    const place = createCsvPlace({ folders: [folder] });
+    const place = createCsvPlace({ files: allowed(folder) });
     t.after(() => place.close());
     return place;
   };
   const at = atHand({ kind: 'csv', path: 'audit.csv' }, over);
   return { folder, file, start, place: start(), at, text: () => readFileSync(file, 'utf8') };
 }
-
-/** What a failure has to say, and whether it may pass. */
-const failing = (words: RegExp, retryable: boolean) => (error: unknown) => {
-  assert.ok(error instanceof ActionFailed, String(error));
-  assert.match(error.message, words);
-  assert.equal(error.retryable, retryable, error.message);
-  return true;
-};
 
 test('R98 R99 a row stands in the chosen columns, below the titles; what is missing is an empty cell', async (t) => {
   const { place, at, text } = furnish(t);
@@ -148,10 +139,16 @@ test('bad input: a path out of the allowed folders, by dots, links or a link to 
     const asked = place.append(atHand({ kind: 'csv', path }), { key: 'k', cells: { id: '1' } });
     await assert.rejects(asked, failing(/in no folder that the operator allows \(sheets\.folders\)/, false), path);
   }
-  const none = createCsvPlace({ folders: [] });
+  const none = createCsvPlace({ files: allowed() });
   const asked = none.append(atHand({ kind: 'csv', path: 'x.csv' }), { key: 'k', cells: { id: '1' } });
   await assert.rejects(asked, failing(/the operator allows no folder/, false));
   assert.ok(!existsSync(join(elsewhere, 'there.csv')));
+  mkdirSync(join(folder, 'data'));
+  const careful = createCsvPlace({ files: { ...allowed(folder), except: [join(folder, 'data')] } });
+  const own = careful.append(atHand({ kind: 'csv', path: 'data/x.csv' }), { key: 'k', cells: { id: '1' } });
+  await assert.rejects(own, failing(/in no folder/, false));
+  const other = place.append(atHand({ kind: 'csv', path: 'bellwire.yaml' }), { key: 'k', cells: { id: '1' } });
+  await assert.rejects(other, failing(/no name of such a file/, false));
 });
 
 test('bad input: a folder, no text, a folder that is not there, and a column that is not', async (t) => {

@@ -4,15 +4,14 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openXlsx, readXlsx, writeXlsx } from 'hucre/xlsx';
-import { ActionFailed } from '../src/flow/action.ts';
 import { createXlsxPlace } from '../src/flow/sheets/xlsx.ts';
 import type { Sheet } from '../src/model/sheet.ts';
-import { atHand, sheetFolder } from './sheet-ground.ts';
+import { allowed, atHand, failing, sheetFolder } from './sheet-ground.ts';
 
 function furnish(t: TestContext, over: Partial<Sheet> = {}) {
   const folder = sheetFolder(t);
   const start = (everyMs = 0) => {
-    const place = createXlsxPlace({ folders: [folder], everyMs });
+    const place = createXlsxPlace({ files: allowed(folder), everyMs });
     t.after(() => place.close());
     return place;
   };
@@ -24,13 +23,6 @@ function furnish(t: TestContext, over: Partial<Sheet> = {}) {
   };
   return { folder, file, start, place: start(), at, rows };
 }
-
-const failing = (words: RegExp, retryable: boolean) => (error: unknown) => {
-  assert.ok(error instanceof ActionFailed, String(error));
-  assert.match(error.message, words);
-  assert.equal(error.retryable, retryable, error.message);
-  return true;
-};
 
 test('R98 R99 a row stands in its tab below the titles, text as text, what is missing empty', async (t) => {
   const { place, at, rows, folder } = furnish(t);

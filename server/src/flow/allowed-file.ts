@@ -6,6 +6,8 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 export interface AllowedFolders {
   /** Absolute. */
   folders: readonly string[];
+  /** Folders in them that are nobody's all the same: where Bellwire keeps its own. Absolute. */
+  except?: readonly string[];
   /** The name of the setting, for words. */
   setting: string;
 }
@@ -19,7 +21,7 @@ export class FileNotAllowed extends Error {
  * The real path of a file that need not be there; the folder it is in has to be. Rejects with {@link FileNotAllowed}, or
  * with what the file system says. Open it without following a link (O_NOFOLLOW): it may be another one by then.
  */
-export async function allowedFile(path: string, { folders, setting }: AllowedFolders): Promise<string> {
+export async function allowedFile(path: string, { folders, except = [], setting }: AllowedFolders): Promise<string> {
   if (folders.length === 0)
     throw new FileNotAllowed(`files may not be used: the operator allows no folder (${setting})`);
   const refusal = new FileNotAllowed(`the file ${path} is in no folder that the operator allows (${setting})`);
@@ -27,6 +29,7 @@ export async function allowedFile(path: string, { folders, setting }: AllowedFol
   if (folder === undefined || path.includes('\0')) throw refusal;
   const file = await whereItIs(resolve(folder, path), refusal);
   if (!isWithin(await realpath(folder), file)) throw refusal;
+  for (const one of except) if (isWithin(await realpath(one).catch(() => one), file)) throw refusal;
   return file;
 }
 

@@ -4,9 +4,9 @@
 // looked up by its key column before it is appended, so a step that is done again after a crash adds nothing.
 import { LRUCache } from 'lru-cache';
 import type { Cells } from '../../model/sheet.ts';
-import { allowedFile } from '../allowed-file.ts';
+import type { AllowedFolders } from '../allowed-file.ts';
 import { CsvFile } from './csv-file.ts';
-import { fileFault, MOST_FILE_BYTES } from './file-fault.ts';
+import { fileFault, sheetFile, MOST_FILE_BYTES } from './file-fault.ts';
 import { plainText } from './layout.ts';
 import { placeOfOrders, type OrderedPlace } from './ordered-place.ts';
 import type { Order } from './orders.ts';
@@ -15,8 +15,7 @@ import { Table } from './table.ts';
 
 /** What files are reached by. */
 export interface FilePlaceParts {
-  /** Folders in which files may be, absolute. */
-  folders: readonly string[];
+  files: AllowedFolders;
 }
 
 /** A file as it was left. */
@@ -28,11 +27,11 @@ interface Known {
   lineEnd: string;
 }
 
-/** The setting that allows folders. */
-export const FOLDERS_SETTING = 'sheets.folders';
+/** So that no document turns a file of another kind into a sheet. */
+const CSV_NAME = /\.(?:csv|txt)$/i;
 
 /** Makes it. */
-export function createCsvPlace({ folders }: FilePlaceParts): OrderedPlace {
+export function createCsvPlace({ files }: FilePlaceParts): OrderedPlace {
   const known: Files = new LRUCache({
     maxSize: MOST_FILE_BYTES,
     sizeCalculation: ({ print }) => Number(print.bytes) + 1,
@@ -42,7 +41,7 @@ export function createCsvPlace({ folders }: FilePlaceParts): OrderedPlace {
     ask: async ({ sheet: { place }, signal }, order) => {
       if (place.kind !== 'csv') throw new Error(`a sheet of the kind ${place.kind} came to the CSV files`);
       try {
-        const path = await allowedFile(place.path, { folders, setting: FOLDERS_SETTING });
+        const path = await sheetFile(place.path, { files, name: CSV_NAME });
         return await rounds.ask(path, 'cells' in order ? { ...order, cells: texts(order.cells) } : order, signal);
       } catch (error) {
         throw signal.aborted ? error : fileFault(place.path, error);

@@ -1,6 +1,6 @@
-// Why a file in which a sheet is kept cannot be used, as the failure of a step.
+// Files in which sheets are kept: which may be, and why one cannot be used, as the failure of a step.
 import { ActionFailed } from '../action.ts';
-import { FileNotAllowed } from '../allowed-file.ts';
+import { allowedFile, FileNotAllowed, type AllowedFolders } from '../allowed-file.ts';
 
 /** Largest file that is read into memory. */
 export const MOST_FILE_BYTES = 32 * 1024 * 1024;
@@ -40,4 +40,11 @@ export function tooLarge(path: string, bytes: number): ActionFailed | null {
   if (bytes <= MOST_FILE_BYTES) return null;
   const words = `the file ${path} is full: it has more than ${MOST_FILE_BYTES / 2 ** 20} MiB; begin a new one`;
   return new ActionFailed(words, { retryable: false });
+}
+
+/** The real path of a sheet's file, by what a document calls it; `name` is what names of such files look like. */
+export async function sheetFile(path: string, { files, name }: { files: AllowedFolders; name: RegExp }): Promise<string> {
+  if (name.test(path)) return allowedFile(path, files);
+  const words = `${JSON.stringify(path)} has no name of such a file: it ends in none of those that are expected`;
+  throw new ActionFailed(words, { retryable: false });
 }

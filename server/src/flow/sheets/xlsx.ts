@@ -2,10 +2,9 @@
 //
 // A file is written whole for every change, in a thread of its own: so what many runs ask of it is gathered, and the new
 // file takes the former one's place when it is synced. The first order does not wait.
-import { allowedFile } from '../allowed-file.ts';
 import { ActionFailed } from '../action.ts';
-import { FOLDERS_SETTING, type FilePlaceParts } from './csv.ts';
-import { fileFault } from './file-fault.ts';
+import type { FilePlaceParts } from './csv.ts';
+import { fileFault, sheetFile } from './file-fault.ts';
 import { placeOfOrders, type OrderedPlace } from './ordered-place.ts';
 import { OrderRounds, type Waiting } from './rounds.ts';
 import type { TabOrder } from './xlsx-book.ts';
@@ -17,15 +16,17 @@ export interface XlsxPlaceParts extends FilePlaceParts {
   everyMs: number;
 }
 
+const XLSX_NAME = /\.xls[xm]$/i;
+
 /** Makes it. */
-export function createXlsxPlace({ folders, everyMs }: XlsxPlaceParts): OrderedPlace {
+export function createXlsxPlace({ files, everyMs }: XlsxPlaceParts): OrderedPlace {
   const thread = new XlsxThread();
   const rounds = new OrderRounds<TabOrder>((path, waiting) => doRound(thread, path, waiting), everyMs);
   return placeOfOrders({
     ask: async ({ sheet: { place }, signal }, order) => {
       if (place.kind !== 'xlsx') throw new Error(`a sheet of the kind ${place.kind} came to the XLSX files`);
       try {
-        const path = await allowedFile(place.path, { folders, setting: FOLDERS_SETTING });
+        const path = await sheetFile(place.path, { files, name: XLSX_NAME });
         return await rounds.ask(path, { tab: place.tab, order }, signal);
       } catch (error) {
         throw signal.aborted ? error : fileFault(place.path, error);
