@@ -3,8 +3,10 @@ import type { PayloadSchemas } from './api/payload-schema/index.ts';
 import type { Config } from './config/index.ts';
 import type { Delivering } from './engine/index.ts';
 import { publishForFlows } from './flow-publisher.ts';
+import { createSql } from './flow/actions/sql.ts';
 import { createRunAction } from './flow/actions/run.ts';
 import { createCommands } from './flow/commands/index.ts';
+import { createDatabases } from './flow/databases/index.ts';
 import { createFlows, type FlowEngine } from './flow/index.ts';
 import { createEvaluate } from './flow/policy/evaluate.ts';
 import { fetchOver } from './flow-port.ts';
@@ -19,7 +21,7 @@ export interface FlowParts {
   clock: Clock;
   store: Store;
   schemas: PayloadSchemas;
-  delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail'>;
+  delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail' | 'addresses'>;
 }
 
 /** Steps of one run: a loop that goes through ten thousand things may do ten for each. */
@@ -30,6 +32,8 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
   const { concurrency, maxDepth, stepBytes, logBytes, folders, machineIdentity } = config.flows;
   const fetch = fetchOver((request) => delivering.send(request));
   const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
+  const files = { folders: config.sheets.folders, except: [config.dataFolder], setting: 'sheets.folders' };
+  const databases = createDatabases({ addresses: delivering.addresses, files });
   const engine = createFlows({
     store,
     clock,
@@ -40,13 +44,16 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
     fetch,
     publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
     sendMail: (mail) => delivering.sendMail(mail),
-    actions: [createRunAction({ commands, mayRun: (workspace) => mayRun(workspace, config, store) })],
+    actions: [
+      createRunAction({ commands, mayRun: (workspace) => mayRun(workspace, config, store) }),
+      createSql({ databases, maxBytes: stepBytes }),
+    ],
     evaluate: createEvaluate({ fetch, folders, machineIdentity }),
     onError: (error) => log.error({ error }, 'the flow engine reports an error'),
   });
   const stop = async (graceMs: number): Promise<void> => {
     await engine.stop(graceMs);
-    await commands.close();
+    await Promise.all([commands.close(), databases.close()]);
   };
   return { ...engine, stop };
 }

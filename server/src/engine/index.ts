@@ -103,6 +103,8 @@ export interface Delivering {
   lanes(): OwnedLane[];
   /** Sends a request that is no delivery, through the same address guard and proxy. Never rejects. */
   send(request: OutgoingRequest): Promise<Outcome>;
+  /** Which addresses may be connected to, for whoever does not speak HTTP. */
+  addresses: Pick<AddressGuard, 'judge' | 'lookup'>;
   stats(): ReturnType<Engine['stats']> & { transport: TransportStats; lanes: number };
   /** Ends: nothing new, what is under way gets `graceMs`, everything is written down. Twice is harmless. */
   stop(graceMs: number): Promise<void>;
@@ -176,6 +178,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     retry: (key) => engine.retry(key),
     lanes: () => lanes.all,
     send: (request) => transport.send(request),
+    addresses: guard,
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
     stop: (graceMs) =>
       (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, mailer, lanes, clock }, graceMs)),

@@ -1,6 +1,6 @@
 // `sql`: one statement on a database of the user's, with parameters; its rows are the output.
 import type { Json } from '../../model/flow/definition.ts';
-import { ActionFailed, type Action } from '../action.ts';
+import type { Action } from '../action.ts';
 import { SESSION_MS, type Databases } from '../databases/index.ts';
 
 /** What it stands on. */
@@ -27,10 +27,6 @@ export function createSql({ databases, maxBytes }: SqlParts): Action {
     run: async ({ input, timeoutMs, signal }) => {
       const { connection, query: text, params = [] } = input as unknown as SqlInput;
       const database = await databases.open(connection);
-      const mark = /\$\d/.test(text) ? 'postgres' : null;
-      if (params.length > 0 && mark === 'postgres' && database.kind === 'sqlite') {
-        throw new ActionFailed('parameters of a SQLite statement are written ?', { retryable: false });
-      }
       const bounds = { rows: MOST_ROWS, bytes: maxBytes, deadlineMs: timeoutMs ?? SESSION_MS, signal };
       const { rows, count } = await database.session(bounds, (query) => query(text, params));
       return { rows, count };

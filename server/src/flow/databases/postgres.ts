@@ -25,6 +25,8 @@ export interface PostgresDatabase extends Database {
 const MOST_CONNECTIONS = 4;
 const IDLE_MS = 10_000;
 const CONNECT_MS = 10_000;
+/** A statement that nobody waits for any more ends at the server, too. */
+const SERVER_MS = 600_000;
 /** How the words in a URL's `sslmode` are understood; `require` does not trust just anybody either. */
 const TLS_MODES: Readonly<Record<string, false | object>> = { disable: false, require: {}, 'verify-full': {} };
 
@@ -38,6 +40,7 @@ export function openPostgres(url: URL, addresses: Addresses): PostgresDatabase {
     max: MOST_CONNECTIONS,
     idleTimeoutMillis: IDLE_MS,
     connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: SERVER_MS,
     types: { getTypeParser },
     application_name: 'bellwire',
     keepAlive: true,
@@ -68,7 +71,7 @@ function settingsOf(url: URL, host: string): pg.PoolConfig {
 }
 
 function isLocal(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function refused(words: string): ActionFailed {
@@ -99,6 +102,7 @@ async function runSession<T>(
   let isSpent = false;
   // The connection is closed: the server ends what it was about.
   const cut = (): void => {
+    if (isSpent) return;
     isSpent = true;
     void client.end().catch(() => undefined);
     streamOf(client).destroy(new Error('the session was cut off'));

@@ -7,7 +7,7 @@ import type { Json } from '../../model/flow/definition.ts';
 import { weightOf } from './database.ts';
 import type { ChildAnswer, ChildQuestion } from './sqlite.ts';
 
-const BUSY_MS = 5_000;
+const BUSY_MS = 2_000;
 const DENIED: ReadonlySet<number> = new Set([
   constants.SQLITE_ATTACH,
   constants.SQLITE_DETACH,

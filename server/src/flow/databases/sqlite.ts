@@ -64,22 +64,23 @@ export class SqliteDatabase implements Database {
   async #run<T>(bounds: SessionBounds, work: (query: Query) => Promise<T>): Promise<T> {
     clearTimeout(this.#idle);
     bounds.signal.throwIfAborted();
-    const { promise: isOver, reject: over } = Promise.withResolvers<never>();
+    let isCut = false;
+    const { promise: isOver, reject } = Promise.withResolvers<never>();
+    const over = (reason: unknown): void => {
+      isCut = true;
+      reject(reason);
+    };
     const timer = setTimeout(() => over(tooSlow(this.#where, bounds.deadlineMs)), bounds.deadlineMs);
     const abort = (): void => over(bounds.signal.reason);
     bounds.signal.addEventListener('abort', abort, { once: true });
     const ask = (text: string | null, params: readonly Json[]): Promise<Rows> =>
       Promise.race([this.#ask({ file: this.#file, text, params, rows: bounds.rows, bytes: bounds.bytes }), isOver]);
-    isOver.catch(() => this.close());
+    isOver.catch(() => undefined);
     try {
-      const result = await work(ask);
-      await ask(null, []);
-      return result;
-    } catch (error) {
-      // Also what a session left open ends with its process: SQLite rolls it back for whoever comes next.
-      await this.close();
-      throw error;
+      return await work(ask);
     } finally {
+      // What it left of a transaction ends with the process, too: SQLite rolls it back for whoever comes next.
+      await (isCut ? this.close() : ask(null, []).catch(() => this.close()));
       clearTimeout(timer);
       bounds.signal.removeEventListener('abort', abort);
     }

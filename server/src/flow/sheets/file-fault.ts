@@ -43,7 +43,10 @@ export function tooLarge(path: string, bytes: number): ActionFailed | null {
 }
 
 /** The real path of a sheet's file, by what a document calls it; `name` is what names of such files look like. */
-export async function sheetFile(path: string, { files, name }: { files: AllowedFolders; name: RegExp }): Promise<string> {
+export async function sheetFile(
+  path: string,
+  { files, name }: { files: AllowedFolders; name: RegExp },
+): Promise<string> {
   if (name.test(path)) return allowedFile(path, files);
   const words = `${JSON.stringify(path)} has no name of such a file: it ends in none of those that are expected`;
   throw new ActionFailed(words, { retryable: false });

@@ -21,18 +21,14 @@ export function createSqlPlace({ databases, maxBytes }: SqlPlaceParts): OrderedP
       if (place.kind !== 'sql') throw new Error(`a sheet of the kind ${place.kind} came to the databases`);
       const url = secrets[place.connection];
       if (url === undefined) throw refused(`there is no secret ${place.connection}, which names the database`);
-      const { kind, session } = bind(await databases.open(url));
+      const database = await databases.open(url);
       const rows = order.kind === 'lookup' ? order.limit : 1;
-      return session({ rows, bytes: maxBytes, deadlineMs: SESSION_MS, signal }, (query) =>
-        obey(new SqlTable({ kind, query, name: place.table, sheet: order.sheet }), order),
+      return database.session({ rows, bytes: maxBytes, deadlineMs: SESSION_MS, signal }, (query) =>
+        obey(new SqlTable({ kind: database.kind, query, name: place.table, sheet: order.sheet }), order),
       );
     },
     close: async () => undefined,
   });
-}
-
-function bind(database: Database): Database {
-  return { kind: database.kind, session: (bounds, work) => database.session(bounds, work) };
 }
 
 function obey(table: SqlTable, order: Order): Promise<Answer> {
@@ -90,9 +86,7 @@ class SqlTable {
     const { where, values } = this.#where(order.match, set.length);
     const sets = set.map(([name], at) => `${quoted(name)} = ${this.#mark(at)}`).join(', ');
     const text =
-      set.length === 0
-        ? `SELECT 1 FROM ${this.#name}${where} LIMIT 1`
-        : `UPDATE ${this.#name} SET ${sets}${where}`;
+      set.length === 0 ? `SELECT 1 FROM ${this.#name}${where} LIMIT 1` : `UPDATE ${this.#name} SET ${sets}${where}`;
     const { count } = await this.#query(text, [...set.map(([, cell]) => cell), ...values]);
     if (count > 0 || !order.upsert) return { updated: set.length === 0 ? 0 : count, added: false };
     const { added } = await this.append({ key: order.key, cells: { ...order.match, ...order.cells } });

@@ -29,6 +29,8 @@ const wrong: [string, Json, string][] = [
   ['run', '', 'run must not be empty'],
   ['run', "echo 'a", "run cannot be split into words: the quotation mark ' is not closed"],
   ['run', { command: 'ls', shell: 'ls' }, 'run needs either command or shell'],
+  ['sql', { connection: 'sqlite:a.db' }, 'sql needs the field query'],
+  ['sql', { connection: 'sqlite:a.db', query: 'SELECT 1', params: 1 }, 'sql.params must be a list, not a number'],
   ['run', { command: 'ls', env: { LD_PRELOAD: 'x' } }, 'run.env["LD_PRELOAD"] is a variable of Bellwire or the loader'],
   ['run', { command: ['ls', { a: 1 }] }, 'run.command[1] must be text or a number'],
   ['htp', 'https://a.example', 'there is no action "htp"; did you mean http?'],
@@ -109,6 +111,20 @@ test('Actions of jobs: a variable may not be called what expressions know alread
   assert.equal(variableFault('hmac'), null);
   for (const name of ['params', 'event', 'steps', 'run', 'secret', 'error', 'a-b', '', 'x'.repeat(65)]) {
     assert.notEqual(variableFault(name), null, name);
+  }
+});
+
+test('R98 a statement takes no value from an expression, and no password stands in a document', () => {
+  const judge = (input: Json) => actionFault('sql', input, 'written');
+  const connection = '${ secret.DB }';
+  assert.equal(judge({ connection, query: 'SELECT * FROM t WHERE id = $1', params: ['${ body.id }'] }), null);
+  assert.equal(judge({ connection, query: 'SELECT 1', params: '${ body.ids }' }), null);
+  const fault = judge({ connection, query: "SELECT * FROM t WHERE id = '${ body.id }'" });
+  assert.match(fault ?? '', /^sql\.query must not hold \$\{ … \}: hand values over by params/);
+  const readable = judge({ connection: 'postgres://u:p@h/d', query: 'SELECT 1' });
+  assert.match(readable ?? '', /^sql\.connection must not hold a password that can be read/);
+  for (const right of ['sqlite:a.db', 'postgres://u@h/d', 'postgres://u:${ secret.DB }@h/d']) {
+    assert.equal(judge({ connection: right, query: 'SELECT 1' }), null, right);
   }
 });
 

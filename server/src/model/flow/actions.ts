@@ -113,6 +113,22 @@ const shell: InputRule = (value, stage) => {
   };
 };
 
+// A value put into the text of a statement is a statement of whoever sends the value.
+const statement: InputRule = (value, stage) => {
+  const fault = text({ max: 65_536 })(value, 'evaluated');
+  if (fault || stage === 'evaluated' || !/(?<!\$)\$\{/.test(value as string)) return fault;
+  return { path: '', words: 'must not hold ${ … }: hand values over by params, as $1 (PostgreSQL) or ? (SQLite)' };
+};
+
+const connection: InputRule = (value, stage) => {
+  const fault = text({ max: 4_096 })(value, stage);
+  if (fault || stage === 'evaluated' || !/^\w+:\/\/[^/@]*:[^/@$]+@/.test(value as string)) return fault;
+  return { path: '', words: 'must not hold a password that can be read: write ${ secret.NAME }, which holds the URL' };
+};
+
+/** Most parameters of a statement. */
+const MOST_STATEMENT_PARAMS = 1_000;
+
 function variableNameFault(name: string): string | null {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'is no name of a variable';
   return /^(?:LD_|BELLWIRE_)/.test(name) ? 'is a variable of Bellwire or the loader' : null;
@@ -199,6 +215,15 @@ const RULES = {
       },
       ['to', 'subject', 'text'],
     ),
+  },
+  /** `sql: { connection: ${ secret.DB }, query: select … where id = $1, params: [ … ] }` (R98). */
+  sql: {
+    outward: true,
+    goesOn: false,
+    input: fields({ connection, query: statement, params: list(anything, { min: 0, max: MOST_STATEMENT_PARAMS }) }, [
+      'connection',
+      'query',
+    ]),
   },
   /** `run: ./reindex.sh ${ params.table }`, a list of words, or with `command` or `shell`, `env`, `stdin`. */
   run: {
