@@ -14,7 +14,7 @@ import { exampleOf } from './example.ts';
 import { inferShape } from './infer.ts';
 import { fitOneOf, misfit } from './misfit.ts';
 import { parseShape, writeShape } from './notation.ts';
-import { shapeTypes } from './types.ts';
+import { shapeTypes } from './declare.ts';
 
 const event: Json = {
   id: 'e1',
