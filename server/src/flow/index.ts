@@ -78,7 +78,14 @@ export function createFlows(options: FlowsOptions): FlowEngine {
     onError,
   });
   const scheduler = new Scheduler({ flows: store.flows, lanes, clock, onError });
-  store.on({ runs: () => runner.wake(), flow: () => scheduler.wake() });
+  store.on({
+    // Hints come from all nodes: those about the lanes of others are none for this runner.
+    runs: (hinted) => {
+      const own = new Set(lanes.owned().map(({ lane }) => lane));
+      if (hinted.some((lane) => own.has(lane))) runner.wake();
+    },
+    flow: () => scheduler.wake(),
+  });
   let stopped: Promise<void> | null = null;
   return {
     start: () => {
