@@ -12,7 +12,7 @@ import { sizeFault } from './bounds.ts';
 import { Ending } from './ending.ts';
 import { isMasked } from './mask.ts';
 import { performAction, StepFailed, type Performing } from './perform.ts';
-import { decideRoute, type RouteOutput } from './route.ts';
+import { decideRoute, type RouteOutput } from '../model/flow/route.ts';
 import type { Scope } from './scope.ts';
 import { StepRow } from './step-row.ts';
 

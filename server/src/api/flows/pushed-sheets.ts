@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import type { Step } from '../../model/flow/definition.ts';
 import type { FlowDocument, SheetDocument } from '../../model/flow/document/index.ts';
+import { everyStep } from '../../model/flow/step-tree.ts';
 import type { Sheet } from '../../model/sheet.ts';
 import type { StoredSheet } from '../../store/sheets/contract.ts';
 import type { Call, Tools } from '../kernel.ts';
@@ -28,7 +29,7 @@ export async function planSheets(
   { sheets, documents }: { sheets: readonly SheetDocument[]; documents: readonly FlowDocument[] },
   { workspace, tools }: Context,
 ): Promise<SheetPlan> {
-  const named = documents.flatMap(({ flow }) => (flow.kind === 'policy-set' ? [] : [...appendedTo(flow.steps)]));
+  const named = documents.flatMap(({ flow }) => (flow.kind === 'policy-set' ? [] : appendedTo(flow.steps)));
   if (sheets.length === 0 && named.length === 0) return { plans: [], pushed: [], notes: [] };
   const formers = new Map((await tools.store.sheets.list(workspace.workspace)).map((sheet) => [sheet.name, sheet]));
   const described = sheets.map(({ sheet }) => sheet);
@@ -71,14 +72,10 @@ function changeOf(sheet: Sheet, former: StoredSheet | undefined): PushedSheetOut
 }
 
 /** The sheets that steps append to, where their names stand there and are not made by a template. */
-function* appendedTo(steps: readonly Step[]): Generator<string> {
-  for (const step of steps) {
-    if (step.kind === 'action' && step.action === 'sheet.append') {
-      const { to } = step.input as { to?: unknown };
-      if (typeof to === 'string' && !to.includes('${')) yield to;
-    }
-    if (step.kind === 'each') yield* appendedTo(step.steps);
-    if (step.kind === 'route') for (const branch of step.branches) yield* appendedTo(branch.steps);
-    if (step.onError.then === 'steps') yield* appendedTo(step.onError.steps);
-  }
+function appendedTo(steps: readonly Step[]): string[] {
+  return [...everyStep(steps)].flatMap((step) => {
+    if (step.kind !== 'action' || step.action !== 'sheet.append') return [];
+    const { to } = step.input as { to?: unknown };
+    return typeof to === 'string' && !to.includes('${') ? [to] : [];
+  });
 }

@@ -1,12 +1,12 @@
-// Plays the tests of a document: a job is walked through without doing anything, a rule judges the resource it is given.
-//
-// What actions would do is left out: each gives what the test says it gives. Everything between them is the real thing:
-// conditions, routes, loops, templates, and what a failure leads to.
+// Plays the tests of a document: the steps of a job or scenario are walked through without doing anything, a rule judges
+// the resource it is given.
 import { compileRule, judge, type Judged } from '../../policy/judge.ts';
-import { actionFault } from '../actions.ts';
-import type { ActionStep, EachStep, Flow, Job, Json, PolicySet, RouteStep, Step } from '../definition.ts';
-import { compileValue, ExpressionError, isTrue, parseExpression } from '../expression/index.ts';
+import type { Flow, Job, Json, PolicySet } from '../definition.ts';
 import { secretNamesOf } from '../secret-names.ts';
+import { differences, isSame } from './differences.ts';
+import { walkDry, type DryWalk } from './dry-walk.ts';
+import { judgeScenario, receiveDry } from './scenario-run.ts';
+import type { StepTest } from './step-tests.ts';
 import type { FlowTest, JobTest, PolicyTest } from './tests.ts';
 
 /** What a test came to: what was expected and is otherwise, one sentence each; empty when all is as expected. */
@@ -14,54 +14,25 @@ export type TestOutcome = readonly string[];
 
 /** Plays a test of a flow. `now` (epoch ms) is what its expressions take for the time. Never throws. */
 export function playTest(flow: Flow, test: FlowTest, now: number): TestOutcome {
-  if (flow.kind === 'job' && test.kind === 'job') return judgeJob(test, walkJob(flow, test, now));
+  if (flow.kind === 'job' && test.kind === 'job') return judgeSteps(test, walkJob(flow, test, now), 'job');
   if (flow.kind === 'policy-set' && test.kind === 'policy-set') return judgePolicy(flow, test, now);
+  if (flow.kind === 'scenario' && test.kind === 'scenario') {
+    const secrets = { ...standIns(flow), ...test.secrets };
+    const found = receiveDry(flow, { ...test, secrets, now });
+    return [...(found.walk === null ? [] : judgeSteps(test, found.walk, 'scenario')), ...judgeScenario(test, found)];
+  }
   return ['the test is of another kind than the document'];
 }
 
-/* ── Jobs ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Steps ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/** What happened on a walk. */
-interface Walk {
-  status: 'completed' | 'failed';
-  reason: string | null;
-  route: string[];
-  ran: string[];
-  inputs: Map<string, Json>;
-}
-
-type Names = Record<string, Json>;
-
-interface Walking {
-  test: JobTest;
-  now: number;
-  walk: Walk;
-  /** Steps walked so far: a loop over a million items tells nothing that one over a thousand does not. */
-  steps: number;
-}
-
-const MAX_WALKED = 10_000;
-
-/** A step failed and nothing catches it. */
-class StepFailed extends Error {}
-
-function walkJob(job: Job, test: JobTest, now: number): Walk {
-  const walk: Walk = { status: 'completed', reason: null, route: [], ran: [], inputs: new Map() };
-  const { params, event, secrets } = test;
+function walkJob(job: Job, { params, event, secrets, outputs, fails }: JobTest, now: number): DryWalk {
   const secret = { ...standIns(job), ...secrets };
-  const names: Names = { params: { ...params }, event, secret, run: runOf(job, now), steps: {} };
-  try {
-    walkSteps(job.steps, names, { test, now, walk, steps: 0 });
-  } catch (error) {
-    if (!(error instanceof StepFailed)) throw error;
-    walk.status = 'failed';
-    walk.reason = error.message;
-  }
-  return walk;
+  return walkDry(job.steps, { params: { ...params }, event, secret, run: runOf(job, now) }, { outputs, fails, now });
 }
 
 /** Secrets that a test does not name: their values are not what it is about. */
-function standIns(flow: Flow): Record<string, string> {
+export function standIns(flow: Flow): Record<string, string> {
   return Object.fromEntries(secretNamesOf(flow).map((name) => [name, `the-secret-${name}`]));
 }
 
@@ -70,73 +41,12 @@ function runOf({ name }: Flow, now: number): Json {
   return { id: 1, job: 1, name, startedAt: new Date(now).toISOString(), cause: { by: 'hand' } };
 }
 
-function walkSteps(steps: readonly Step[], names: Names, walking: Walking): void {
-  for (const step of steps) walkStep(step, names, walking);
-}
-
-function walkStep(step: Step, names: Names, walking: Walking): void {
-  if (++walking.steps > MAX_WALKED) throw new StepFailed(`a test walks ${MAX_WALKED} steps at most`);
-  try {
-    if (step.if !== null && !isTrue(evaluate(step.if, names, walking))) return;
-    if (step.name !== null) walking.walk.ran.push(step.name);
-    if (step.kind === 'action') walkAction(step, names, walking);
-    else if (step.kind === 'route') walkRoute(step, names, walking);
-    else walkEach(step, names, walking);
-  } catch (error) {
-    if (!(error instanceof StepFailed || error instanceof ExpressionError)) throw error;
-    const reason = error instanceof StepFailed ? error.message : `${whatOf(step)}: ${error.message}`;
-    if (step.onError.then === 'fail') throw new StepFailed(reason);
-    if (step.onError.then === 'continue') return;
-    names['error'] = { step: step.name, place: step.path, message: reason };
-    walkSteps(step.onError.steps, names, walking);
-  }
-}
-
-function whatOf(step: Step): string {
-  return step.name ?? `${step.path} (${step.kind === 'action' ? step.action : step.kind})`;
-}
-
-function walkAction(step: ActionStep, names: Names, { test, now, walk }: Walking): void {
-  const { name, action } = step;
-  const input = compileValue(step.input).evaluate(names, { now });
-  if (name !== null) walk.inputs.set(name, input);
-  const where = whatOf(step);
-  const fault = actionFault(action, input, 'evaluated');
-  if (fault !== null) throw new StepFailed(`${where}: ${fault}`);
-  if (action === 'fail') throw new StepFailed(`${where}: ${input as string}`);
-  const why = name === null ? undefined : test.fails[name];
-  if (why !== undefined) throw new StepFailed(`${where}: ${why}`);
-  if (action === 'set') Object.assign(names, input);
-  const output = name !== null && Object.hasOwn(test.outputs, name) ? (test.outputs[name] as Json) : null;
-  if (name !== null) names['steps'] = { ...(names['steps'] as Names), [name]: action === 'set' ? input : output };
-}
-
-function walkRoute(step: RouteStep, names: Names, walking: Walking): void {
-  const fits = step.branches.filter((branch) => branch.if !== null && isTrue(evaluate(branch.if, names, walking)));
-  const taken = step.match === 'first' ? fits.slice(0, 1) : fits;
-  const rest = taken.length > 0 ? [] : step.branches.filter((branch) => branch.if === null);
-  for (const branch of [...taken, ...rest]) {
-    walking.walk.route.push(branch.name);
-    walkSteps(branch.steps, names, walking);
-  }
-}
-
-function walkEach(step: EachStep, names: Names, walking: Walking): void {
-  const items = evaluate(step.of, names, walking);
-  if (!Array.isArray(items)) throw new StepFailed(`${whatOf(step)}: what it goes through is not a list`);
-  for (const item of items) walkSteps(step.steps, { ...names, [step.as]: item }, walking);
-}
-
-function evaluate(text: string, names: Names, { now }: { now: number }): Json {
-  return parseExpression(text).evaluate(names, { now });
-}
-
-function judgeJob({ expect }: JobTest, walk: Walk): string[] {
+function judgeSteps({ expect }: StepTest, walk: DryWalk, what: string): string[] {
   const wrong: string[] = [];
   const status = expect.status ?? 'completed';
   if (walk.status !== status) {
     const why = walk.reason === null ? '' : ` (${walk.reason})`;
-    wrong.push(`the job would have ${walk.status}${why}; expected: ${status}`);
+    wrong.push(`the ${what} would have ${walk.status}${why}; expected: ${status}`);
   }
   const lists: [string, readonly string[] | null, readonly string[]][] = [
     ['route', expect.route, walk.route],
@@ -159,34 +69,6 @@ function judgeJob({ expect }: JobTest, walk: Walk): string[] {
 
 function listed(names: readonly string[]): string {
   return names.length === 0 ? 'none' : names.join(', ');
-}
-
-/** What of `wanted` is otherwise in `found`, which may have more. */
-function differences(found: Json, wanted: Json, where: string): string[] {
-  if (typeof wanted === 'object' && wanted !== null && !Array.isArray(wanted)) {
-    if (typeof found !== 'object' || found === null || Array.isArray(found)) return [`${where} is ${shown(found)}`];
-    return Object.entries(wanted).flatMap(([name, value]) =>
-      differences(Object.hasOwn(found, name) ? (found[name] as Json) : null, value, `${where}.${name}`),
-    );
-  }
-  return isSame(found, wanted) ? [] : [`${where} is ${shown(found)}; expected: ${shown(wanted)}`];
-}
-
-function isSame(one: Json, other: Json): boolean {
-  return canonical(one) === canonical(other);
-}
-
-function canonical(value: Json): string {
-  return JSON.stringify(value, (_, inner: Json) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-}
-
-function shown(value: Json): string {
-  const text = JSON.stringify(value);
-  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }
 
 /* ── Policy sets ────────────────────────────────────────────────────────────────────────────────────────────── */

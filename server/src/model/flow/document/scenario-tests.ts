@@ -44,7 +44,7 @@ const MAX_TEXT = 65_536;
 /** Reads the tests of a scenario. */
 export function readScenarioTests(list: ListValue, scenario: Scenario, reading: SampleReading): ScenarioTest[] {
   const { faults } = reading;
-  const steps = [...namesOf(scenario.steps)];
+  const steps = namesOf(scenario.steps);
   return list.items.flatMap((item, index) => {
     const fields = fieldsOf(item, 'a test', TEST, faults);
     if (fields === null) return [];

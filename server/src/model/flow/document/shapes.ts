@@ -1,7 +1,9 @@
 // The structures of bodies, as a document names them: made of samples, or field by field (R79, R80, R96).
-import type { NamedShape, Shape } from '../definition.ts';
+import { inferShape } from '../../hook/shapes/infer.ts';
+import { parseShape } from '../../hook/shapes/notation.ts';
+import type { Json, NamedShape, Shape } from '../definition.ts';
 import { notOneOf } from './fault.ts';
-import { describe, fieldsOf, isGiven, itemsOf, textOf } from './fields.ts';
+import { describe, fieldsOf, isGiven, itemsOf, jsonOf, textOf } from './fields.ts';
 import { sampleJson, type SampleReading } from './samples.ts';
 import type { Value } from './source.ts';
 
@@ -33,7 +35,7 @@ function readShape(value: Value, reading: SampleReading): Shape | null {
     faults.add(fields.at, 'a shape is made either of samples or of fields', ['samples', 'fields']);
     return null;
   }
-  return isGiven(written) ? shapeOfFields() : shapeOfSamples(itemsOf(samples), reading);
+  return isGiven(written) ? shapeOfFields(written, reading) : shapeOfSamples(itemsOf(samples), reading);
 }
 
 /** Reads `shapes` of a hook: names of shapes, or samples, whose shapes are called by their base names. */
@@ -76,10 +78,28 @@ function shapeOfFile(
 }
 
 function shapeOfSamples(items: readonly Value[], reading: SampleReading): Shape | null {
-  const samples = items.map((item) => sampleJson(item, reading));
-  return samples.includes(undefined) ? null : { type: 'unknown' };
+  const samples: Json[] = [];
+  for (const item of items) {
+    const sample = sampleJson(item, reading);
+    if (sample !== undefined) samples.push(sample);
+  }
+  return samples.length === items.length && samples.length > 0 ? inferShape(samples) : null;
 }
 
-function shapeOfFields(): Shape | null {
-  return { type: 'unknown' };
+function shapeOfFields(value: Value, { faults }: SampleReading): Shape | null {
+  const read = parseShape(jsonOf(value));
+  if (read.ok) return read.shape;
+  faults.add(partOf(value, read.path), read.fault);
+  return null;
+}
+
+/** The innermost part on the way that there is. */
+function partOf(value: Value, [first, ...rest]: readonly (string | number)[]): Value {
+  const inner =
+    value.kind === 'map'
+      ? value.entries.find(({ name }) => name === first)?.value
+      : value.kind === 'list' && typeof first === 'number'
+        ? value.items[first]
+        : undefined;
+  return inner === undefined ? value : partOf(inner, rest);
 }

@@ -1,5 +1,6 @@
 // What the tests of jobs and of scenarios have in common: what steps give, which fail, and what is expected of them.
 import type { Json, Step } from '../definition.ts';
+import { everyStep } from '../step-tree.ts';
 import { notOneOf, type Faults, type Span } from './fault.ts';
 import { choiceOf, describe, fieldsOf, isGiven, itemsOf, jsonOf, textOf, type Fields } from './fields.ts';
 import type { Value } from './source.ts';
@@ -119,11 +120,6 @@ export function readMap(value: Value | null, name: string, faults: Faults): Reco
 }
 
 /** The names of steps, at all levels. */
-export function* namesOf(steps: readonly Step[]): Generator<string> {
-  for (const step of steps) {
-    if (step.name !== null) yield step.name;
-    if (step.kind === 'route') for (const branch of step.branches) yield* namesOf(branch.steps);
-    if (step.kind === 'each') yield* namesOf(step.steps);
-    if (step.onError.then === 'steps') yield* namesOf(step.onError.steps);
-  }
+export function namesOf(steps: readonly Step[]): string[] {
+  return Array.from(everyStep(steps), ({ name }) => name).filter((name) => name !== null);
 }

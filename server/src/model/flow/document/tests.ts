@@ -43,7 +43,7 @@ const POLICY_TEST = ['name', 'rule', 'params', 'resource', 'expect'];
 
 /** Reads the tests of a job. */
 export function readJobTests(list: ListValue, job: Job, faults: Faults): JobTest[] {
-  const steps = [...namesOf(job.steps)];
+  const steps = namesOf(job.steps);
   return list.items.flatMap((item, index) => {
     const fields = fieldsOf(item, 'a test', JOB_TEST, faults);
     if (fields === null) return [];

@@ -1,5 +1,5 @@
-// Which branches of a route are taken, and why the others are not (R101, R104).
-import type { Json, RouteStep } from '../model/flow/definition.ts';
+// Which branches of a route are taken, and why the others are not (R101, R104): decided here for real runs and for tests.
+import type { Json, RouteStep } from './definition.ts';
 
 /** What a route came to, as it stands in its row. */
 export interface RouteOutput {
