@@ -141,16 +141,18 @@ interface Living {
 function live({ store, clock, lanes, errors, over }: Living): Life {
   let isCut = false;
   const never = new Promise<never>(() => undefined);
-  const flows = new Proxy(store.flows, {
-    get: (target, name) => {
-      const verb = target[name as keyof typeof target] as (...asked: unknown[]) => Promise<unknown>;
-      // A verb that was under way as the process was killed may have been done; nobody hears of it.
-      return (...asked: unknown[]) => (isCut ? never : verb(...asked).then((answer) => (isCut ? never : answer)));
-    },
-  });
+  const cuttable = <Verbs extends object>(verbs: Verbs): Verbs =>
+    new Proxy(verbs, {
+      get: (target, name) => {
+        const verb = target[name as keyof Verbs] as (...asked: unknown[]) => Promise<unknown>;
+        // A verb that was under way as the process was killed may have been done; nobody hears of it.
+        return (...asked: unknown[]) => (isCut ? never : verb(...asked).then((answer) => (isCut ? never : answer)));
+      },
+    });
+  const { settings, on } = store;
   const engine = createFlows({
     ...nothingOutside,
-    store: { flows, settings: store.settings, on: (listener) => store.on(listener) },
+    store: { flows: cuttable(store.flows), sheets: cuttable(store.sheets), settings, on },
     clock,
     lanes: { owned: () => lanes },
     concurrency: 16,

@@ -11,6 +11,7 @@ import { createMail } from './actions/mail.ts';
 import { noop } from './actions/noop.ts';
 import { createPublish } from './actions/publish.ts';
 import { set } from './actions/set.ts';
+import { createSheetActions } from './actions/sheet.ts';
 import { createWait } from './actions/wait.ts';
 import type { Fetch } from './fetch.ts';
 import type { Publish, SendMail } from './outside.ts';
@@ -19,16 +20,18 @@ import type { Evaluate } from './policy-door.ts';
 import type { RunLimits } from './run.ts';
 import { Runner, type FlowLanes } from './runner.ts';
 import { Scheduler } from './schedule.ts';
+import { createSheets, type SheetPlaces } from './sheets/index.ts';
 
 export { ActionFailed, type Action, type ActionContext, type RunFacts } from './action.ts';
 export type { Fetch, FetchAnswer, FetchRequest } from './fetch.ts';
 export type { Mail, Publish, Published, SendMail } from './outside.ts';
 export type { Evaluate, EvaluationOf } from './policy-door.ts';
 export type { FlowLanes } from './runner.ts';
+export type { SheetPlaces } from './sheets/index.ts';
 
 /** What flows stand on. */
 export interface FlowsOptions {
-  store: Pick<Store, 'flows' | 'settings' | 'on'>;
+  store: Pick<Store, 'flows' | 'settings' | 'sheets' | 'on'>;
   clock: Clock;
   lanes: FlowLanes;
   /** Runs that work at once on this node. */
@@ -40,6 +43,8 @@ export interface FlowsOptions {
   publish: Publish;
   sendMail: SendMail;
   evaluate: Evaluate;
+  /** Where sheets may be beside the store. */
+  sheetPlaces?: SheetPlaces;
   /** Actions beside those of this room: `run`. */
   actions?: readonly Action[];
   onError(error: unknown): void;
@@ -103,9 +108,10 @@ export function createFlows(options: FlowsOptions): FlowEngine {
   };
 }
 
-function ownActions({ clock, fetch, publish, sendMail, limits }: FlowsOptions): Action[] {
+function ownActions({ store, clock, fetch, publish, sendMail, limits, sheetPlaces = {} }: FlowsOptions): Action[] {
   const http = createHttp({ fetch, clock, maxBytes: limits.stepBytes });
-  return [noop, set, fail, createWait(clock), http, createPublish(publish, clock), createMail(sendMail)];
+  const sheets = createSheetActions(createSheets({ store, places: sheetPlaces, clock }));
+  return [noop, set, fail, createWait(clock), http, createPublish(publish, clock), createMail(sendMail), ...sheets];
 }
 
 function tokens(settings: Pick<Store['settings'], 'workspace'>): (workspace: number) => Promise<string | null> {

@@ -1,7 +1,16 @@
 // Columns by letters and titles, and what keeps a cell from being taken for a formula.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { columnOf, columnOfLetters, guardFormula, lettersOf, unguardFormula } from './sheet.ts';
+import {
+  cellOf,
+  cellsByLetter,
+  cellsByTitle,
+  columnOf,
+  columnOfLetters,
+  guardFormula,
+  lettersOf,
+  unguardFormula,
+} from './sheet.ts';
 
 test('R98 columns go by letters: A to Z, AA, and on to XFD', () => {
   const known: [number, string][] = [
@@ -37,4 +46,26 @@ test('R98 what would be taken for a formula is guarded; numbers and other text a
     assert.equal(guardFormula(text), text, JSON.stringify(text));
     assert.equal(unguardFormula(text), text);
   }
+});
+
+test('R98 R99 cells by titles or letters become cells by letters, and what cannot is said', () => {
+  const sheet = { columns: ['time', 'user name'] };
+  const read = cellsByLetter(sheet, { 'user name': 'Ada', A: 1, AB: null });
+  assert.deepEqual(read, { ok: true, cells: { B: 'Ada', A: 1, AB: null } });
+  assert.deepEqual(cellsByTitle(sheet, { A: 1, B: 'Ada', AB: null }), { time: 1, 'user name': 'Ada', AB: null });
+  const faults: [Record<string, string>, string][] = [
+    [{ 'user nme': '' }, 'has no column "user nme"; did you mean user name?'],
+    [{ a: '' }, 'has no column "a"'],
+    [{ XFE: '' }, 'has no column "XFE"'],
+    [{ A: '', time: '' }, 'is given the column A twice, once as "time"'],
+    [{ A: 'x'.repeat(32_768) }, 'cannot hold what is for "A": a cell has at most 32,767 characters'],
+  ];
+  for (const [cells, fault] of faults) assert.deepEqual(cellsByLetter(sheet, cells), { ok: false, fault });
+  const none = cellsByLetter({ columns: [] }, { user: 1 });
+  assert.deepEqual(none, { ok: false, fault: 'has no column "user": columns are A to XFD' });
+});
+
+test('R99 a list or an object is its JSON in a cell; numbers stay numbers, what is missing is empty', () => {
+  assert.equal(cellOf({ a: [1, null] }), '{"a":[1,null]}');
+  assert.deepEqual(['text', 1.5, true, null, 'half \ud800'].map(cellOf), ['text', 1.5, true, null, 'half \ufffd']);
 });

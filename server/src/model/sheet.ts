@@ -1,6 +1,8 @@
 // What a sheet is: rows of cells under columns, in one of several places (R98). Pure data.
 //
 // A row names its cells by the letters of columns (A, B … AA, as the seed's scenario does) or by the columns' titles.
+import type { Json } from './flow/definition.ts';
+import { didYouMean } from './near-names.ts';
 
 /** A cell; null is an empty one. */
 export type Cell = string | number | boolean | null;
@@ -73,4 +75,53 @@ export function guardFormula(text: string): string {
 /** What {@link guardFormula} was given. */
 export function unguardFormula(text: string): string {
   return text.startsWith("'") && guardFormula(text.slice(1)) === text ? text.slice(1) : text;
+}
+
+/** Longest text of a cell, in characters: what XLSX takes. */
+export const MOST_CELL_CHARACTERS = 32_767;
+
+/** What a value becomes in a cell: lists and objects their JSON; what is missing is an empty cell (R99). */
+export function cellOf(value: Json): Cell {
+  if (value !== null && typeof value === 'object') return JSON.stringify(value);
+  return typeof value === 'string' ? value.toWellFormed() : value;
+}
+
+/**
+ * Cells by the letters of their columns, or what is wrong with them in one clause: a column that there is not, two that are
+ * the same, a text too long for a cell.
+ */
+export function cellsByLetter(
+  sheet: Pick<Sheet, 'columns'>,
+  cells: Cells,
+): { ok: true; cells: Cells } | { ok: false; fault: string } {
+  const byLetter: Record<string, Cell> = {};
+  for (const [name, cell] of Object.entries(cells)) {
+    const column = columnOf(sheet, name);
+    if (column === null) {
+      const columns = sheet.columns.length === 0 ? ': columns are A to XFD' : didYouMean(name, sheet.columns);
+      return { ok: false, fault: `has no column ${JSON.stringify(name)}${columns}` };
+    }
+    const letters = lettersOf(column);
+    if (letters in byLetter) {
+      return { ok: false, fault: `is given the column ${letters} twice, once as ${JSON.stringify(name)}` };
+    }
+    if (typeof cell === 'string' && cell.length > MOST_CELL_CHARACTERS) {
+      const most = MOST_CELL_CHARACTERS.toLocaleString('en');
+      return {
+        ok: false,
+        fault: `cannot hold what is for ${JSON.stringify(name)}: a cell has at most ${most} characters`,
+      };
+    }
+    byLetter[letters] = cell;
+  }
+  return { ok: true, cells: byLetter };
+}
+
+/** Cells by the titles of their columns, by letters where a column has none. What was by titles already stays. */
+export function cellsByTitle({ columns }: Pick<Sheet, 'columns'>, cells: Cells): Cells {
+  const named = Object.entries(cells).map(([letters, cell]) => {
+    const column = columnOfLetters(letters);
+    return [(column === null ? undefined : columns[column]) ?? letters, cell] as const;
+  });
+  return Object.fromEntries(named);
 }

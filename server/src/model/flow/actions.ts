@@ -153,6 +153,22 @@ const nothing = plain((value) => {
   return 'takes nothing';
 });
 
+/** Most rows that one step appends or finds. */
+export const MAX_ROWS = 1_000;
+
+const sheetName = text({ max: 255 });
+const rowKey = either({ text: text({ max: 1_024 }), number: anything });
+const row = named((name) => (name === '' ? 'is no name of a column' : null), anything);
+const match = named(
+  (name) => (name === '' ? 'is no name of a column' : null),
+  plain((value) => (value !== null && typeof value === 'object' ? 'must be what is in a cell' : null)),
+);
+const flag = plain((value) => (typeof value === 'boolean' ? null : 'must be true or false'));
+const rowCount = plain((value) => {
+  const isCount = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_ROWS;
+  return isCount ? null : `must be a whole number from 1 to ${MAX_ROWS}`;
+});
+
 const RULES = {
   /** Does nothing. */
   noop: { outward: false, goesOn: true, input: nothing },
@@ -202,6 +218,31 @@ const RULES = {
       },
       ['type'],
     ),
+  },
+  /**
+   * `sheet.append: { to, row }`, where `row` is a map by columns or a list of such. Of the three actions about sheets none
+   * needs what went before to be written down first, wherever the sheet is: of one key there is one row however often it
+   * is appended (R106), and cells set twice are set once.
+   */
+  'sheet.append': {
+    outward: false,
+    goesOn: true,
+    input: fields({ to: sheetName, row: either({ object: row, list: list(row, { max: MAX_ROWS }) }), key: rowKey }, [
+      'to',
+      'row',
+    ]),
+  },
+  /** `sheet.update: { in, where, set, upsert }`: cells of the rows in which all of `where` is so. */
+  'sheet.update': {
+    outward: false,
+    goesOn: true,
+    input: fields({ in: sheetName, where: match, set: row, upsert: flag, key: rowKey }, ['in', 'where', 'set']),
+  },
+  /** `sheet.lookup: { in, where, limit }`. */
+  'sheet.lookup': {
+    outward: false,
+    goesOn: true,
+    input: fields({ in: sheetName, where: match, limit: rowCount }, ['in']),
   },
   /** `mail: { to, subject, text }`. */
   mail: {
