@@ -37,7 +37,7 @@ function imported(...modules: Module[]) {
   const made = importBlueprint(JSON.stringify({ name: 'a scenario', flow, metadata: {} }));
   if (!made.ok) assert.fail(made.message);
   const [document] = parseAllDocuments(made.yaml);
-  const { steps } = document?.toJS() as { steps: Json[] };
+  const { steps } = (document as NonNullable<typeof document>).toJS() as { steps: Json[] };
   const lost = made.losses.filter(({ module }) => module !== 1);
   return { steps, yaml: made.yaml, lost };
 }

@@ -11,6 +11,7 @@ import {
   type Samples,
 } from '../model/flow/document/index.ts';
 import { EXIT, Failure, usage } from './failure.ts';
+import { isProgram, runProgramOf } from './flow-programs.ts';
 import { readBytes, reasonOf } from './input.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -21,7 +22,7 @@ const MOST_FILES = 500;
 
 /**
  * The files that are meant, folders with all that is below them, in the order of their names. What begins with a dot and
- * `node_modules` is passed over; `-` is stdin.
+ * `node_modules` is passed over; `-` is stdin. A .ts or .js file that is named is run, and gives the documents it exports.
  */
 export async function readDocuments(
   paths: readonly string[],
@@ -34,6 +35,10 @@ export async function readDocuments(
     throw usage(`these are ${names.length} files; at most ${MOST_FILES} are taken at once`);
   const files: DocumentFile[] = [];
   for (const name of new Set(names)) {
+    if (isProgram(name)) {
+      files.push(await runProgramOf(name, terminal));
+      continue;
+    }
     const bytes = await readBytes(name, terminal, signal);
     files.push({ name: name === '-' ? 'stdin' : name, text: textOf(name, bytes) });
   }

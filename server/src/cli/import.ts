@@ -18,7 +18,7 @@ async function importFile(session: Session, { out }: { out?: string }, [file = '
   const { terminal, signal } = session;
   const text = (await readBytes(file, terminal, signal)).toString().replace(/^\uFEFF/, '');
   const made = importBlueprint(text);
-  if (!made.ok) throw new Failure(`${file}: ${made.message}`, EXIT.failed, 'invalid-blueprint');
+  if (!made.ok) throw new Failure(`${file}: ${made.message}`, EXIT.failed, 'invalid-document');
   const { name, yaml, losses } = made;
   if (out !== undefined) await keep(resolve(terminal.folder, out), out, yaml);
   const shown = out === undefined ? { name, yaml, losses } : { name, file: out, losses };

@@ -104,6 +104,10 @@ function comment(node: Node, value: Json, comments: ReadonlyMap<object, string>)
 }
 
 function sheetText([name, spreadsheet]: [string, string]): string {
-  const was = spreadsheet === '' ? '' : ` In Make a tab of the spreadsheet ${JSON.stringify(spreadsheet)}.`;
-  return written({ sheet: name }, new Map(), ` A sheet of Bellwire’s own.${was}`);
+  const was = spreadsheet.replace(/^\//, '') || 'the id of the spreadsheet';
+  const lines = [
+    ' A sheet of Bellwire’s own. To go on with the one at Google, with the key of a service account in a secret:',
+    `   in: { google: ${JSON.stringify(was)}, tab: ${JSON.stringify(name)}, account: GOOGLE_ACCOUNT }`,
+  ];
+  return written({ sheet: name }, new Map(), lines.join('\n'));
 }
