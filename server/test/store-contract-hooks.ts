@@ -224,6 +224,10 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     assert.deepEqual(await store.hooks.progress(two), { state: 'completed', reply: binary });
     assert.deepEqual(replied, [one.run, one.run, two.run]);
     assert.equal(await store.hooks.progress({ workspace, run: 4711 }), null);
+    const waiting = await store.hooks.receive(newRequest(flow));
+    assert.ok(waiting.kind === 'queued');
+    assert.equal(await store.flows.abort({ workspace, run: waiting.run }, 'key_1', NOON), true);
+    assert.equal(replied.at(-1), waiting.run, 'nobody waits for what will not begin');
     assert.equal((await store.flows.lines(key, 0, 9)).length, 1);
   });
 
@@ -308,12 +312,14 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     assert.deepEqual(await store.hooks.receive(newRequest({ ...stays, workspace: second.workspace })), {
       kind: 'gone',
     });
+    assert.equal(await store.hooks.find('hook-theirs'), 'gone');
     while ((await store.log.prune(retention, NOON + 1, 2)) > 0);
     assert.deepEqual(await statesOf(place, doomed), []);
     assert.equal((await statesOf(place, stays)).length, 4);
     assert.equal((await store.flows.runs({ workspace, cursor: null, limit: 9 })).rows.length, 2, 'the history stays');
     assert.deepEqual(await ground.query('SELECT workspace FROM hook_requests WHERE workspace <> $1', [workspace]), []);
     assert.equal(await store.hooks.find('hook-doomed'), 'gone');
+    assert.equal(await store.hooks.find('hook-theirs'), null, 'nothing is left of a workspace');
   });
 
   test(`${engine}: erasing takes the request and the reply of a run that an erased event caused`, async (t) => {

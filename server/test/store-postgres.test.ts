@@ -187,6 +187,30 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     }
   });
 
+  test('R106 the same name at two nodes at once is one run, in the hands of the owner of its lane', async (t) => {
+    const ground = await postgresGround(t);
+    const near = await furnishFlows(ground);
+    const far = await ground.open();
+    const flow = await addScenario(near);
+    const asked = newRequest(flow, { dedupe: 'evt-1', lane: laneOf(near, flow) });
+    const receipts = await Promise.all(
+      [near.store, far].flatMap(({ hooks }) => Array.from({ length: 20 }, () => hooks.receive(asked))),
+    );
+    const numbers = receipts.map((receipt) =>
+      receipt.kind === 'begun' ? receipt.run.run : 'run' in receipt && receipt.run,
+    );
+    assert.equal(new Set(numbers).size, 1);
+    assert.deepEqual(
+      Object.entries(Object.groupBy(receipts, ({ kind }) => kind))
+        .map(([kind, all]) => [kind, all.length])
+        .sort(),
+      [
+        ['begun', 1],
+        ['known', 39],
+      ],
+    );
+  });
+
   test('a node whose session is gone loses its lanes at once; one that lives keeps them', async (t) => {
     const ground = await postgresGround(t);
     const former = await ground.open({ node: 'former' });

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { EventType } from '../model/catalog.ts';
 import { makeToken } from '../model/ids.ts';
+import { buryToken } from './flows/triggers.ts';
 import type { Listeners } from './listeners.ts';
 import { EVENT_TYPE, moveInstallationCatalog, moveWorkspaceCatalog, type Catalogs } from './catalogs.ts';
 import {
@@ -141,6 +142,7 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
   );
   if (changed === 0) throw new StoreRefusal('not-found', 'there is no such workspace');
   const webhooks = await tx.all<{ webhook: number }>('SELECT webhook FROM webhooks WHERE workspace = $1', [workspace]);
+  await buryToken(tx, { workspace });
   const settings = [
     'subscriptions',
     'webhooks',

@@ -308,7 +308,8 @@ export interface RunNotes {
   reply?: HookReply;
   /**
    * It need not be synced: losing it with the machine does the work once more, from a request that is on disk. For runs of
-   * scenarios, and never for what has to be written down before something outward begins. Absent: it is synced.
+   * scenarios, and never for what has to be written down before something outward begins. An end that is told is synced all
+   * the same. Absent: it is synced.
    */
   lazily?: true;
 }

@@ -22,12 +22,12 @@ export async function renewTrigger(
   if (changed === 0) throw new StoreRefusal('not-found', 'there is no such flow, or it has no HTTP trigger');
 }
 
-/** A hook that has another token from now on, or is deleted, is known as gone by this one (R78). */
-export async function buryToken(tx: Tx, { workspace, flow }: FlowKey): Promise<void> {
+/** A hook that has another token from now on, or is deleted, is known as gone by this one (R78). Without a flow: all hooks. */
+export async function buryToken(tx: Tx, { workspace, flow }: { workspace: number; flow?: number }): Promise<void> {
   await tx.run(
     `INSERT INTO hook_tombstones (workspace, token, flow) SELECT workspace, trigger_path, flow FROM flows
-     WHERE workspace = $1 AND flow = $2 AND kind = 'scenario' AND trigger_path IS NOT NULL
+     WHERE workspace = $1 AND kind = 'scenario' AND trigger_path IS NOT NULL ${flow === undefined ? '' : 'AND flow = $2'}
      ON CONFLICT DO NOTHING`,
-    [workspace, flow],
+    flow === undefined ? [workspace] : [workspace, flow],
   );
 }

@@ -64,8 +64,8 @@ async function commit(parts: WriteParts, writings: readonly Writing[]): Promise<
   const { sql, listeners } = parts;
   const lanes = new Set<number>();
   let replied: RunKey[] = [];
-  // One that must be synced takes the others along.
-  const synced = writings.some(({ notes }) => notes.lazily !== true);
+  // One that must be synced takes the others along. What others may have been told of is never undone.
+  const synced = writings.some(({ notes, end }) => notes.lazily !== true || (end !== null && end.events.length > 0));
   const verdicts = await writeTelling(
     parts,
     async (tx, telling) => {
