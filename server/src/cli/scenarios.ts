@@ -7,7 +7,8 @@ import { flowColumns, flowFacts, removeFlow, type FlowOptions } from './flow-com
 import { readBytes } from './input.ts';
 import { lister } from './listing.ts';
 import { hookLine } from './push.ts';
-import type { Declare, Session } from './session.ts';
+import { runScenario } from './scenario-run.ts';
+import { collect, type Declare, type Session } from './session.ts';
 import { plain } from './terminal.ts';
 
 export const scenarios: Declare = (command, run) => {
@@ -21,6 +22,19 @@ export const scenarios: Declare = (command, run) => {
     .command('put <file>')
     .description('Make or replace a scenario by a document that names no samples; - is stdin (bellwire push takes any)')
     .action(run(put));
+  command
+    .command('run <scenario> [path...]')
+    .description('Show what a scenario would do with a request, step by step; needs no platform, does nothing')
+    .option('--sample <file>', 'The body; - is stdin')
+    .option('--method <method>', 'POST when left out')
+    .option('--query <text>', 'What stands behind the ? of the URL')
+    .option('--header <name: value>', 'A header; repeatable', collect)
+    .option('--secret <name=value>', 'A secret; repeatable. Those left out have stand-ins', collect)
+    .addHelpText(
+      'after',
+      '\nDocuments are those of the paths, or of the folder flows. Exit code 1: it would fail or be refused.',
+    )
+    .action(run(runScenario));
   command
     .command('url <scenario>')
     .description('Show the URL of its hook')

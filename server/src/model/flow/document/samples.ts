@@ -33,6 +33,18 @@ export function sampleKey(file: string, path: string): string {
   return folder + path;
 }
 
+const TYPES: Readonly<Record<string, string>> = {
+  xml: 'application/xml',
+  txt: 'text/plain; charset=utf-8',
+  form: 'application/x-www-form-urlencoded',
+};
+
+/** The content type that a sample is sent with, by what its file is called: JSON unless it says otherwise. */
+export function typeOfSample(path: string): string {
+  const ending = /\.([^./\\]*)$/.exec(path)?.[1] ?? '';
+  return TYPES[ending.toLowerCase()] ?? 'application/json';
+}
+
 /** A sample that documents name: its file, and where. */
 export interface NamedSample {
   /** See {@link sampleKey}. */

@@ -4,7 +4,7 @@ import type { HookRequest } from '../../hook/exchange.ts';
 import type { Faults } from './fault.ts';
 import { choiceOf, describe, fieldsOf, integerOf, isGiven, itemsOf, jsonOf, textOf, type Fields } from './fields.ts';
 import { HOOK_METHODS } from './hook.ts';
-import { sampleText, type SampleReading } from './samples.ts';
+import { sampleText, typeOfSample, type SampleReading } from './samples.ts';
 import type { ListValue, Value } from './source.ts';
 import {
   namesOf,
@@ -83,21 +83,14 @@ function readRequest(fields: Fields, { hook }: Scenario, reading: SampleReading)
   };
 }
 
-/** By what a file is called. A text of a document itself is sent as JSON, like everything else that stands there. */
-const TYPES: Readonly<Record<string, string>> = {
-  xml: 'application/xml',
-  txt: 'text/plain; charset=utf-8',
-  form: 'application/x-www-form-urlencoded',
-};
-
+/** A text of a document itself is sent as JSON, like everything else that stands there. */
 function readBody(value: Value | null, reading: SampleReading): { text: string; type: string | null } {
   if (!isGiven(value)) return { text: '', type: null };
   if (value.kind !== 'scalar' || typeof value.value !== 'string') {
     return { text: JSON.stringify(jsonOf(value)), type: 'application/json' };
   }
-  const ending = /\.([^./]*)$/.exec(value.value)?.[1] ?? '';
   const text = sampleText(value, value.value, reading);
-  return { text: text ?? '', type: TYPES[ending.toLowerCase()] ?? 'application/json' };
+  return { text: text ?? '', type: typeOfSample(value.value) };
 }
 
 /** `query: a=1&b=2`, or a map whose lists are repeated parameters. */
