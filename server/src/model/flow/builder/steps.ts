@@ -51,9 +51,12 @@ export interface Actions {
   mail: { to: Text | readonly Text[]; subject: Text; text: Text };
   run: string | readonly (string | number | boolean)[] | Command;
   job: string | { name: string; params?: Values; wait?: boolean };
-  'sheet.append': { to: string; row: Cells };
-  'sheet.update': { in: string; where: Cells; row: Cells; [more: string]: Value };
-  'sheet.lookup': { in: string; where: Cells; [more: string]: Value };
+  /** One row per key, however often it is appended; the key is the request's unless one is given. */
+  'sheet.append': { to: Text; row: Cells | readonly Cells[]; key?: Text };
+  /** Sets cells of the rows in which all of `where` is so. */
+  'sheet.update': { in: Text; where: Cells; set: Cells; upsert?: boolean; key?: Text };
+  'sheet.lookup': { in: Text; where?: Cells; limit?: number | Expression };
+  sql: { connection: Text; query: string; params?: readonly Value[] };
 }
 
 /** A reply. A body that is no text is sent as JSON. */
