@@ -1,6 +1,6 @@
 // What tests of hooks put in: scenarios, and requests to their hooks.
 import type { HookRequest } from '../src/model/hook/exchange.ts';
-import type { FlowSetting, KeptRequest, NewRequest, OwnedLane, StoredFlow } from '../src/store/index.ts';
+import type { FlowSetting, KeptRequest, NewRequest, OwnedLane, Receipt, StoredFlow } from '../src/store/index.ts';
 import { addFlow } from './flow-furniture.ts';
 import { NOON, type Place } from './store-furniture.ts';
 
@@ -47,4 +47,11 @@ export function newKept(flow: StoredFlow, over: Partial<KeptRequest> = {}): Kept
 /** The lane of a flow, among those that a node owns. */
 export function laneOf({ lanes }: { lanes: readonly OwnedLane[] }, { bucket }: Pick<StoredFlow, 'bucket'>): OwnedLane {
   return lanes.find(({ lane }) => lane === bucket % 64)!;
+}
+
+/** How many came out how. */
+export function kinds(receipts: readonly Receipt[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of receipts) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
 }

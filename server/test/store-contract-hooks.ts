@@ -4,16 +4,10 @@ import { test } from 'node:test';
 import type { ClaimedRun, Receipt, RequestState, StoredFlow } from '../src/store/index.ts';
 import { addFlow, claim, endOf, furnishFlows, newLine, newRun, newStep, numberOf } from './flow-furniture.ts';
 import type { FlowPlace } from './flow-furniture.ts';
-import { addScenario, laneOf, newContent, newKept, newRequest } from './hook-furniture.ts';
+import { addScenario, kinds, laneOf, newContent, newKept, newRequest } from './hook-furniture.ts';
 import { about, eraseAll, foundIn, MARKER } from './store-contract-erasing.ts';
 import { addWorkspace, bytes, DAY, mustPublish, NOON, type Place } from './store-furniture.ts';
 import type { Prepare } from './store-ground.ts';
-
-function kinds(receipts: readonly Receipt[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { kind } of receipts) counts[kind] = (counts[kind] ?? 0) + 1;
-  return counts;
-}
 
 function begun(receipt: Receipt): ClaimedRun {
   assert.ok(receipt.kind === 'begun', JSON.stringify(receipt));

@@ -11,7 +11,7 @@ import { startPostgres, withoutPostgres } from '../../test/kit/postgres.ts';
 import { openStore, StoreOutage, type OwnedLane, type RunKey, type StoredEvent } from '../src/store/index.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { claim, endOf, furnishFlows } from './flow-furniture.ts';
-import { addScenario, laneOf, newRequest } from './hook-furniture.ts';
+import { addScenario, kinds, laneOf, newRequest } from './hook-furniture.ts';
 import { about, eraseAll, MARKER } from './store-contract-erasing.ts';
 import {
   furnish,
@@ -200,15 +200,7 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
       receipt.kind === 'begun' ? receipt.run.run : 'run' in receipt && receipt.run,
     );
     assert.equal(new Set(numbers).size, 1);
-    assert.deepEqual(
-      Object.entries(Object.groupBy(receipts, ({ kind }) => kind))
-        .map(([kind, all]) => [kind, all.length])
-        .sort(),
-      [
-        ['begun', 1],
-        ['known', 39],
-      ],
-    );
+    assert.deepEqual(kinds(receipts), { begun: 1, known: 39 });
   });
 
   test('a node whose session is gone loses its lanes at once; one that lives keeps them', async (t) => {

@@ -18,7 +18,7 @@ export interface SlotGiving {
  */
 export async function giveSlots(tx: Tx, { workspace, flow, now }: SlotGiving): Promise<number[]> {
   const of = [workspace, flow];
-  const waiting = `workspace = $1 AND flow = $2 AND finished_at IS NULL AND slot = 0
+  const waiting = `workspace = $1 AND flow = $2 AND state = 'queued' AND slot = 0
     AND (begin_at IS NULL OR begin_at <= $3)`;
   const [first] = await tx.all(`SELECT run FROM runs WHERE ${waiting} ORDER BY run LIMIT 1`, [...of, now]);
   if (!first) return [];

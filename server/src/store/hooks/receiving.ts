@@ -108,13 +108,14 @@ async function openCounter(
 
 type Named = { workspace: number; numbers: readonly number[] };
 
+// Counted within an index: a queue may be long.
 async function readWaiting(tx: Tx, named: Named): Promise<Map<number, number>> {
   const rows = await allNamed<{ flow: number; waiting: number }>(
     tx,
     named,
     (marks) =>
       `SELECT flow, COUNT(*) AS waiting FROM runs
-       WHERE workspace = $1 AND flow IN (${marks}) AND finished_at IS NULL AND slot = 0 GROUP BY flow`,
+       WHERE workspace = $1 AND flow IN (${marks}) AND state = 'queued' AND slot = 0 GROUP BY flow`,
   );
   return new Map(rows.map(({ flow, waiting }) => [flow, waiting]));
 }

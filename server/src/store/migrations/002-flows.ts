@@ -135,7 +135,7 @@ CREATE INDEX runs_open ON runs (workspace, flow, run) WHERE finished_at IS NULL;
 CREATE INDEX runs_slots ON runs (workspace, flow) WHERE slot = 1;
 CREATE INDEX runs_ready ON runs (created_at, workspace, run) WHERE state = 'queued' AND slot = 1;
 CREATE INDEX runs_running ON runs (workspace, run) WHERE state = 'running';
-CREATE INDEX runs_waiting ON runs (workspace, flow, run) WHERE finished_at IS NULL AND slot = 0;
+CREATE INDEX runs_waiting ON runs (workspace, flow, run, begin_at) WHERE state = 'queued' AND slot = 0;
 CREATE INDEX runs_begin ON runs (begin_at) WHERE begin_at IS NOT NULL AND state = 'queued' AND slot = 0;
 CREATE INDEX runs_again ON runs (workspace, request) WHERE request <> run;
 CREATE INDEX runs_event ON runs (workspace, cause_event) WHERE cause_event IS NOT NULL;
