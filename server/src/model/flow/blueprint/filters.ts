@@ -71,9 +71,19 @@ export function conditionOf(rows: readonly (readonly Condition[])[], around: Sur
     .join(' || ');
 }
 
+/** What stands for a formula that could not be carried over. */
+const NOTHING = /(?<![\w.])null\b/;
+
 function oneCondition({ a, o, b }: Condition, around: Surroundings): string {
-  const left = expressionOf(a, around).code;
-  const right = expressionOf(b, around);
+  let isLost = false;
+  const lost: Surroundings['lost'] = (what, hand) => {
+    isLost = true;
+    around.lost(what, hand);
+  };
+  const left = expressionOf(a, { ...around, lost }).code;
+  const right = expressionOf(b, { ...around, lost });
+  // A branch must not be taken because nobody could read its filter.
+  if (isLost && NOTHING.test(`${left} ${right.code}`)) return 'false';
   const [kind = '', name = '', modifier = ''] = o.toLowerCase().split(':');
   if (kind === 'exist') return `exists(${left})`;
   if (kind === 'notexist') return `!exists(${left})`;

@@ -152,3 +152,13 @@ test('R94 R95 the operators of Make’s filters', () => {
   assert.equal(conditionOf([[{ a: '{{1.a}}', o: 'text:soundslike', b: 'x' }]], around), 'false');
   assert.deepEqual(around.told, [`the filter's operator "text:soundslike"`]);
 });
+
+test('R93 R94 what has no counterpart in a filter is false, never true', () => {
+  const around = surroundings();
+  for (const o of ['text:equal', 'text:notequal', 'notexist']) {
+    assert.equal(conditionOf([[{ a: '{{stripHTML(1.text)}}', o, b: 'x' }]], around), 'false', o);
+  }
+  assert.equal(around.told.length, 3);
+  assert.equal(conditionOf([], around), null);
+  assert.equal(conditionOf([[]], around), null);
+});
