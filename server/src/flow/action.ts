@@ -4,6 +4,7 @@
 // an action runs its input has been evaluated and checked again.
 import type { ActionName } from '../model/flow/actions.ts';
 import type { Json } from '../model/flow/definition.ts';
+import type { HookReply } from '../model/hook/exchange.ts';
 import type { StoredLine } from '../store/flows/contract.ts';
 
 /** The run a step belongs to, as an action may know it. */
@@ -18,6 +19,18 @@ export interface RunFacts {
   /** How many runs led to this one (R16). */
   depth: number;
   startedAt: number;
+  /** The request that a scenario works at; null of a job. */
+  request: RequestFacts | null;
+}
+
+/** The request of a scenario's run, as its actions may know it. */
+export interface RequestFacts {
+  request: number;
+  /**
+   * What the work on it is known by: the value of the hook's `dedupe`, or its own number. The same over repetitions and
+   * replays, so with the place of a step it names what that step makes, once (R106).
+   */
+  key: string;
 }
 
 /** What an action may use while it runs. */
@@ -54,6 +67,11 @@ export interface ActionContext {
   former: Json;
   /** The text without any value of a secret the flow uses, in whatever usual form it occurs. */
   mask(text: string): string;
+  /**
+   * Answers who called the hook, at once; the run goes on. Throws {@link ActionFailed} where somebody was answered before,
+   * and where there is no hook.
+   */
+  reply(reply: HookReply): void;
   /** Resolves at that instant (epoch ms). The run gives its place to others meanwhile. Rejects when aborted. */
   sleepUntil(at: number): Promise<void>;
 }

@@ -22,6 +22,18 @@ export class Ending extends Error {
   }
 }
 
+/** Thrown through a run by `stop`: nothing of it is done any more, and nothing has failed. */
+export class Stopped extends Error {
+  override name = 'Stopped';
+  readonly as: 'completed' | 'failed';
+
+  /** The message is the run's reason where it is to be a failed one. */
+  constructor(as: 'completed' | 'failed', reason: string) {
+    super(reason);
+    this.as = as;
+  }
+}
+
 /** The word that a run is to end; the first one counts, unless the run is lost. */
 export class Halt {
   readonly #now = new AbortController();

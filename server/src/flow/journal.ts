@@ -1,10 +1,12 @@
 // The journal of one run: rows of its steps and lines of its log, gathered and written down together.
 //
 // What is put in is written within a moment, or when somebody waits for it: `flush` resolves when all that was put in
-// before is committed. One write is under way at a time; whoever comes meanwhile shares the next one.
+// before is committed. One write is under way at a time; whoever comes meanwhile shares the next one. A run whose request
+// is on disk writes lazily what nobody waits for: what the machine loses of it is simply done again.
 import type { Clock, Timer } from '../model/clock.ts';
 import { StoreOutage, type OwnedLane } from '../store/contract.ts';
-import type { Flows, RunKey, StoredLine, StoredStep } from '../store/flows/contract.ts';
+import type { HookReply } from '../model/hook/exchange.ts';
+import type { Flows, RunKey, RunNotes, StoredLine, StoredStep } from '../store/flows/contract.ts';
 import { Ending } from './ending.ts';
 
 /** What a journal stands on. */
@@ -15,16 +17,15 @@ export interface JournalParts {
   clock: Clock;
   /** Bytes of lines that are kept; then a line says so, and the rest is left out. */
   logBytes: number;
+  /** What nobody waits for need not be synced. */
+  isLazy: boolean;
   /** The run is somebody else's by now. */
   onLost(): void;
   onError(error: unknown): void;
 }
 
 /** What a journal holds when a run ends. */
-export interface LastNotes {
-  steps: StoredStep[];
-  lines: Omit<StoredLine, 'line'>[];
-}
+export type LastNotes = Pick<RunNotes, 'steps' | 'lines' | 'reply' | 'lazily'>;
 
 /** What is put in is written at the latest after this. */
 const WRITE_AFTER_MS = 250;
@@ -48,8 +49,12 @@ export class Journal {
   #lines: Omit<StoredLine, 'line'>[] = [];
   #bytes = 0;
   #isFull = false;
+  #reply: HookReply | null = null;
+  /** Told again where all the rest is written, but not synced. */
+  #last: StoredStep | null = null;
   #put = 0;
   #taken = 0;
+  #synced = 0;
   #writing: Promise<void> | null = null;
   #timer: Timer | null = null;
   #broken: Ending | null = null;
@@ -63,6 +68,13 @@ export class Journal {
     // At the end of the line: what a row tells the end of has ended in the rows before it.
     this.#steps.delete(row.place);
     this.#steps.set(row.place, row);
+    this.#last = row;
+    this.#wasPut();
+  }
+
+  /** Puts in what the run has replied. */
+  reply(reply: HookReply): void {
+    this.#reply = reply;
     this.#wasPut();
   }
 
@@ -76,23 +88,21 @@ export class Journal {
     }
   }
 
-  /** Resolves when all that was put in is committed. Rejects with an {@link Ending}. */
+  /** Resolves when all that was put in is committed and synced. Rejects with an {@link Ending}. */
   async flush(): Promise<void> {
     const upTo = this.#put;
-    while (this.#taken < upTo && !this.#broken) {
-      await (this.#writing ??= this.#write().finally(() => (this.#writing = null)));
-    }
+    while (this.#synced < upTo && !this.#broken) await this.#writeOnce(false);
     if (this.#broken) throw this.#broken;
   }
 
   /** What was put in is written now, unless the run ends this moment and takes it along. */
   hurry(): void {
-    setImmediate(() => void this.flush().catch(() => undefined));
+    setImmediate(() => void this.#flushLazily().catch(() => undefined));
   }
 
   /** Waits while too much waits. */
   async breathe(): Promise<void> {
-    if (this.#steps.size + this.#lines.length > MOST_WAITING) await this.flush();
+    if (this.#steps.size + this.#lines.length > MOST_WAITING) await this.#flushLazily();
   }
 
   /** Nothing is written any more, and whoever waits for a write is told so. */
@@ -106,10 +116,26 @@ export class Journal {
   async close(): Promise<LastNotes> {
     while (this.#writing) await this.#writing.catch(() => undefined);
     this.abandon(new Ending('lost', 'the run has ended'));
+    return this.#take(this.#parts.isLazy);
+  }
+
+  #take(lazily: boolean): LastNotes {
     const left = { steps: [...this.#steps.values()], lines: this.#lines };
+    const reply = this.#reply;
     this.#steps = new Map();
     this.#lines = [];
-    return left;
+    this.#reply = null;
+    return { ...left, ...(reply === null ? {} : { reply }), ...(lazily ? { lazily } : {}) };
+  }
+
+  async #flushLazily(): Promise<void> {
+    const upTo = this.#put;
+    while (this.#taken < upTo && !this.#broken) await this.#writeOnce(this.#parts.isLazy);
+    if (this.#broken) throw this.#broken;
+  }
+
+  #writeOnce(lazily: boolean): Promise<void> {
+    return (this.#writing ??= this.#write(lazily).finally(() => (this.#writing = null)));
   }
 
   #addLine(line: Omit<StoredLine, 'line'>): void {
@@ -125,30 +151,30 @@ export class Journal {
     if (this.#broken) return;
     this.#timer ??= this.#parts.clock.after(WRITE_AFTER_MS, () => {
       this.#timer = null;
-      this.flush().catch(() => undefined);
+      this.#flushLazily().catch(() => undefined);
     });
   }
 
-  async #write(): Promise<void> {
+  async #write(lazily: boolean): Promise<void> {
     this.#timer?.cancel();
     this.#timer = null;
     if (this.#broken) throw this.#broken;
     const upTo = this.#put;
-    const steps = [...this.#steps.values()];
-    const lines = this.#lines;
-    this.#steps = new Map();
-    this.#lines = [];
-    for (let at = 0; at < Math.max(steps.length, lines.length); at += MOST_ROWS) {
-      await this.#writeSome(steps.slice(at, at + MOST_ROWS), lines.slice(at, at + MOST_ROWS));
+    const { steps, lines, ...more } = this.#take(lazily);
+    // One row makes it a commit, and a commit syncs those before it.
+    const rows = steps.length + lines.length === 0 && this.#last ? [this.#last] : steps;
+    for (let at = 0; at < Math.max(rows.length, lines.length); at += MOST_ROWS) {
+      await this.#writeSome({ ...more, steps: rows.slice(at, at + MOST_ROWS), lines: lines.slice(at, at + MOST_ROWS) });
     }
     this.#taken = upTo;
+    if (!lazily) this.#synced = upTo;
   }
 
-  async #writeSome(steps: readonly StoredStep[], lines: LastNotes['lines']): Promise<void> {
+  async #writeSome(notes: LastNotes): Promise<void> {
     const { flows, key, lane, clock, onLost, onError } = this.#parts;
     for (let failures = 0; ;) {
       try {
-        if ((await flows.note({ key, lane, steps, lines })) === 'noted') return;
+        if ((await flows.note({ key, lane, ...notes })) === 'noted') return;
         this.#broken = new Ending('lost', 'the run is another node’s by now');
         onLost();
       } catch (error) {

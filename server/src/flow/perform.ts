@@ -14,6 +14,7 @@ import { keyOfStep } from './idempotency.ts';
 import type { Journal } from './journal.ts';
 import type { Masker } from './mask.ts';
 import type { Seat } from './places.ts';
+import type { Replies } from './replies.ts';
 import type { Scope } from './scope.ts';
 import type { StepRow } from './step-row.ts';
 import { tryOnce } from './try.ts';
@@ -27,6 +28,7 @@ export interface Performing {
   masker: Masker;
   halt: Halt;
   seat: Seat;
+  replies: Replies;
   clock: Clock;
   /** Bytes that the input or the output of a step may have. */
   stepBytes: number;
@@ -152,7 +154,7 @@ interface Trying extends Performed {
 }
 
 function contextOf(parts: Performing, { step, row, input, former, signal }: Trying): ActionContext {
-  const { facts, journal, masker, stepBytes } = parts;
+  const { facts, journal, masker, replies, stepBytes } = parts;
   const { place } = row;
   const commit = async (changes: Parameters<StepRow['begin']>[0]): Promise<void> => {
     row.begin(changes);
@@ -174,6 +176,7 @@ function contextOf(parts: Performing, { step, row, input, former, signal }: Tryi
       return fault === null ? commit({ output: masker.json(soFar) }) : Promise.resolve();
     },
     mask: (text) => masker.text(text),
+    reply: (reply) => replies.give(reply),
     sleepUntil: (at) => sleepUntil(parts, at, signal),
   };
 }

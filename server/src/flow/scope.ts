@@ -6,10 +6,13 @@ export type Names = Readonly<Record<string, Json>>;
 
 /** What is seen at one place of a run. What a loop's item sets is seen in that item only. */
 export class Scope {
+  /** What `collect` gathers in this item of a loop; null outside of one. */
+  readonly collected: Json[] | null;
   readonly #names: Record<string, Json>;
   readonly #steps: Record<string, Json>;
 
-  constructor(names: Names) {
+  constructor(names: Names, collected: Json[] | null = null) {
+    this.collected = collected;
     this.#steps = own({});
     this.#names = own({ ...names, steps: this.#steps });
   }
@@ -29,10 +32,10 @@ export class Scope {
     if (name !== null) this.#steps[name] = output;
   }
 
-  /** A scope that sees the same and these names; what is set in it is not seen here. */
-  inside(more: Names): Scope {
+  /** A scope that sees the same and these names; what is set in it is not seen here, what is collected gets there. */
+  inside(more: Names, collected: Json[]): Scope {
     const { steps, ...names } = this.#names;
-    const inner = new Scope({ ...names, ...more });
+    const inner = new Scope({ ...names, ...more }, collected);
     Object.assign(inner.#steps, steps);
     return inner;
   }

@@ -1,15 +1,15 @@
-// Walks the tree of a job's steps: which come next, what each sees, what a failure leads to, and what a former owner of
+// Walks the tree of a flow's steps: which come next, what each sees, what a failure leads to, and what a former owner of
 // the run has finished already.
 //
 // A step that has ended is never done again: its row says what it came to. That holds because whatever reaches out of the
 // run begins only when all that ended before it is written down (perform.ts).
 import { actionRule } from '../model/flow/actions.ts';
-import type { EachStep, Json, RouteStep, Step } from '../model/flow/definition.ts';
+import type { ActionStep, EachStep, Json, RouteStep, Step } from '../model/flow/definition.ts';
 import { ExpressionError } from '../model/flow/expression/index.ts';
 import type { StoredStep } from '../store/flows/contract.ts';
 import { ActionFailed } from './action.ts';
 import { sizeFault } from './bounds.ts';
-import { Ending } from './ending.ts';
+import { Ending, Stopped } from './ending.ts';
 import { isMasked } from './mask.ts';
 import { performAction, StepFailed, type Performing } from './perform.ts';
 import { decideRoute, type RouteOutput } from '../model/flow/route.ts';
@@ -61,6 +61,7 @@ export class Walk {
       // Nobody waits for it, but the shorter it takes, the less a crash can make of it.
       if (step.kind === 'action' && actionRule(step.action)?.outward) journal.hurry();
       if (step.kind !== 'action' || step.action !== 'set') scope.stepEnded(step.name, output);
+      if (step.kind === 'action' && step.action === 'stop') throw stoppedBy(output);
     } catch (error) {
       await this.#ended(error, { step, place, scope, row });
     }
@@ -75,13 +76,18 @@ export class Walk {
     if (step.kind === 'route') return this.#route(step, row, scope);
     if (step.kind === 'each') return this.#each(step, row, scope);
     const { output, raw } = await performAction(this.#parts, { step, row, scope });
-    if (step.action === 'set') assign(step.name, raw, scope);
+    this.#leave(step, raw, scope);
     return output;
   }
 
   async #ended(error: unknown, of: { step: Step; place: string; scope: Scope; row: StepRow }): Promise<void> {
     const { step, place, scope, row } = of;
     const { journal, clock, masker, halt, onError } = this.#parts;
+    if (error instanceof Stopped) {
+      // What it stopped inside of has done what it was to do.
+      row.end('completed', { at: clock.now() });
+      throw error;
+    }
     if (error instanceof Ending) {
       const state = error.kind === 'abort' ? 'aborted' : 'failed';
       if (error.kind === 'abort' || error.kind === 'fail') row.end(state, { at: clock.now(), error: error.message });
@@ -140,15 +146,25 @@ export class Walk {
       const row = new StepRow(this.#parts.journal, former);
       await this.#takeBranches(step, row, scope);
     }
-    if (step.kind === 'action' && step.action === 'set') return this.#setAgain(step, scope, former);
-    scope.stepEnded(step.name, former.output);
+    if (step.kind === 'action') this.#leaveAgain(step, scope, former);
+    if (step.kind !== 'action' || step.action !== 'set') scope.stepEnded(step.name, former.output);
+    if (step.kind === 'action' && step.action === 'stop') throw stoppedBy(former.output);
   }
 
-  // A variable that holds a secret is not in its row; it is made again of what it was made of.
-  #setAgain(step: Step & { kind: 'action' }, scope: Scope, former: StoredStep): void {
+  /** What an action leaves behind beside its output. */
+  #leave(step: ActionStep, value: Json, scope: Scope): void {
+    if (step.action === 'set') assign(step.name, value, scope);
+    if (step.action !== 'collect') return;
+    if (scope.collected === null) throw new ActionFailed('there is no loop here to collect for', { retryable: false });
+    scope.collected.push(value);
+  }
+
+  #leaveAgain(step: ActionStep, scope: Scope, former: StoredStep): void {
+    if (step.action === 'reply') this.#parts.replies.wasGiven();
+    if (step.action !== 'set' && step.action !== 'collect') return;
     const { expressions, clock } = this.#parts;
-    const values = isMasked(former.output) ? expressions.fill(step, scope, clock.now()) : former.output;
-    assign(step.name, values, scope);
+    // What holds a secret is not in the row; it is made again of what it was made of.
+    this.#leave(step, isMasked(former.output) ? expressions.fill(step, scope, clock.now()) : former.output, scope);
   }
 
   async #route(step: RouteStep, row: StepRow, scope: Scope): Promise<Json> {
@@ -174,11 +190,12 @@ export class Walk {
 
   async #each(step: EachStep, row: StepRow, scope: Scope): Promise<Json> {
     const items = this.#itemsOf(step, row, scope);
+    const collected: Json[][] = items.map(() => []);
     let next = 0;
     const failures: unknown[] = [];
     const work = async (): Promise<void> => {
       for (let at = next++; at < items.length && failures.length === 0; at = next++) {
-        const inner = scope.inside({ [step.as]: items[at] as Json });
+        const inner = scope.inside({ [step.as]: items[at] as Json }, collected[at] as Json[]);
         try {
           await this.steps(step.steps, `${row.place}.each[${at}].`, inner);
         } catch (error) {
@@ -190,7 +207,14 @@ export class Walk {
     const workers = Math.max(1, Math.min(step.atOnce, items.length));
     await this.#parts.seat.together(Array.from({ length: workers }, () => work));
     if (failures.length > 0) throw failures[0];
-    return { items: items.length };
+    return this.#gathered(step, items.length, collected.flat());
+  }
+
+  #gathered(step: EachStep, items: number, collected: Json[]): Json {
+    if (!collects(step.steps)) return { items };
+    const fault = sizeFault(collected, this.#parts.stepBytes);
+    if (fault !== null) throw new ActionFailed(`what it collected ${fault}`);
+    return this.#parts.masker.json({ items, collected });
   }
 
   // Kept in the row, so that a crash changes nothing about the list; masked, so that it is the same before and after.
@@ -206,6 +230,20 @@ export class Walk {
     row.begin({ input: { of } });
     return of;
   }
+}
+
+function stoppedBy(output: Json): Stopped {
+  const { as, reason } = output as { as: 'completed' | 'failed'; reason: string };
+  return new Stopped(as, reason);
+}
+
+/** Does something in these steps collect? What stands in a loop of its own collects for that. */
+function collects(steps: readonly Step[]): boolean {
+  return steps.some((step) => {
+    if (step.onError.then === 'steps' && collects(step.onError.steps)) return true;
+    if (step.kind === 'route') return step.branches.some((branch) => collects(branch.steps));
+    return step.kind === 'action' && step.action === 'collect';
+  });
 }
 
 /** Is it a fault of the flow or of the world, and not of the platform? */

@@ -5,7 +5,7 @@ import { OPERATIONAL_EXAMPLES } from './operational-events.ts';
 /** The service they belong to. */
 export const OPERATIONAL_SERVICE = {
   service: 'bellwire',
-  description: 'Bellwire itself: webhooks, dead letters, backlogs, the ends of jobs and policies.',
+  description: 'Bellwire itself: webhooks, dead letters, backlogs, the ends of jobs, scenarios and policies.',
 };
 
 /** All of them. */

@@ -5,6 +5,7 @@ import {
   type Evaluated,
   type JobEndData,
   type PolicyEndData,
+  type ScenarioEndData,
 } from './flow/end-events.ts';
 
 /** The end of a run, as it is reported. */
@@ -21,8 +22,13 @@ export interface MailWords {
 export function reportOf(envelope: Uint8Array): Report {
   const { type, data } = JSON.parse(new TextDecoder().decode(envelope)) as { type: string; data: unknown };
   if (type.startsWith('bellwire.job.')) return { of: 'job', data: data as JobEndData };
+  // The source document knows jobs and policies only: the end of a scenario is told as a job's.
+  if (type.startsWith('bellwire.scenario.')) {
+    const { scenario, ...end } = data as ScenarioEndData;
+    return { of: 'job', data: { job: scenario, ...end } };
+  }
   if (type.startsWith('bellwire.policy.')) return { of: 'policy', data: data as PolicyEndData };
-  throw new Error(`${type} is not the end of a job or a policy`);
+  throw new Error(`${type} is not the end of a job, a scenario or a policy`);
 }
 
 /**

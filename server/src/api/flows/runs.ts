@@ -33,6 +33,7 @@ const CauseOut = Type.Union([
   Type.Object({ by: Type.Literal('cron'), schedule: Type.Integer(), at: Instant }),
   Type.Object({ by: Type.Literal('http') }),
   Type.Object({ by: Type.Literal('event'), event: idOf('evt'), type: Type.String() }),
+  Type.Object({ by: Type.Literal('run'), run: Type.Integer({ description: 'A step of that run.' }) }),
   Type.Object({ by: Type.Literal('hook'), request: idOf('req') }),
   Type.Object({ by: Type.Enum(['replay', 'continue']), run: Type.Integer(), key: Type.String() }),
 ]);
@@ -248,6 +249,8 @@ function showCause(cause: Cause, { token }: Workspace): RunOut['cause'] {
       return { by: 'event', event: formatId('evt', token, cause.event), type: cause.type };
     case 'hook':
       return { by: 'hook', request: formatId('req', token, cause.request) };
+    case 'run':
+      return { by: 'run', run: cause.run };
     case 'replay':
     case 'continue':
       return { by: cause.by, run: cause.run, key: cause.key };

@@ -3,16 +3,45 @@
 // How they are done stands in flow/actions/. Texts of an input may be templates; they are judged again when a step
 // begins, by what they became.
 import { parseDateTime } from '../cloud-events/index.ts';
-import { customHeaderFault } from '../headers.ts';
+import { customHeaderFault, headerFault } from '../headers.ts';
 import { didYouMean } from '../near-names.ts';
 import { parseSpan } from '../quantities.ts';
 import { CommandLineFault, splitCommandLine } from './command-line.ts';
 import { DEPTH_HEADER } from './depth.ts';
-import type { Json } from './definition.ts';
-import { anything, either, fields, list, named, plain, text, word, type InputRule, type Stage } from './input-rules.ts';
+import type { FlowKind, Json } from './definition.ts';
+import {
+  anything,
+  either,
+  fields,
+  isTemplate,
+  list,
+  named,
+  plain,
+  text,
+  word,
+  type InputRule,
+  type Stage,
+} from './input-rules.ts';
 
-/** Names that expressions know already: nothing else in a flow may be called so. */
+/** Names that expressions of jobs know already: nothing else in a job may be called so. */
 export const SCOPE_NAMES = ['params', 'event', 'steps', 'run', 'secret', 'error'] as const;
+/** The same of scenarios. */
+export const SCENARIO_NAMES = [
+  'body',
+  'query',
+  'headers',
+  'method',
+  'request',
+  'steps',
+  'run',
+  'secret',
+  'error',
+] as const;
+
+/** What the expressions of such a flow see whatever its steps are. */
+export function scopeNames(kind: FlowKind): readonly string[] {
+  return kind === 'scenario' ? SCENARIO_NAMES : SCOPE_NAMES;
+}
 
 /** What a variable, a step or the item of a loop may be called. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -134,6 +163,49 @@ function variableNameFault(name: string): string | null {
   return /^(?:LD_|BELLWIRE_)/.test(name) ? 'is a variable of Bellwire or the loader' : null;
 }
 
+const flag = plain((value) => (typeof value === 'boolean' ? null : 'must be true or false'));
+
+const replyStatus = plain((value) => {
+  const isStatus = typeof value === 'number' && Number.isInteger(value) && value >= 200 && value <= 599;
+  return isStatus ? null : 'must be a status from 200 to 599';
+});
+
+/** Framing and the connection are the server's: nobody may say something else of them. */
+const NOT_OF_REPLIES =
+  /^(?:connection|content-encoding|content-length|date|expect|keep-alive|te|trailer|transfer-encoding|upgrade|via|proxy-.*)$/i;
+
+// A value that would split the response is refused here: it never gets as far as the socket.
+const replyHeaders: InputRule = (value, stage) => {
+  const judgeName = (name: string): string | null => {
+    if (headerFault(name, 'x') !== null) return 'is not the name of an HTTP header';
+    return NOT_OF_REPLIES.test(name) ? 'is set by the server' : null;
+  };
+  const one = plain((line) => {
+    if (line === null || typeof line === 'object') return 'must be text';
+    return headerFault('it', String(line))?.replace('the value of it', 'its value') ?? null;
+  });
+  return named(judgeName, (line, at) => (Array.isArray(line) ? list(one, { max: 100 })(line, at) : one(line, at)))(
+    value,
+    stage,
+  );
+};
+
+/** Statuses that have no body (RFC 9110 15.3.5, 15.3.6, 15.4.5). */
+const BODILESS = new Set<Json>([204, 205, 304]);
+
+function replyFields(value: Json, stage: Stage): ReturnType<InputRule> {
+  const fault = fields({ status: replyStatus, headers: replyHeaders, body: anything })(value, stage);
+  if (fault) return fault;
+  const { status = 200, body = null } = value as { status?: Json; body?: Json };
+  const isEmpty = body === null || body === '' || isTemplate(body, stage);
+  return isEmpty || !BODILESS.has(status) ? null : { path: '.body', words: `must be empty: a ${status} has none` };
+}
+
+function stopFields(value: Json, stage: Stage): ReturnType<InputRule> {
+  if (nothing(value, stage) === null) return null;
+  return fields({ as: word(['completed', 'failed']), reason: text({ max: 1_000 }) })(value, stage);
+}
+
 /** What is known of an action before it runs. */
 export interface ActionRule {
   /**
@@ -144,6 +216,8 @@ export interface ActionRule {
   /** It goes on where it was after a crash, whatever the step's `resume` says. */
   goesOn: boolean;
   input: InputRule;
+  /** The kinds of flows that have it; absent: all that have steps. */
+  kinds?: readonly FlowKind[];
   /** The form in which an input that is right is kept, where it may be written in several. */
   normal?: (input: Json) => Json;
 }
@@ -174,6 +248,26 @@ const RULES = {
   noop: { outward: false, goesOn: true, input: nothing },
   /** `set: { name: value, … }`: variables that later expressions see by name. */
   set: { outward: false, goesOn: true, input: named(variableFault, anything) },
+  /** `collect: value`, in the steps of a loop: gathered in its output, in the order of the items. */
+  collect: { outward: false, goesOn: true, input: anything },
+  /** `stop:`, or `stop: { as: failed, reason }`: the run ends here, with all that it has done. */
+  stop: { outward: false, goesOn: true, input: stopFields },
+  /** `reply: 200`, or `reply: { status, headers, body }`: what the caller of the hook is answered (R86–R88, R100). */
+  reply: {
+    outward: false,
+    goesOn: true,
+    kinds: ['scenario'],
+    input: either({ number: replyStatus, text: replyStatus, object: replyFields }),
+  },
+  /** `job: name`, or `job: { name, params, wait }`. */
+  job: {
+    outward: true,
+    goesOn: true,
+    input: either({
+      text: text({ max: 255 }),
+      object: fields({ name: text({ max: 255 }), params: named(() => null, anything), wait: flag }, ['name']),
+    }),
+  },
   /** `fail: the reason`. */
   fail: { outward: false, goesOn: true, input: text({ max: 1_000 }) },
   /** `wait: 30s`, `wait: { until: 2026-11-22T09:30:00Z }`. */

@@ -24,6 +24,11 @@ export interface JobEndData {
   depth: number;
 }
 
+/** `data` of `bellwire.scenario.…`. */
+export interface ScenarioEndData extends Omit<JobEndData, 'job'> {
+  scenario: number;
+}
+
 /** One resource as a rule found it (R42). */
 export interface Evaluated {
   ResourceId: string;
@@ -53,6 +58,11 @@ export interface JobEnd extends Omit<JobEndData, 'startedAt' | 'finishedAt'> {
   finishedAt: number;
 }
 
+/** The end of a scenario's run. Instants are epoch ms. */
+export interface ScenarioEnd extends Omit<JobEnd, 'job'> {
+  scenario: number;
+}
+
 /** The end of one rule's evaluation; the instant is epoch ms. */
 export interface PolicyEnd extends Omit<PolicyEndData, 'evaluatedAt'> {
   evaluatedAt: number;
@@ -66,6 +76,15 @@ export function jobEndEvent({ startedAt, ...end }: JobEnd): OperationalEvent {
   const times = { startedAt: inSeconds(startedAt), finishedAt: inSeconds(finishedAt) };
   const data = { job, run, name, group, status, ...times, reason, depth } satisfies JobEndData;
   return { type: `bellwire.job.${status}`, id: `${subject}/run/${run}`, about: null, subject, data, at: finishedAt };
+}
+
+/** The event that tells of the end of a scenario's run. */
+export function scenarioEndEvent({ scenario, ...end }: ScenarioEnd): OperationalEvent {
+  const { data, at } = jobEndEvent({ job: scenario, ...end });
+  const { job: _job, ...others } = data as unknown as JobEndData;
+  const subject = `scenario/${scenario}`;
+  const id = `${subject}/run/${end.run}`;
+  return { type: `bellwire.scenario.${end.status}`, id, about: null, subject, data: { scenario, ...others }, at };
 }
 
 /** The event that tells of one rule's end (R2). */
@@ -100,6 +119,8 @@ const JOB = {
   reason: TEXT_OR_NULL,
   depth: { ...NUMBER, description: 'How many runs led to this one.' },
 };
+const { job: _job, ...OF_ANY } = JOB;
+const SCENARIO = { scenario: NUMBER, ...OF_ANY };
 const POLICY = {
   policySet: NUMBER,
   evaluation: NUMBER,
@@ -127,6 +148,7 @@ const POLICY = {
 const STARTED = Date.UTC(2026, 10, 22, 9, 30);
 const AT = { startedAt: STARTED, finishedAt: STARTED + 16_000 };
 const JOB_ABOUT = { job: 12, run: 345, name: 'nightly-reindex', group: 'operations', ...AT, depth: 0 };
+const SCENARIO_ABOUT = { scenario: 16, run: 347, name: 'greenlake-audit', group: 'operations', ...AT, depth: 0 };
 const POLICY_ABOUT = {
   policySet: 14,
   evaluation: 346,
@@ -159,6 +181,21 @@ export const END_EXAMPLES: readonly { event: OperationalEvent; description: stri
     event: jobEndEvent({ ...JOB_ABOUT, status: 'aborted', reason: 'took longer than 30m' }),
     description: 'A run of a job was aborted.',
     properties: JOB,
+  },
+  {
+    event: scenarioEndEvent({ ...SCENARIO_ABOUT, status: 'completed', reason: null }),
+    description: 'A run of a scenario has completed.',
+    properties: SCENARIO,
+  },
+  {
+    event: scenarioEndEvent({ ...SCENARIO_ABOUT, status: 'failed', reason: 'row: the sheet AuditLog is full' }),
+    description: 'A run of a scenario has failed.',
+    properties: SCENARIO,
+  },
+  {
+    event: scenarioEndEvent({ ...SCENARIO_ABOUT, status: 'aborted', reason: 'it took longer than 5m' }),
+    description: 'A run of a scenario was aborted.',
+    properties: SCENARIO,
   },
   {
     event: policyEndEvent({ ...POLICY_ABOUT, status: 'completed', evaluations: [BUCKET], reason: null }),

@@ -177,6 +177,8 @@ export type Cause =
   | { by: 'cron'; schedule: number; at: number }
   | { by: 'http' }
   | { by: 'event'; event: number; type: string }
+  /** A step of another run. */
+  | { by: 'run'; run: number }
   /** A request to the hook of a scenario. */
   | { by: 'hook'; request: number }
   /** The same request as of that run once more: wholly, or from the first step that had not completed on (R104). */

@@ -1,7 +1,7 @@
 // The end of runs that no node works at: those that were aborted before they began, or failed for want of a place. Their
 // ends are told as those of all others (R1): an aborted job fires what its failure does.
 import type { FlowKind, PolicySet } from '../../model/flow/definition.ts';
-import { jobEndEvent, policyEndEvent } from '../../model/flow/end-events.ts';
+import { jobEndEvent, policyEndEvent, scenarioEndEvent } from '../../model/flow/end-events.ts';
 import type { OperationalEvent } from '../../model/operational-events.ts';
 import type { Tx } from '../sql.ts';
 import type { Telling } from '../telling.ts';
@@ -42,9 +42,10 @@ export async function tellUnbegun(
 async function endEventsOf(tx: Tx, { end, now }: { end: Unbegun; now: number }): Promise<OperationalEvent[]> {
   const { workspace, flow, run, kind, name, state, reason, depth, createdAt } = end;
   const group = await groupOf(tx, workspace, flow);
-  if (kind === 'job') {
+  if (kind !== 'policy-set') {
     const times = { startedAt: createdAt, finishedAt: now };
-    return [jobEndEvent({ job: flow, run, name, group, status: state, reason, depth, ...times })];
+    const of = { run, name, group, status: state, reason, depth, ...times };
+    return [kind === 'job' ? jobEndEvent({ job: flow, ...of }) : scenarioEndEvent({ scenario: flow, ...of })];
   }
   const about = { policySet: flow, evaluation: run, policySetName: name, group, depth, reason };
   const rules = await rulesOf(tx, workspace, flow);
