@@ -168,7 +168,18 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
   });
   const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, delivering });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
-  const api = createApi({ store, config, log, clock, random, schemas, engine: port, metrics, version });
+  const api = createApi({
+    store,
+    config,
+    log,
+    clock,
+    random,
+    schemas,
+    engine: port,
+    metrics,
+    version,
+    receive: (call) => flows.receive(call),
+  });
   return { delivering, flows, api };
 }
 

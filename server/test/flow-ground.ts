@@ -150,9 +150,14 @@ function live({ store, clock, lanes, errors, over }: Living): Life {
       },
     });
   const { settings, on } = store;
+  const verbs = {
+    flows: cuttable(store.flows),
+    hooks: cuttable(store.hooks),
+    sheets: cuttable(store.sheets),
+  };
   const engine = createFlows({
     ...nothingOutside,
-    store: { flows: cuttable(store.flows), sheets: cuttable(store.sheets), settings, on },
+    store: { ...verbs, settings, on },
     clock,
     lanes: { owned: () => lanes },
     concurrency: 16,

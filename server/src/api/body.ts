@@ -1,6 +1,6 @@
 // Reading the body of a request: bounded, by declared and by real length, and never decompressed.
 import type { IncomingMessage } from 'node:http';
-import { refuse } from '../model/problem.ts';
+import { refuse, Refused } from '../model/problem.ts';
 
 /**
  * What exceeds the limit by no more than this is read to its end and thrown away, so that the client gets to read the
@@ -14,6 +14,16 @@ const NOTHING = Buffer.alloc(0);
 export function hasBody(request: IncomingMessage): boolean {
   const { headers } = request;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Reads the whole body, whatever its encoding; null where it is larger. Rejects when the client goes away. */
+export async function readAnyBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
+  if (!hasBody(request)) return NOTHING;
+  if (Number(request.headers['content-length'] ?? 0) > limit + DRAIN_BYTES) return null;
+  return collect(request, limit).catch((error: unknown) => {
+    if (error instanceof Refused) return null;
+    throw error;
+  });
 }
 
 /** Reads the whole body. Refuses `request-too-large`; rejects when the client goes away. */

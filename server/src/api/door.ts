@@ -8,7 +8,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuse } from '../model/problem.ts';
 import type { ApiKey, Workspace } from '../store/contract.ts';
-import { ClientGone, hasBody, readBody } from './body.ts';
+import { ClientGone, hasBody, readAnyBody, readBody } from './body.ts';
 import { once, parseIdempotencyKey, requestHash } from './idempotency.ts';
 import { parseBody } from './json-body.ts';
 import { checkAccess, type Call, type Tools } from './kernel.ts';
@@ -74,7 +74,8 @@ async function answer(request: IncomingMessage, facts: Facts, { router, tools }:
   if (match.kind === 'other-methods') return otherMethods(request.method ?? '', match.allow);
   const { route, params } = match;
   facts.route = route;
-  checkHeaders(request.rawHeaders);
+  checkHeaders(request.rawHeaders, route.operation.anything === undefined);
+  if (route.operation.anything !== undefined) return takeAnything(request, { facts, route, params, search }, tools);
   if (route.access !== 'anybody') {
     const found = tools.auth.identify(request.headers.authorization);
     facts.key = found instanceof Promise ? await found : found;
@@ -93,10 +94,27 @@ async function answer(request: IncomingMessage, facts: Facts, { router, tools }:
     facts.workspace = found instanceof Promise ? await found : found;
   }
   const { bytes, body } = await readWhatIsTaken(request, route, tools);
-  return run(
-    { request, route, call: callOf(request, facts, { params, query, bytes, body, now: tools.clock.now() }) },
-    tools,
-  );
+  const checked = { params, query, search, bytes, cutAt: null, body, now: tools.clock.now() };
+  return run({ request, route, call: callOf(request, facts, checked) }, tools);
+}
+
+interface Asked {
+  facts: Facts;
+  route: Prepared;
+  params: Record<string, string>;
+  search: string;
+}
+
+/** Hands a request over as it came. */
+async function takeAnything(request: IncomingMessage, asked: Asked, tools: Tools): Promise<Reply> {
+  const { facts, route, params, search } = asked;
+  facts.path = route.path;
+  const { operation } = route;
+  const limit = operation.anything?.(tools.config) ?? 0;
+  const bytes = await readAnyBody(request, limit);
+  const body = { bytes: bytes ?? NO_BYTES, cutAt: bytes === null ? limit : null, body: null };
+  const call = callOf(request, facts, { params, query: {}, search, ...body, now: tools.clock.now() });
+  return replyTo(await operation.handle(call as Call<never, never, never>, tools));
 }
 
 function otherMethods(method: string, allow: readonly string[]): Reply {
@@ -130,7 +148,7 @@ async function readWhatIsTaken(
   return { bytes, body };
 }
 
-type Checked = Pick<Call, 'params' | 'query' | 'bytes' | 'body' | 'now'>;
+type Checked = Pick<Call, 'params' | 'query' | 'search' | 'bytes' | 'cutAt' | 'body' | 'now'>;
 
 /** What the handler gets. Nobody in particular, nowhere in particular, where the route asks for neither. */
 function callOf(request: IncomingMessage, { key, workspace }: Facts, checked: Checked): Call {
@@ -140,6 +158,8 @@ function callOf(request: IncomingMessage, { key, workspace }: Facts, checked: Ch
     workspace: workspace ?? NOWHERE,
     header: (name) => headerOf(request, name),
     rawHeaders: request.rawHeaders,
+    method: request.method ?? 'GET',
+    from: request.socket.remoteAddress ?? null,
   };
 }
 

@@ -27,6 +27,14 @@ export interface Call<Body = unknown, Query = unknown, Params = unknown> {
   rawHeaders: readonly string[];
   /** The body as it came. */
   bytes: Buffer;
+  /** As it came: upper case, HEAD for itself. */
+  method: string;
+  /** The query as it came, without its `?`. */
+  search: string;
+  /** The address it came from, or null. */
+  from: string | null;
+  /** The body exceeds this many bytes, and is not in `bytes`; null unless the operation takes anything. */
+  cutAt: number | null;
   /** Epoch ms. */
   now: number;
 }
@@ -49,12 +57,19 @@ export interface BytesAnswer {
   mediaType: string;
 }
 
+/** A response whose headers are all its own: name, value, name, value… */
+export interface RawAnswer {
+  status: number;
+  rawHeaders: readonly string[];
+  bytes: Uint8Array | string;
+}
+
 /** The response itself, for as long as it lasts. */
 export interface StreamAnswer {
   stream(response: ServerResponse): void;
 }
 
-export type Answer<Out> = JsonAnswer<Out> | BytesAnswer | StreamAnswer;
+export type Answer<Out> = JsonAnswer<Out> | BytesAnswer | RawAnswer | StreamAnswer;
 
 /** One thing the API does. Path, access, In and Out stand in the route table, the rest here beside the handler. */
 export interface Operation<Body, Out, Query extends TObject = TObject, Params extends TObject = TObject> {
@@ -72,6 +87,11 @@ export interface Operation<Body, Out, Query extends TObject = TObject, Params ex
   consumes?: Readonly<Record<string, TSchema>>;
   /** The body may be left out. */
   optionalBody?: true;
+  /**
+   * Takes a request as it is: any header, any query, a body of any kind up to so many bytes; the path is a secret, and
+   * stands in no log. None of the API's conventions hold.
+   */
+  anything?: (config: ApiParts['config']) => number;
   /** `installation`: it acts on what belongs to no workspace. */
   reach?: 'workspace' | 'installation';
   /** Comes by the thousand: a success is logged at `debug` only. */

@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 description, made from the route table: the schemas that parse the requests are the ones it shows.
 import type { TObject, TSchema } from 'typebox';
 import { problemCodes, PROBLEM_TYPE, type ProblemCode } from '../model/problem.ts';
+import { ANY } from './router.ts';
 import type { Route } from './routes.ts';
 import { ProblemOut } from './wire.ts';
 
@@ -21,11 +22,17 @@ const WITH_CURSOR: readonly ProblemCode[] = ['invalid-cursor'];
 const WITH_PARAMS: readonly ProblemCode[] = ['not-found'];
 const WITH_IDEMPOTENCY: readonly ProblemCode[] = ['idempotency-running', 'idempotency-mismatch'];
 
+/** The methods under which a route of any method is shown. */
+const ANY_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
 /** Describes the API. */
 export function describeApi(routes: readonly Route[], version: string): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
-    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: describeRoute(route) };
+    const methods = route.method === ANY ? ANY_METHODS : [route.method];
+    for (const method of methods) {
+      paths[route.path] = { ...paths[route.path], [method.toLowerCase()]: describeRoute({ ...route, method }) };
+    }
   }
   return {
     openapi: '3.1.1',
@@ -59,7 +66,7 @@ function describeRoute(route: Route): Json {
     parameters: [
       ...parameters(operation.params, 'path'),
       ...parameters(route.query, 'query'),
-      ...(isWrite ? [IDEMPOTENCY_KEY] : []),
+      ...(isWrite && operation.anything === undefined ? [IDEMPOTENCY_KEY] : []),
     ],
     ...requestBody(route),
     responses: { ...successes(route), ...refusals(route) },
@@ -129,7 +136,7 @@ function refusals({ operation, access, method, in: schema, query }: Route): Json
     ...('cursor' in query.properties ? WITH_CURSOR : []),
     ...(operation.params === undefined ? [] : WITH_PARAMS),
     ...(schema === null ? [] : WITH_BODY),
-    ...(method === 'GET' ? [] : WITH_IDEMPOTENCY),
+    ...(method === 'GET' || operation.anything !== undefined ? [] : WITH_IDEMPOTENCY),
     ...(operation.errors ?? []),
   ]);
   const byStatus = Map.groupBy(codes, (code) => problemCodes[code].status);

@@ -3,6 +3,7 @@ import type { Config } from '../config/index.ts';
 import type { Log } from '../log/index.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import type { HookCall, HookReply } from '../model/hook/exchange.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Store, TargetKey, Webhook } from '../store/contract.ts';
@@ -10,7 +11,7 @@ import type { PayloadSchemas } from './payload-schema/index.ts';
 import type { OutcomeOut } from './wire.ts';
 
 /** The settings the API reads. */
-export type ApiConfig = Pick<Config, 'delivery' | 'flows' | 'limits' | 'operations' | 'quotas' | 'targets'>;
+export type ApiConfig = Pick<Config, 'delivery' | 'flows' | 'hooks' | 'limits' | 'operations' | 'quotas' | 'targets'>;
 
 /** Dice, handed in. */
 export interface Random {
@@ -66,6 +67,8 @@ export interface ApiParts {
   random: Random;
   schemas: PayloadSchemas;
   engine: EnginePort;
+  /** Takes a request to a hook; resolves what its caller is answered. */
+  receive(call: HookCall): Promise<HookReply>;
   metrics: Metrics;
   /** Shown in /openapi.json. */
   version: string;

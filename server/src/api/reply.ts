@@ -8,7 +8,15 @@ import { JSON_TYPE, type Answer } from './kernel.ts';
 /** What is answered. `code` is that of a problem, for the log. */
 export type Reply =
   | { status: number; headers: Record<string, string>; body: string | Uint8Array; code?: ProblemCode }
+  | RawReply
   | { status: 200; stream: (response: ServerResponse) => void };
+
+/** A reply whose headers are all its own. */
+interface RawReply {
+  status: number;
+  rawHeaders: readonly string[];
+  body: string | Uint8Array;
+}
 
 /** A JSON text as a reply; the empty one is no body. */
 export function jsonReply(status: number, body: string, headers: Record<string, string> = {}): Reply {
@@ -19,6 +27,7 @@ export function jsonReply(status: number, body: string, headers: Record<string, 
 /** A handler's answer as a reply. */
 export function replyTo(answer: Answer<unknown>): Reply {
   if ('stream' in answer) return { status: 200, stream: answer.stream };
+  if ('rawHeaders' in answer) return { status: answer.status, rawHeaders: answer.rawHeaders, body: answer.bytes };
   if ('bytes' in answer) {
     return { status: answer.status, headers: { 'content-type': answer.mediaType }, body: answer.bytes };
   }
@@ -86,12 +95,32 @@ export function send(reply: Reply, response: ServerResponse, close: boolean): vo
     reply.stream(response);
     return;
   }
+  if ('rawHeaders' in reply) return sendRaw(reply, response, request.method === 'HEAD');
   const { status, headers, body } = reply;
   headers['x-content-type-options'] = 'nosniff';
   headers['cache-control'] = 'no-store';
   if (status !== 204) headers['content-length'] = String(Buffer.byteLength(body));
   response.writeHead(status, headers);
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Statuses that end with their headers (RFC 9110 15.3.5, 15.4.5). */
+const BODILESS = new Set([204, 304]);
+
+// What somebody else has written is shown by no browser as a page of ours.
+function sendRaw(reply: RawReply, response: ServerResponse, isHead: boolean): void {
+  const { status, rawHeaders, body } = reply;
+  const names = new Set(rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()));
+  const lines = [...rawHeaders];
+  const add = (name: string, value: string): void => void (names.has(name) || lines.push(name, value));
+  add('x-content-type-options', 'nosniff');
+  add('cache-control', 'no-store');
+  if (body.length > 0) add('content-security-policy', 'sandbox');
+  if (!BODILESS.has(status)) lines.push('content-length', String(Buffer.byteLength(body)));
+  if (response.hasHeader('connection')) lines.push('connection', 'close');
+  response.removeHeader('connection');
+  response.writeHead(status, lines);
+  response.end(isHead || BODILESS.has(status) ? undefined : body);
 }
 
 /** Bytes of an unread body that Node swallows to keep the connection; for more, or for who knows how many, it ends. */

@@ -21,11 +21,12 @@ export function targetOf(target: string): { path: string; search: string } {
   return at < 0 ? { path: target, search: '' } : { path: target.slice(0, at), search: target.slice(at + 1) };
 }
 
-/** Refuses too many headers, and two of a kind that may come once. */
-export function checkHeaders(rawHeaders: readonly string[]): void {
+/** Refuses too many headers, and, where they are read here, two of a kind that may come once. */
+export function checkHeaders(rawHeaders: readonly string[], areRead: boolean): void {
   if (rawHeaders.length > 2 * MAX_HEADERS) {
     throw refuse('header-too-large', `A request has at most ${MAX_HEADERS} header lines.`);
   }
+  if (!areRead) return;
   let seen = '';
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const raw = rawHeaders[at] as string;

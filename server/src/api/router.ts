@@ -1,6 +1,9 @@
 // From a method and a path to a route: static paths by look-up, others by their segments.
 import { refuse } from '../model/problem.ts';
 
+/** Stands for every method that a path has no other route for. */
+export const ANY = 'ANY';
+
 /** What the router needs to know of a route: `GET /v1/webhooks/{webhook}`. */
 export interface Routed {
   method: string;
@@ -42,7 +45,7 @@ export function createRouter<R extends Routed>(routes: readonly R[]): Router<R> 
 }
 
 function within<R extends Routed>(place: Place<R>, method: string, params: Record<string, string>): Match<R> {
-  const route = place.methods.get(method === 'HEAD' ? 'GET' : method);
+  const route = place.methods.get(method === 'HEAD' ? 'GET' : method) ?? place.methods.get(ANY);
   return route === undefined ? { kind: 'other-methods', allow: allowed(place) } : { kind: 'route', route, params };
 }
 

@@ -12,6 +12,7 @@ import * as runDetails from './flows/run-details.ts';
 import * as runs from './flows/runs.ts';
 import * as secrets from './flows/secrets.ts';
 import * as groups from './groups.ts';
+import { receiveByHook } from './hooks.ts';
 import type { Access, Operation } from './kernel.ts';
 import * as keys from './keys.ts';
 import * as operations from './operations.ts';
@@ -149,6 +150,8 @@ export const routes: readonly Route[] = [
   route('DELETE /v1/keys/{key}',               'manage',  null,                         null,                         keys.deleteKey),
 
   route('POST /trigger/{trigger}',             'anybody', TriggerIn,                    TriggeredOut,                 trigger),
+
+  route('ANY /hooks/{token}',                  'anybody', null,                         null,                         receiveByHook),
 
   route('GET /',                               'anybody', null,                         running.IndexOut,             running.index),
   route('GET /v1',                             'anybody', null,                         running.IndexOut,             running.index),

@@ -71,6 +71,8 @@ export interface Config {
   /** Deliveries per second that an operation releases unless it says otherwise. */
   operations: { pace: number };
   flows: FlowSetting;
+  /** Hooks of scenarios. `bodyBytes`: the largest body that is read; a hook may ask for less. */
+  hooks: { bodyBytes: number };
   sheets: SheetSetting;
   log: { level: LogLevel; pretty: boolean };
   shutdown: { graceMs: number };
@@ -255,6 +257,7 @@ function compose(read: Reader, folder: string): Config {
     },
     operations: { pace: read.integer('operations.pace', { min: 1, max: 100_000 }) },
     flows: composeFlows(read, folder),
+    hooks: { bodyBytes: read.size('hooks.maxBody', { min: 1_024, max: 16 * 1024 * 1024 }) },
     sheets: {
       folders: read.texts('sheets.folders').map((one) => resolve(folder, one)),
       xlsxEveryMs: read.span('sheets.xlsxEvery', { max: 60_000 }),

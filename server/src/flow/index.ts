@@ -1,21 +1,29 @@
-// The flow engine, put together: what runs jobs and policy sets on one node.
+// The flow engine, put together: what runs jobs, policy sets and scenarios on one node.
 //
 // It stands on the store and on functions that are handed in; of the delivering engine and the API it knows nothing.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../model/clock.ts';
 import type { Store } from '../store/contract.ts';
 import type { Action } from './action.ts';
+import { collect } from './actions/collect.ts';
 import { fail } from './actions/fail.ts';
 import { createHttp } from './actions/http.ts';
+import { createJob } from './actions/job.ts';
 import { createMail } from './actions/mail.ts';
 import { noop } from './actions/noop.ts';
 import { createPublish } from './actions/publish.ts';
+import { reply } from './actions/reply.ts';
 import { set } from './actions/set.ts';
 import { createSheetActions } from './actions/sheet.ts';
+import { stop } from './actions/stop.ts';
 import { createWait } from './actions/wait.ts';
 import type { Fetch } from './fetch.ts';
 import type { Publish, SendMail } from './outside.ts';
 import { createEventStart, type StartByEvent } from './event-start.ts';
+import { KnownHooks } from './hooks/known.ts';
+import { createReceive, type Receive } from './hooks/receiving.ts';
+import { ReplyDesk } from './hooks/waiting.ts';
+import { Plans } from './plan.ts';
 import type { Evaluate } from './policy-door.ts';
 import type { RunLimits } from './run.ts';
 import { Runner, type FlowLanes } from './runner.ts';
@@ -31,7 +39,7 @@ export type { SheetPlaces } from './sheets/index.ts';
 
 /** What flows stand on. */
 export interface FlowsOptions {
-  store: Pick<Store, 'flows' | 'settings' | 'sheets' | 'on'>;
+  store: Pick<Store, 'flows' | 'hooks' | 'settings' | 'sheets' | 'on'>;
   clock: Clock;
   lanes: FlowLanes;
   /** Runs that work at once on this node. */
@@ -60,6 +68,8 @@ export interface FlowEngine {
   drop(lanes: readonly number[]): void;
   /** Starts a flow by a delivery to it; its queue is the delivery engine's. */
   startByEvent: StartByEvent;
+  /** Takes a request to a hook; resolves its answer. */
+  receive: Receive;
   stats(): { running: number };
   /** Ends: nothing new; what is under way leaves off within `graceMs`, and whoever owns it next goes on. Twice is harmless. */
   stop(graceMs: number): Promise<void>;
@@ -71,9 +81,15 @@ const TOKENS = 10_000;
 /** Puts it together; nothing runs before `start`. */
 export function createFlows(options: FlowsOptions): FlowEngine {
   const { store, clock, lanes, concurrency, maxDepth, limits, evaluate, onError } = options;
-  const runner = new Runner({
-    flows: store.flows,
+  const { flows, hooks } = store;
+  const plans = new Plans();
+  const desk = new ReplyDesk({ hooks, clock, isHere: (key) => runner.has(key), onError });
+  const known = new KnownHooks({ hooks, flows, plans, clock });
+  const runner: Runner = new Runner({
+    flows,
     clock,
+    plans,
+    waiting: desk,
     lanes,
     concurrency,
     limits,
@@ -89,7 +105,12 @@ export function createFlows(options: FlowsOptions): FlowEngine {
       const own = new Set(lanes.owned().map(({ lane }) => lane));
       if (hinted.some((lane) => own.has(lane))) runner.wake();
     },
-    flow: () => scheduler.wake(),
+    replied: (runs) => desk.hint(runs),
+    flow: (workspace, flow) => {
+      known.forget(workspace, flow);
+      scheduler.wake();
+    },
+    flowSecrets: (workspace) => known.forgetSecrets(workspace),
   });
   let stopped: Promise<void> | null = null;
   return {
@@ -102,16 +123,20 @@ export function createFlows(options: FlowsOptions): FlowEngine {
       scheduler.wake();
     },
     drop: (lost) => runner.drop(lost),
+    receive: createReceive({ hooks, known, runner, desk, lanes, clock, maxDepth, onError }),
     startByEvent: createEventStart({ flows: store.flows, clock, maxDepth, onError }),
     stats: () => ({ running: runner.running }),
     stop: (graceMs) => (stopped ??= scheduler.stop().then(() => runner.stop(graceMs))),
   };
 }
 
-function ownActions({ store, clock, fetch, publish, sendMail, limits, sheetPlaces = {} }: FlowsOptions): Action[] {
+function ownActions(options: FlowsOptions): Action[] {
+  const { store, clock, fetch, publish, sendMail, limits, maxDepth, sheetPlaces = {} } = options;
+  const inside = [noop, set, fail, collect, stop, reply];
   const http = createHttp({ fetch, clock, maxBytes: limits.stepBytes });
-  const sheets = createSheetActions(createSheets({ store, places: sheetPlaces, clock }));
-  return [noop, set, fail, createWait(clock), http, createPublish(publish, clock), createMail(sendMail), ...sheets];
+  const job = createJob({ flows: store.flows, clock, maxDepth });
+  const outside = [createWait(clock), http, job, createPublish(publish, clock), createMail(sendMail)];
+  return [...inside, ...outside, ...createSheetActions(createSheets({ store, places: sheetPlaces, clock }))];
 }
 
 function tokens(settings: Pick<Store['settings'], 'workspace'>): (workspace: number) => Promise<string | null> {

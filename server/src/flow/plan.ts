@@ -1,6 +1,6 @@
 // A version of a flow, ready to be run: read once, kept in memory while it is in use.
 import { LRUCache } from 'lru-cache';
-import type { Flow } from '../model/flow/definition.ts';
+import type { Flow, Hook } from '../model/flow/definition.ts';
 import { secretNamesOf } from '../model/flow/secret-names.ts';
 import type { ClaimedRun } from '../store/flows/contract.ts';
 import { Expressions } from './expressions.ts';
@@ -9,7 +9,7 @@ import { Expressions } from './expressions.ts';
 export interface Plan {
   flow: Flow;
   expressions: Expressions;
-  /** Names of the secrets it may use. */
+  /** Names of the secrets it may use, and of those that its hook is verified by: callers may send them. */
   secrets: readonly string[];
 }
 
@@ -31,9 +31,20 @@ export class Plans {
     let plan = this.#kept.get(key);
     if (!plan) {
       const read = JSON.parse(definition) as Flow;
-      plan = { flow: read, expressions: new Expressions(), secrets: secretNamesOf(read) };
+      plan = { flow: read, expressions: new Expressions(), secrets: namesOf(read) };
       this.#kept.set(key, plan, { size: Math.min(KEPT, definition.length + 1_000) });
     }
     return plan;
   }
+}
+
+function namesOf(flow: Flow): string[] {
+  const own = secretNamesOf(flow);
+  return flow.kind === 'scenario' ? [...new Set([...own, ...secretsOfHook(flow.hook)])] : own;
+}
+
+/** Names of the secrets by which a hook knows its callers. */
+export function secretsOfHook({ verify, challenges }: Hook): string[] {
+  const ofChallenges = challenges.flatMap(({ settings }) => (settings['secret'] ?? []) as string | string[]);
+  return [...new Set([...(verify?.secrets ?? []), ...ofChallenges])];
 }

@@ -1,18 +1,22 @@
 // One run under way: what it is given, its time-out, its steps or rules, and its end.
 import type { Job, Json, PolicySet, Scenario } from '../model/flow/definition.ts';
-import { jobEndEvent, policyEndEvent } from '../model/flow/end-events.ts';
+import { jobEndEvent, policyEndEvent, scenarioEndEvent } from '../model/flow/end-events.ts';
 import type { Clock } from '../model/clock.ts';
+import type { RequestBundle } from '../model/hook/body.ts';
+import type { HookReply } from '../model/hook/exchange.ts';
 import { formatSpan } from '../model/quantities.ts';
 import { StoreOutage } from '../store/contract.ts';
-import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd } from '../store/flows/contract.ts';
+import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd, RunKey } from '../store/flows/contract.ts';
 import type { Action, RunFacts } from './action.ts';
-import { Ending, Halt } from './ending.ts';
+import { Ending, Halt, Stopped } from './ending.ts';
 import { Journal } from './journal.ts';
 import { createMasker, type Masker } from './mask.ts';
 import { StepFailed } from './perform.ts';
 import { Seat, type Places } from './places.ts';
 import type { Plan } from './plan.ts';
 import type { Evaluate } from './policy-door.ts';
+import { Replies } from './replies.ts';
+import { readAgain, scopeOfScenario } from './request-scope.ts';
 import { Scope } from './scope.ts';
 import { Walk } from './walk.ts';
 
@@ -26,7 +30,27 @@ export interface RunParts {
   /** The part of all ids of a workspace; null when the workspace is gone. */
   tokenOf(workspace: number): Promise<string | null>;
   limits: RunLimits;
+  /** Those who wait for what runs reply. */
+  waiting: RunWatch;
   onError(error: unknown): void;
+}
+
+/** Hears of runs of scenarios on this node. */
+export interface RunWatch {
+  /** It has replied. True: somebody here has waited for it. */
+  replied(key: RunKey, reply: HookReply): boolean;
+  /** It ends, whether it has replied or not. */
+  ended(key: RunKey, state: RunEnd['state']): void;
+}
+
+/** What is known already to who hands a run over that begins. */
+export interface Prepared {
+  /** The values of its secrets. */
+  secrets: Record<string, string>;
+  masker: Masker;
+  bundle: RequestBundle;
+  /** Lines for its log. */
+  notes: readonly string[];
 }
 
 /** What a run may use. */
@@ -57,12 +81,20 @@ export class RunUnderWay {
   readonly #halt = new Halt();
   readonly #journal: Journal;
   readonly #seat: Seat;
+  readonly #replies: Replies;
+  readonly #prepared: Prepared | null;
 
-  constructor(claimed: ClaimedRun, plan: Plan, parts: RunParts) {
+  constructor(
+    { claimed, plan, prepared }: { claimed: ClaimedRun; plan: Plan; prepared: Prepared | null },
+    parts: RunParts,
+  ) {
     this.claimed = claimed;
     this.#plan = plan;
     this.#parts = parts;
+    this.#prepared = prepared;
     const { workspace, run, lane } = claimed;
+    const isScenario = plan.flow.kind === 'scenario';
+    this.#replies = new Replies(isScenario ? (reply) => this.#reply(reply) : null);
     this.#seat = new Seat(parts.places, workspace);
     this.#journal = new Journal({
       flows: parts.flows,
@@ -70,6 +102,7 @@ export class RunUnderWay {
       lane,
       clock: parts.clock,
       logBytes: parts.limits.logBytes,
+      isLazy: isScenario,
       onLost: () => this.end(new Ending('lost', 'the run is another node’s by now')),
       onError: parts.onError,
     });
@@ -111,14 +144,18 @@ export class RunUnderWay {
   async #conclude(): Promise<'ended' | 'left' | 'stuck'> {
     const token = await this.#ask(() => this.#parts.tokenOf(this.claimed.workspace));
     if (token === null) return 'left';
+    const given = { token, ...(this.#prepared ?? (await this.#open())) };
+    const { state, reason: why, results } = await this.#do(given);
+    const reason = why === null ? null : given.masker.text(why);
+    this.#parts.waiting.ended(this.claimed, state);
+    return this.#finish({ state, reason, results: results.length > 0 ? results : this.#unjudged(reason) });
+  }
+
+  async #open(): Promise<Pick<Given, 'secrets' | 'masker'>> {
     const { secrets: names } = this.#plan;
     const { workspace } = this.claimed;
     const secrets = names.length === 0 ? {} : await this.#ask(() => this.#parts.flows.secrets(workspace, names));
-    const masker = createMasker(Object.values(secrets));
-    const given = { token, secrets, masker };
-    const { state, reason: why, results } = await this.#do(given);
-    const reason = why === null ? null : masker.text(why);
-    return this.#finish({ state, reason, results: results.length > 0 ? results : this.#unjudged(reason) });
+    return { secrets, masker: createMasker(Object.values(secrets)) };
   }
 
   // An evaluation that was ended tells so for each of its rules: nothing else is told of a policy set (R2, R39).
@@ -134,11 +171,14 @@ export class RunUnderWay {
       const { flow } = this.#plan;
       if (this.claimed.abortAsked !== null) throw abortedBy(this.claimed.abortAsked);
       if (flow.kind === 'policy-set') return await this.#evaluate(flow, given);
-      await this.#walk(flow, given);
+      const scope = flow.kind === 'scenario' ? this.#scopeOfRequest(given) : this.#scope(given);
+      if (!(scope instanceof Scope)) return failed(scope.reason);
+      await this.#walk(flow, { ...given, scope });
       // Its last step may have ended as the run was told to.
       return { state: 'completed', reason: null, results: [] };
     } catch (error) {
       if (error instanceof StepFailed) return failed(error.message);
+      if (error instanceof Stopped) return this.#stopped(error);
       if (error instanceof Ending && (error.kind === 'stop' || error.kind === 'lost')) throw error;
       if (!(error instanceof Ending)) {
         this.#parts.onError(error);
@@ -150,9 +190,15 @@ export class RunUnderWay {
     }
   }
 
-  async #walk({ steps }: Job | Scenario, given: Given): Promise<void> {
+  #stopped({ as, message }: Stopped): Conclusion {
+    if (as === 'failed') return failed(message);
+    this.#journal.line({ place: '', stream: 'note', text: `Stopped: ${message}` });
+    return { state: 'completed', reason: null, results: [] };
+  }
+
+  async #walk({ steps }: Job | Scenario, given: Given & { scope: Scope }): Promise<void> {
     const { actions, clock, limits, onError } = this.#parts;
-    const { masker, token } = given;
+    const { masker, token, scope } = given;
     const walk = new Walk({
       facts: this.#facts(token),
       actions,
@@ -161,13 +207,14 @@ export class RunUnderWay {
       masker,
       halt: this.#halt,
       seat: this.#seat,
+      replies: this.#replies,
       clock,
       stepBytes: limits.stepBytes,
       mostSteps: limits.steps,
       onError,
       former: new Map(this.claimed.steps.map((step) => [step.place, step])),
     });
-    await walk.steps(steps, '', this.#scope(given));
+    await walk.steps(steps, '', scope);
   }
 
   async #evaluate(set: PolicySet, given: Given): Promise<Conclusion> {
@@ -192,14 +239,43 @@ export class RunUnderWay {
   }
 
   #scope({ secrets }: Given): Scope {
-    const { run, flow, name, startedAt, params, event, cause } = this.claimed;
-    const about = { id: run, job: flow, name, startedAt: new Date(startedAt).toISOString(), cause: shownCause(cause) };
-    return new Scope({ params, event, run: about, secret: secrets });
+    const { flow, params, event } = this.claimed;
+    return new Scope({ params, event, run: { job: flow, ...this.#about() }, secret: secrets });
+  }
+
+  #scopeOfRequest({ token, secrets, masker }: Given): Scope | { reason: string } {
+    const { claimed } = this;
+    const { request, steps, flow } = claimed;
+    const read = this.#prepared ? { ok: true as const, bundle: this.#prepared.bundle } : readAgain(request);
+    if (!read.ok || request === null) return { reason: read.ok ? '' : read.reason };
+    if (steps.length === 0) this.#noteRequest(masker);
+    const run = { scenario: flow, ...this.#about() };
+    return scopeOfScenario({ claimed, request, bundle: read.bundle, token, run, secrets });
+  }
+
+  #noteRequest(masker: Masker): void {
+    const doubt = this.claimed.request?.doubt ?? null;
+    const observed = doubt === null ? [] : [`Observed: it would have been refused: ${doubt}`];
+    for (const text of [...observed, ...(this.#prepared?.notes ?? [])]) {
+      this.#journal.line({ place: '', stream: 'note', text: masker.text(text) });
+    }
+  }
+
+  #about(): { [name: string]: Json } {
+    const { run, name, startedAt, cause } = this.claimed;
+    return { id: run, name, startedAt: new Date(startedAt).toISOString(), cause: shownCause(cause) };
   }
 
   #facts(token: string): RunFacts {
-    const { workspace, run, flow, name, depth, startedAt } = this.claimed;
-    return { workspace, token, run, flow, name, depth, startedAt };
+    const { workspace, run, flow, name, depth, startedAt, request: asked } = this.claimed;
+    const request = asked && { request: asked.request, key: asked.dedupe ?? String(asked.request) };
+    return { workspace, token, run, flow, name, depth, startedAt, request };
+  }
+
+  #reply(reply: HookReply): void {
+    this.#journal.reply(reply);
+    // Somebody at another node may wait for it.
+    if (!this.#parts.waiting.replied(this.claimed, reply)) this.#journal.hurry();
   }
 
   async #finish({ state, reason, results }: Conclusion): Promise<'ended' | 'left' | 'stuck'> {
@@ -226,8 +302,10 @@ export class RunUnderWay {
   /** What tells of its end: of a job one event, of a policy set one for each rule (R1, R2). */
   #endEvents({ state, reason, results }: Conclusion, finishedAt: number): RunEnd['events'] {
     const { flow, run, name, group, depth, startedAt } = this.claimed;
-    if (this.#plan.flow.kind === 'job') {
-      const event = jobEndEvent({ job: flow, run, name, group, status: state, startedAt, finishedAt, reason, depth });
+    if (this.#plan.flow.kind !== 'policy-set') {
+      const end = { run, name, group, status: state, startedAt, finishedAt, reason, depth };
+      const isJob = this.#plan.flow.kind === 'job';
+      const event = isJob ? jobEndEvent({ job: flow, ...end }) : scenarioEndEvent({ scenario: flow, ...end });
       return [{ event, after: state === 'completed' ? 'completed' : 'failed' }];
     }
     return results.map(({ rule, status, reason: why, resources }) => {

@@ -7,8 +7,8 @@ import type { OwnedLane } from '../store/contract.ts';
 import type { ClaimedRun, RunKey } from '../store/flows/contract.ts';
 import { Ending } from './ending.ts';
 import { Places } from './places.ts';
-import { Plans, type Plan } from './plan.ts';
-import { abortedBy, RunUnderWay, type RunParts } from './run.ts';
+import type { Plan, Plans } from './plan.ts';
+import { abortedBy, RunUnderWay, type Prepared, type RunParts } from './run.ts';
 
 /** The lanes of this node. */
 export interface FlowLanes {
@@ -19,6 +19,7 @@ export interface FlowLanes {
 /** What a runner stands on. */
 export interface RunnerParts extends Omit<RunParts, 'places'> {
   lanes: FlowLanes;
+  plans: Plans;
   /** Runs that work at once; those that only wait for an instant do not count. */
   concurrency: number;
 }
@@ -41,10 +42,11 @@ export class Runner {
   readonly #parts: RunnerParts;
   readonly #runParts: RunParts;
   readonly #places: Places;
-  readonly #plans = new Plans();
   readonly #runs = new Map<string, { under: RunUnderWay; ended: Promise<void> }>();
   /** Lanes whose interrupted runs were looked up, with the epoch of that. */
   readonly #known = new Map<number, number>();
+  /** Runs that are being received, by workspace. */
+  readonly #expected = new Map<number, number>();
   #looping: Promise<void> | null = null;
   #stopped = false;
   /** There may be runs that only want a place. */
@@ -75,6 +77,33 @@ export class Runner {
     for (const lane of lanes) this.#known.delete(lane);
     const ending = new Ending('lost', 'the run is another node’s by now');
     for (const { under } of this.#runs.values()) if (lost.has(under.claimed.lane.lane)) under.cut(ending);
+  }
+
+  /**
+   * May a run of this workspace that is about to be received begin here? Not where others wait for a place, or where the
+   * workspace has its share: then it is queued, and claimed in its turn. What is expected must {@link arrive}.
+   */
+  expect(workspace: number): boolean {
+    const share = Math.max(1, Math.floor(this.#parts.concurrency * SHARE));
+    const expected = this.#expected.get(workspace) ?? 0;
+    const isFull = (this.#places.held.get(workspace) ?? 0) + expected >= share;
+    const all = [...this.#expected.values()].reduce((sum, one) => sum + one, 0);
+    if (this.#stopped || isFull || this.#places.free <= all || this.#runs.size + all >= MOST_KEPT) return false;
+    this.#expected.set(workspace, expected + 1);
+    return true;
+  }
+
+  /** What was expected is here: the run, or null where none began. */
+  arrive(workspace: number, begun: { run: ClaimedRun; prepared: Prepared } | null): void {
+    const left = (this.#expected.get(workspace) ?? 1) - 1;
+    if (left > 0) this.#expected.set(workspace, left);
+    else this.#expected.delete(workspace);
+    if (begun) this.#begin(begun.run, begun.prepared);
+  }
+
+  /** Is this run under way here? */
+  has(key: RunKey): boolean {
+    return this.#runs.has(nameOf(key));
   }
 
   /** Runs under way. */
@@ -174,12 +203,12 @@ export class Runner {
   }
 
   // What was claimed as the platform began to stop stays `running`, as if it had been interrupted.
-  #begin(claimed: ClaimedRun): void {
+  #begin(claimed: ClaimedRun, prepared: Prepared | null = null): void {
     const name = nameOf(claimed);
     if (this.#stopped || this.#runs.has(name)) return;
     const plan = this.#planOf(claimed);
     if (plan === null) return this.#comeBack(claimed, STUCK_MS);
-    const under = new RunUnderWay(claimed, plan, this.#runParts);
+    const under = new RunUnderWay({ claimed, plan, prepared }, this.#runParts);
     const ended = under.work().then((how) => {
       this.#runs.delete(name);
       // Where the lane is still ours, or is again, nobody else goes on with it.
@@ -190,7 +219,7 @@ export class Runner {
 
   #planOf(claimed: ClaimedRun): Plan | null {
     try {
-      return this.#plans.of(claimed);
+      return this.#parts.plans.of(claimed);
     } catch (error) {
       this.#parts.onError(error);
       return null;

@@ -26,12 +26,19 @@ const OWN = {
   // Who asks, and where.
   unauthenticated: { status: 401, title: 'The request carries no API key that is known here.' },
   'wrong-trigger-token': { status: 401, title: 'The token does not open this trigger.' },
+  unverified: { status: 401, title: 'The request does not prove who sent it.' },
   'missing-scope': { status: 403, title: 'The key does not have the scope this needs.' },
   'admin-only': { status: 403, title: 'Only a key of the whole installation may do this.' },
   'service-bound': { status: 403, title: 'The key is bound to a service and may not do this.' },
   'foreign-type': { status: 403, title: 'The event type belongs to a service this key may not speak for.' },
   'workspace-required': { status: 400, title: 'The key acts for several workspaces; the request must name one.' },
   'unknown-workspace': { status: 404, title: 'There is no such workspace for this key.' },
+  // Requests to hooks.
+  'unreadable-request': { status: 400, title: 'The body is not what its Content-Type says.' },
+  'unfit-request': { status: 400, title: 'The body has none of the shapes that the hook takes.' },
+  'queue-full': { status: 429, title: 'As many requests wait at this hook as may.' },
+  'hook-closed': { status: 503, title: 'The hook takes no requests at present.' },
+  'run-failed': { status: 500, title: 'The run ended badly before it had replied.' },
   // What a request names.
   'unknown-type': { status: 422, title: 'The event type is not in the catalog.' },
   'unknown-service': { status: 422, title: 'The service is not in the catalog.' },
@@ -64,6 +71,7 @@ const OWN = {
   'lease-expired': { status: 409, title: 'The lease of the delivery has ended; it is handed out again.' },
   erased: { status: 410, title: 'The payload of the event was erased.' },
   'sheet-full': { status: 409, title: 'The sheet has as many rows as a sheet may have.' },
+  deleted: { status: 410, title: 'It was here, and was deleted.' },
   'operation-running': { status: 409, title: 'An operation of this kind runs already.' },
   'limit-reached': { status: 409, title: 'The workspace has as many of these as it may have.' },
   'over-quota': { status: 429, title: 'The workspace has used what it may use today.' },

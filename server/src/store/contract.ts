@@ -83,6 +83,8 @@ export interface StoreListener {
   flow?(workspace: number, flow: number): void;
   /** A sheet was made, changed or deleted. */
   sheet?(workspace: number, name: string): void;
+  /** A secret of flows was set or deleted. */
+  flowSecrets?(workspace: number): void;
   /** In these lanes runs may begin, or were asked to end, whichever node's doing it was. */
   runs?(lanes: readonly number[]): void;
   /** These runs of scenarios have replied, or ended, at whichever node: who waits for one asks how far it is. */

@@ -17,6 +17,8 @@ export interface HookRequest {
 export interface HookCall extends HookRequest {
   /** The last part of the hook's URL. */
   token: string;
+  /** The body exceeds this many bytes, and is not here; null where it is. */
+  cutAt: number | null;
 }
 
 /** What a caller is answered. */

@@ -13,13 +13,13 @@ import { makeWriter } from './writing.ts';
 
 /** Makes the verbs about flows; `drained` resolves when none that writes runs is under way. */
 export function makeFlows(parts: DefinitionParts): { flows: Flows; drained(): Promise<void> } {
-  const { sql, keyring } = parts;
+  const { sql } = parts;
   const underway = new Underway();
   const starter = makeStarter(parts);
   const writer = makeWriter(parts);
   const flows: Flows = {
     ...makeDefinitionVerbs(parts),
-    ...makeSecretVerbs(sql, keyring),
+    ...makeSecretVerbs(parts),
     start: underway.tracked(starter.start),
     advanceSchedule: underway.tracked(starter.advanceSchedule),
     ...makeClaimVerbs(sql),

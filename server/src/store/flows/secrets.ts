@@ -2,6 +2,7 @@
 import type { Flows } from './contract.ts';
 import { StoreRefusal } from '../contract.ts';
 import type { Keyring } from '../keyring.ts';
+import type { Listeners } from '../listeners.ts';
 import type { Sql } from '../sql.ts';
 
 type SecretVerbs = Pick<Flows, 'putSecret' | 'secretNames' | 'deleteSecret' | 'secrets'>;
@@ -11,8 +12,15 @@ export function contextOfSecret({ workspace, name }: { workspace: number; name: 
   return `flow secret ${workspace} ${name}`;
 }
 
+/** What the verbs stand on. */
+export interface SecretParts {
+  sql: Sql;
+  keyring: Keyring;
+  listeners: Listeners;
+}
+
 /** The verbs about secrets. */
-export function makeSecretVerbs(sql: Sql, keyring: Keyring): SecretVerbs {
+export function makeSecretVerbs({ sql, keyring, listeners }: SecretParts): SecretVerbs {
   return {
     putSecret: async ({ workspace, name, value }, now) => {
       const sealed = keyring.seal(value, contextOfSecret({ workspace, name }));
@@ -26,6 +34,7 @@ export function makeSecretVerbs(sql: Sql, keyring: Keyring): SecretVerbs {
           [workspace, name, sealed, now],
         );
       });
+      listeners.tell('flowSecrets', workspace);
     },
     secretNames: (workspace) =>
       sql.read<{ name: string; updatedAt: number }>(
@@ -36,6 +45,7 @@ export function makeSecretVerbs(sql: Sql, keyring: Keyring): SecretVerbs {
       const where = 'workspace = $1 AND name = $2';
       const deleted = await sql.write((tx) => tx.run(`DELETE FROM flow_secrets WHERE ${where}`, [workspace, name]));
       if (deleted === 0) throw new StoreRefusal('not-found', `there is no secret named ${name}`);
+      listeners.tell('flowSecrets', workspace);
     },
     secrets: async (workspace, names) => {
       if (names.length === 0) return {};

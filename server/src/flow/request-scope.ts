@@ -1,0 +1,52 @@
+// What the expressions of a scenario see of the request that it works at.
+import type { Json, Scenario } from '../model/flow/definition.ts';
+import { formatId } from '../model/ids.ts';
+import { readRequest, type RequestBundle } from '../model/hook/body.ts';
+import type { ClaimedRun, RunRequest } from '../store/flows/contract.ts';
+import { Scope, type Names } from './scope.ts';
+
+/** A request as expressions see it, before it has an id. */
+export function namesOfRequest(bundle: RequestBundle, more: { from: string | null; receivedAt: number }): Names {
+  const { body, query, headers, method, request } = bundle;
+  const { from, receivedAt } = more;
+  return {
+    body,
+    query,
+    headers,
+    method,
+    request: { id: null, receivedAt: new Date(receivedAt).toISOString(), from, ...request },
+  };
+}
+
+/** What a scenario's run sees as it begins. */
+export function scopeOfScenario(of: {
+  claimed: ClaimedRun;
+  request: RunRequest;
+  bundle: RequestBundle;
+  token: string;
+  run: Json;
+  secrets: Record<string, string>;
+}): Scope {
+  const { request, bundle, token, run, secrets } = of;
+  const names = namesOfRequest(bundle, { from: request.content.from, receivedAt: request.receivedAt });
+  const id = formatId('req', token, request.request);
+  return new Scope({ ...names, request: { ...(names['request'] as object), id }, run, secret: secrets });
+}
+
+/** The request of a run, read again; or why there is nothing to work at, as a clause. */
+export function readAgain(
+  request: RunRequest | null,
+): { ok: true; bundle: RequestBundle } | { ok: false; reason: string } {
+  if (request === null) return { ok: false, reason: 'its request is gone: it was erased, or has outlived its time' };
+  return readRequest(request.content);
+}
+
+/** Does some step of the scenario reply? Where none does, nobody has to be waited for. */
+export function replies({ steps }: Pick<Scenario, 'steps'>): boolean {
+  return steps.some((step) => {
+    if (step.onError.then === 'steps' && replies(step.onError)) return true;
+    if (step.kind === 'action') return step.action === 'reply';
+    if (step.kind === 'each') return replies(step);
+    return step.branches.some(replies);
+  });
+}
