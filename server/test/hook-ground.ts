@@ -32,7 +32,7 @@ export interface Placed {
 /** A platform with scenarios. */
 export interface HookGround extends ApiGround {
   workspace: number;
-  scenario(name: string, steps: readonly Step[], hook?: Partial<Hook>, over?: Partial<Scenario>): Promise<Placed>;
+  scenario(name: string, steps: readonly Step[], more?: { hook?: Partial<Hook>; over?: Partial<Scenario> }): Promise<Placed>;
   secret(name: string, value: string): Promise<void>;
   runs(placed: Placed): Promise<StoredRun[]>;
   /** The one run there is, when it has ended. */
@@ -67,7 +67,7 @@ export async function startHooks(t: TestContext, overrides: object = {}, clock?:
   const ground: HookGround = {
     ...api,
     workspace,
-    async scenario(name, steps, hook = {}, over = {}) {
+    async scenario(name, steps, { hook = {}, over = {} } = {}) {
       const token = randomBytes(24).toString('base64url');
       const flow = newScenario(name, steps, { ...over, hook: { ...PLAIN_HOOK, ...hook } });
       const trigger = { path: token, tokenHash: null };

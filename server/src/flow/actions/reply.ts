@@ -2,6 +2,7 @@
 import type { Json } from '../../model/flow/definition.ts';
 import { isObject } from '../../model/flow/input-rules.ts';
 import type { HookReply } from '../../model/hook/exchange.ts';
+import { textOf } from '../text-of.ts';
 import type { Action } from '../action.ts';
 
 interface ReplyInput {
@@ -13,7 +14,7 @@ interface ReplyInput {
 export const reply: Action = {
   name: 'reply',
   run: async ({ input, reply: give }) => {
-    const given = replyOf(isObject(input) ? (input as ReplyInput) : { status: input as number });
+    const given = replyOf(isObject(input) ? input : { status: input as number });
     give(given);
     return { status: given.status };
   },
@@ -22,7 +23,7 @@ export const reply: Action = {
 // What is not text is JSON; nothing is an empty body, without a header that nobody asked for (R100).
 function replyOf({ status = 200, headers = {}, body = null }: ReplyInput): HookReply {
   const lines = Object.entries(headers).flatMap(([name, value]) => {
-    return (Array.isArray(value) ? value : [value]).flatMap((one) => [name, String(one)]);
+    return (Array.isArray(value) ? value : [value]).flatMap((one) => [name, textOf(one)]);
   });
   if (body === null || body === '') return { status, headers: lines, body: '' };
   const isTyped = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');

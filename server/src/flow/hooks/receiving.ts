@@ -12,8 +12,7 @@ import { ExpressionError } from '../../model/flow/expression/index.ts';
 import { isObject } from '../../model/flow/input-rules.ts';
 import { readRequest, type RequestBundle } from '../../model/hook/body.ts';
 import type { HookCall, HookReply, HookRequest } from '../../model/hook/exchange.ts';
-import type { OwnedLane } from '../../store/contract.ts';
-import { laneOf } from '../../store/flows/rows.ts';
+import { LANES, type OwnedLane } from '../../store/contract.ts';
 import type { Hooks, KeptRequest, Receipt } from '../../store/hooks/contract.ts';
 import { namesOfRequest } from '../request-scope.ts';
 import type { Runner } from '../runner.ts';
@@ -208,7 +207,7 @@ class Reception {
 
   /** Null: it is expected here, and the lane is another node's by now. */
   #lane(): OwnedLane | null {
-    const lane = laneOf(this.#hook.stored.bucket);
+    const lane = this.#hook.stored.bucket % LANES;
     return this.#parts.lanes.owned().find((one) => one.lane === lane) ?? null;
   }
 

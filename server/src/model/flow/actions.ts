@@ -198,7 +198,9 @@ function replyFields(value: Json, stage: Stage): ReturnType<InputRule> {
   if (fault) return fault;
   const { status = 200, body = null } = value as { status?: Json; body?: Json };
   const isEmpty = body === null || body === '' || isTemplate(body, stage);
-  return isEmpty || !BODILESS.has(status) ? null : { path: '.body', words: `must be empty: a ${status} has none` };
+  return isEmpty || !BODILESS.has(status)
+    ? null
+    : { path: '.body', words: `must be empty: a ${status as number} has none` };
 }
 
 function stopFields(value: Json, stage: Stage): ReturnType<InputRule> {
