@@ -174,7 +174,9 @@ test('OpenAPI: every route is described, every example keeps its schema, and the
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
   const all = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
-  const named = routes.flatMap(({ name }) => (/^ANY /.test(name) ? all.map((one) => name.replace('ANY', one)) : [name]));
+  const named = routes.flatMap(({ name }) =>
+    /^ANY /.test(name) ? all.map((one) => name.replace('ANY', one)) : [name],
+  );
   assert.deepEqual(described.sort(), named.sort());
   const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => one['operationId']));
   assert.equal(new Set(ids).size, ids.length, 'operationIds are unique');

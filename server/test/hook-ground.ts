@@ -32,7 +32,11 @@ export interface Placed {
 /** A platform with scenarios. */
 export interface HookGround extends ApiGround {
   workspace: number;
-  scenario(name: string, steps: readonly Step[], more?: { hook?: Partial<Hook>; over?: Partial<Scenario> }): Promise<Placed>;
+  scenario(
+    name: string,
+    steps: readonly Step[],
+    more?: { hook?: Partial<Hook>; over?: Partial<Scenario> },
+  ): Promise<Placed>;
   secret(name: string, value: string): Promise<void>;
   runs(placed: Placed): Promise<StoredRun[]>;
   /** The one run there is, when it has ended. */

@@ -26,10 +26,7 @@ export interface RunFacts {
 /** The request of a scenario's run, as its actions may know it. */
 export interface RequestFacts {
   request: number;
-  /**
-   * What the work on it is known by: the value of the hook's `dedupe`, or its own number. The same over repetitions and
-   * replays, so with the place of a step it names what that step makes, once (R106).
-   */
+  /** What the work on it is known by over repetitions and replays: the value of the hook's `dedupe`, or its own number. */
   key: string;
 }
 
@@ -51,6 +48,11 @@ export interface ActionContext {
   signal: AbortSignal;
   /** The same for all tries of this step in this run, restarts included; no other step has it. */
   idempotencyKey: string;
+  /**
+   * What this step makes is known by, once (R106): of a scenario's run the same over repetitions and replays of its
+   * request, of a job's the {@link ActionContext.idempotencyKey}.
+   */
+  rowKey: string;
   /** Adds lines to the run's log, masked and bounded; line breaks part lines. Costs nothing once the log is full. */
   log(stream: StoredLine['stream'], text: string): void;
   /**

@@ -10,7 +10,7 @@ import { ActionFailed, type Action, type ActionContext, type RunFacts } from './
 import { sizeFault } from './bounds.ts';
 import { Ending, type Halt } from './ending.ts';
 import type { Expressions } from './expressions.ts';
-import { keyOfStep } from './idempotency.ts';
+import { keyOfRow, keyOfStep } from './idempotency.ts';
 import type { Journal } from './journal.ts';
 import type { Masker } from './mask.ts';
 import type { Seat } from './places.ts';
@@ -169,6 +169,7 @@ function contextOf(parts: Performing, { step, row, input, former, signal }: Tryi
     attempt: row.tries,
     timeoutMs: step.timeoutMs,
     idempotencyKey: keyOfStep(facts, place),
+    rowKey: keyOfRow(facts, place),
     log: (stream, text) => journal.line({ place, stream, text: masker.text(text) }),
     noteProcess: (process) => commit({ process }),
     note: (soFar) => {

@@ -83,8 +83,8 @@ function wanted({ run: { workspace, run }, signal }: ActionContext, name: string
 }
 
 // A scenario's rows are of the request: whatever repeats or replays it, the step makes its row once.
-function keyOf({ idempotencyKey }: ActionContext, given: Json | undefined): string {
-  return given === undefined ? idempotencyKey : textOf(given);
+function keyOf({ rowKey }: ActionContext, given: Json | undefined): string {
+  return given === undefined ? rowKey : textOf(given);
 }
 
 function storable(key: string): string {

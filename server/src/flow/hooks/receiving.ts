@@ -11,6 +11,7 @@ import { DEPTH_ATTRIBUTE, DEPTH_HEADER, depthAfterEvent, depthAfterRequest } fro
 import { ExpressionError } from '../../model/flow/expression/index.ts';
 import { isObject } from '../../model/flow/input-rules.ts';
 import { readRequest, type RequestBundle } from '../../model/hook/body.ts';
+import { fitOneOf } from '../../model/hook/shapes/misfit.ts';
 import type { HookCall, HookReply, HookRequest } from '../../model/hook/exchange.ts';
 import { LANES, type OwnedLane } from '../../store/contract.ts';
 import type { Hooks, KeptRequest, Receipt } from '../../store/hooks/contract.ts';
@@ -163,8 +164,14 @@ class Reception {
       return { state: 'unreadable', reason: read.reason, reply: refusal('unreadable-request', read.reason) };
     }
     const { bundle } = read;
+    const { shapes, onMisfit } = this.#hook.scenario.hook;
+    const fit = shapes.length === 0 ? null : fitOneOf(shapes, bundle.body);
+    const misfit = fit !== null && 'reason' in fit ? fit.reason : null;
+    if (misfit !== null && onMisfit === 'refuse') {
+      return { state: 'misfit', reason: misfit, reply: refusal('unfit-request', misfit) };
+    }
     try {
-      return { bundle, doubt, notes: [], dedupe: this.#dedupe(bundle) };
+      return { bundle, doubt, notes: misfit === null ? [] : [misfit], dedupe: this.#dedupe(bundle) };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       const reason = `The value that tells repetitions cannot be made: ${error.message}.`;

@@ -25,23 +25,6 @@ import {
 
 /** Names that expressions of jobs know already: nothing else in a job may be called so. */
 export const SCOPE_NAMES = ['params', 'event', 'steps', 'run', 'secret', 'error'] as const;
-/** The same of scenarios. */
-export const SCENARIO_NAMES = [
-  'body',
-  'query',
-  'headers',
-  'method',
-  'request',
-  'steps',
-  'run',
-  'secret',
-  'error',
-] as const;
-
-/** What the expressions of such a flow see whatever its steps are. */
-export function scopeNames(kind: FlowKind): readonly string[] {
-  return kind === 'scenario' ? SCENARIO_NAMES : SCOPE_NAMES;
-}
 
 /** What a variable, a step or the item of a loop may be called. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -239,7 +222,6 @@ const match = named(
   (name) => (name === '' ? 'is no name of a column' : null),
   plain((value) => (value !== null && typeof value === 'object' ? 'must be what is in a cell' : null)),
 );
-const flag = plain((value) => (typeof value === 'boolean' ? null : 'must be true or false'));
 const rowCount = plain((value) => {
   const isCount = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_ROWS;
   return isCount ? null : `must be a whole number from 1 to ${MAX_ROWS}`;
