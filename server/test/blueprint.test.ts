@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { importBlueprint } from '../src/model/flow/blueprint/index.ts';
 import type { Json } from '../src/model/flow/definition.ts';
-import { compileValue, isTrue, parseExpression } from '../src/model/flow/expression/index.ts';
+import { playTest } from '../src/model/flow/document/dry-run.ts';
+import { faultLine, readFlows } from '../src/model/flow/document/index.ts';
 import { bellwire } from './cli-ground.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/blueprints/greenlake.blueprint.json');
@@ -38,35 +39,35 @@ function imported(...modules: Module[]) {
   if (!made.ok) assert.fail(made.message);
   const [document] = parseAllDocuments(made.yaml);
   const { steps } = (document as NonNullable<typeof document>).toJS() as { steps: Json[] };
+  const read = readFlows([{ name: 'made.yaml', text: made.yaml }]);
+  if (!read.ok) assert.fail(read.faults.map(faultLine).join('\n'));
   const lost = made.losses.filter(({ module }) => module !== 1);
   return { steps, yaml: made.yaml, lost };
 }
 
-/** What a walk through the steps of a document comes to: branches taken, replies, rows. */
-interface Walk {
-  route: string[];
-  replies: Json[];
-  rows: Json[];
-}
-
-/** Walks through steps as a run does, as far as these tests need it. */
-function walk(steps: readonly { [field: string]: Json }[], scope: Record<string, Json>, came: Walk): Walk {
-  for (const step of steps) {
-    if (step['set']) Object.assign(scope, compileValue(step['set']).evaluate(scope));
-    if (step['reply']) came.replies.push(compileValue(step['reply']).evaluate(scope));
-    if (step['sheet.append']) came.rows.push(compileValue(step['sheet.append']).evaluate(scope));
-    const route = step['route'] as { name: string; if?: string; else?: true; steps: { [field: string]: Json }[] }[];
-    if (!Array.isArray(route)) continue;
-    const taken =
-      route.find((one) => one.if && isTrue(parseExpression(one.if.slice(2, -1)).evaluate(scope))) ??
-      route.find((one) => one.else);
-    if (taken) {
-      came.route.push(taken.name);
-      walk(taken.steps, scope, came);
-    }
-  }
-  return came;
-}
+/** What must become of the seed's two samples, wherever the scenario was written. */
+const TESTS = `tests:
+  - send: ${JSON.stringify(CHALLENGE)}
+    secrets: { SHA256_KEY: s3cr3tKey }
+    expect:
+      route: challenge
+      rows: { AuditLog: 0 }
+      reply:
+        status: 200
+        headers: { content-type: application/json }
+        body: { verification: 085b6a2ea9034fa67de9bba59e667a0bf63c341e7d50ab8015567205cf736e3d }
+  - send: ${JSON.stringify(EVENT)}
+    expect:
+      route: otherwise
+      rows:
+        AuditLog:
+          - A: "2024-12-20T12:34:53.161Z"
+            B: john.doe@hpedev.io
+            C: user_management
+            D: User john.doe@hpedev.io logged out
+            E: 194.9.99.5
+      reply: { status: 200, headers: {}, body: null }
+`;
 
 test('R75 R76 R92 R93 R102 the seed’s scenario, as Make exports it: both samples take the seed’s routes', () => {
   const made = importBlueprint(readFileSync(fixture, 'utf8'));
@@ -76,35 +77,11 @@ test('R75 R76 R92 R93 R102 the seed’s scenario, as Make exports it: both sampl
   assert.deepEqual(scenario?.['on'], { hook: true });
   assert.deepEqual(sheet, { sheet: 'AuditLog' });
   assert.ok(!made.yaml.includes('s3cr3tKey'), 'the key of the blueprint is in the document');
-  const steps = scenario?.['steps'] as { [field: string]: Json }[];
-  const secret = { SHA256_KEY: 's3cr3tKey' };
-  assert.deepEqual(walk(steps, { body: CHALLENGE, secret }, { route: [], replies: [], rows: [] }), {
-    route: ['challenge'],
-    replies: [
-      {
-        status: 200,
-        headers: { 'content-type': 'application/json' },
-        body: '{"verification":"085b6a2ea9034fa67de9bba59e667a0bf63c341e7d50ab8015567205cf736e3d"}',
-      },
-    ],
-    rows: [],
-  });
-  assert.deepEqual(walk(steps, { body: EVENT, secret }, { route: [], replies: [], rows: [] }), {
-    route: ['otherwise'],
-    replies: [{ status: 200 }],
-    rows: [
-      {
-        to: 'AuditLog',
-        row: {
-          A: '2024-12-20T12:34:53.161Z',
-          B: 'john.doe@hpedev.io',
-          C: 'user_management',
-          D: 'User john.doe@hpedev.io logged out',
-          E: '194.9.99.5',
-        },
-      },
-    ],
-  });
+  const read = readFlows([{ name: 'made.yaml', text: made.yaml.replace('---\n', () => `${TESTS}---\n`) }]);
+  if (!read.ok) assert.fail(read.faults.map(faultLine).join('\n'));
+  const [{ flow, tests } = assert.fail('no document')] = read.documents;
+  assert.equal(tests.length, 2);
+  for (const one of tests) assert.deepEqual(playTest(flow, one, 0), [], one.name);
   assert.deepEqual(
     made.losses.map(({ module, what }) => [module, what]),
     [

@@ -1,6 +1,6 @@
 // `bellwire test` and `bellwire push` of programs: documents built in TypeScript, imported by the command line.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { bellwire, startGround } from './cli-ground.ts';
@@ -77,4 +77,12 @@ test('a program that fails, exports nothing of ours, or a document with a fault,
     ),
     /wrong\.ts \(as YAML\):4:10: nothing here is called "b"/,
   );
+});
+
+test('docs/scenarios.md: the program on it is one, and its documents are right', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/scenarios.md'), 'utf8');
+  write('shown.ts', /^```ts\n([^]*?)^```$/m.exec(page)?.[1] ?? assert.fail('there is no program on the page'));
+  const { code, stdout, stderr } = await run('test', 'shown.ts');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /scenario orders-to-sheet/);
 });

@@ -13,7 +13,7 @@ const NOW = Date.UTC(2026, 10, 22, 9, 30);
 function playAll(file: DocumentFile): number {
   const read = readFlows([file]);
   if (!read.ok) assert.fail(read.faults.map(faultLine).join('\n'));
-  assert.ok(read.documents.length > 0, `${file.name} holds no document`);
+  assert.ok(read.documents.length + read.sheets.length > 0, `${file.name} holds no document`);
   let count = 0;
   for (const { flow, tests } of read.documents) {
     for (const one of tests) {
@@ -36,7 +36,7 @@ test('the other pages of docs/: every document on them is one', () => {
   for (const name of globSync('docs/*.md', { cwd: root })) {
     const page = readFileSync(join(root, name), 'utf8');
     const blocks = Array.from(page.matchAll(/^```yaml\n([^]*?)^```$/gm), ([, block = '']) => block);
-    for (const text of blocks) if (/^(?:job|policySet): /m.test(text)) playAll({ name, text });
+    for (const text of blocks) if (/^(?:job|policySet|scenario|sheet): /m.test(text)) playAll({ name, text });
   }
 });
 

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { ACTION_NAMES } from '../actions.ts';
 import { faultLine, readFlows } from '../document/index.ts';
+import { VERIFY_PRESETS } from '../document/verify.ts';
 import {
   expr,
   hook,
@@ -14,7 +16,9 @@ import {
   sheet,
   toDocument,
   toYaml,
+  type Actions,
   type Built,
+  type Verify,
 } from './index.ts';
 
 /** As `bellwire shapes --ts` writes it. */
@@ -92,6 +96,7 @@ tests:
   assert.deepEqual(toDocument(greenlake), byHand);
   const [again] = parseAllDocuments(toYaml(greenlake)).map((one) => one.toJS() as unknown);
   assert.deepEqual(again, byHand);
+  assert.deepEqual(definitionsOf(toYaml(greenlake)), definitionsOf(hand));
 });
 
 /** The definitions of documents without fault. */
@@ -155,6 +160,20 @@ test('what is no JSON is refused by its place', () => {
   );
   assert.throws(make(circle), /nested too deep/);
   assert.throws(make(Number.NaN), /is a number: no JSON/);
+});
+
+test('R81 the types know each action and each preset that documents know, and no other', () => {
+  const actions: Record<keyof Actions, true> = {
+    ...{ noop: true, set: true, reply: true, stop: true, collect: true, fail: true, wait: true, http: true },
+    ...{ publish: true, mail: true, run: true, job: true, sql: true },
+    ...{ 'sheet.append': true, 'sheet.update': true, 'sheet.lookup': true },
+  };
+  assert.deepEqual(Object.keys(actions).sort(), [...ACTION_NAMES].sort());
+  const presets: Record<Extract<Verify, string> | 'hmac', true> = {
+    ...{ greenlake: true, 'standard-webhooks': true, github: true, stripe: true, slack: true, shopify: true },
+    ...{ zoom: true, 'cloud-automator': true, basic: true, token: true, hmac: true },
+  };
+  assert.deepEqual(Object.keys(presets).sort(), Object.keys(VERIFY_PRESETS).sort());
 });
 
 // Judged by the type checker alone: each line marked so has to be wrong.
