@@ -98,7 +98,8 @@ class Events:
         """Publishes one event, or a batch (all of it or nothing). An event without ``id`` gets a random one, so that a
         repeat is recognised. Returns when events and deliveries are committed."""
         is_one = isinstance(event, Mapping)
-        events: Any = _complete(event) if is_one else [_complete(one) for one in event]
+        given: Any = event
+        events: Any = _complete(given) if is_one else [_complete(one) for one in given]
         kind = "cloudevents" if is_one else "cloudevents-batch"
         out: PublishOut = self._calls.send(
             "POST",

@@ -109,7 +109,7 @@ class Receiver:
 
     def receive(self, method: str, headers: Headers, body: bytes) -> Answer:
         """The answer to a request. ``body`` is the bytes as they arrived. Raises nothing on what a request contains."""
-        headers = list(headers.items()) if hasattr(headers, "items") else list(headers)  # type: ignore[union-attr]
+        headers = list(headers.items()) if hasattr(headers, "items") else list(headers)
         if method != "POST":
             return _refusal(405, "send a POST", {"allow": "POST"})
         media_type = ", ".join(lower_names(headers).get("content-type", [])).split(";")[0].strip().lower()

@@ -113,7 +113,7 @@ def _secrets_of(secret: Union[str, Sequence[str], None]) -> List[str]:
 
 def lower_names(headers: Headers) -> Dict[str, List[str]]:
     """Headers by lower-case name, each with all its values."""
-    pairs = headers.items() if hasattr(headers, "items") else headers  # type: ignore[union-attr]
+    pairs = headers.items() if hasattr(headers, "items") else headers
     known: Dict[str, List[str]] = {}
     for name, value in pairs:
         known.setdefault(name.lower(), []).append(value.strip(" \t"))
