@@ -10,6 +10,7 @@ import { createDatabases } from './flow/databases/index.ts';
 import { createFlows, type FlowEngine } from './flow/index.ts';
 import { createEvaluate } from './flow/policy/evaluate.ts';
 import { fetchOver } from './flow-port.ts';
+import { createPlacesElsewhere } from './flow/sheets/elsewhere.ts';
 import type { Log } from './log/index.ts';
 import type { Clock } from './model/clock.ts';
 import type { Store } from './store/index.ts';
@@ -34,6 +35,14 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
   const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
   const files = { folders: config.sheets.folders, except: [config.dataFolder], setting: 'sheets.folders' };
   const databases = createDatabases({ addresses: delivering.addresses, files });
+  const elsewhere = createPlacesElsewhere({
+    files,
+    xlsxEveryMs: config.sheets.xlsxEveryMs,
+    databases,
+    maxBytes: stepBytes,
+    fetch,
+    clock,
+  });
   const engine = createFlows({
     store,
     clock,
@@ -44,6 +53,7 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
     fetch,
     publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
     sendMail: (mail) => delivering.sendMail(mail),
+    sheetPlaces: elsewhere.places,
     actions: [
       createRunAction({ commands, mayRun: (workspace) => mayRun(workspace, config, store) }),
       createSql({ databases, maxBytes: stepBytes }),
@@ -53,7 +63,8 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
   });
   const stop = async (graceMs: number): Promise<void> => {
     await engine.stop(graceMs);
-    await Promise.all([commands.close(), databases.close()]);
+    await Promise.all([commands.close(), elsewhere.close()]);
+    await databases.close();
   };
   return { ...engine, stop };
 }

@@ -34,8 +34,6 @@ const MOST_TABS = 1_000;
 const EVERY_MS = 1_100;
 /** What Google recommends at most for one request is 2 MB. */
 const APPEND_BYTES = 1_500_000;
-/** What a cell at Google may hold. */
-const CELL_CHARACTERS = 50_000;
 
 /** Makes it. */
 export function createGooglePlace({ fetch, clock, everyMs = EVERY_MS }: GooglePlaceParts): OrderedPlace {
@@ -99,8 +97,6 @@ class Round {
       try {
         const header = await this.#header(order);
         const row = new Layout(order.sheet, header).keyed(order);
-        const tooLong = [...row.cells.values()].some((cell) => plainText(cell).length > CELL_CHARACTERS);
-        if (tooLong) throw refused(`a cell at Google holds at most ${CELL_CHARACTERS} characters`);
         byColumn.set(row.keyAt, [...(byColumn.get(row.keyAt) ?? []), { row, waiting: one }]);
       } catch (error) {
         if (!(error instanceof ActionFailed) || error instanceof GoogleRefused) throw error;

@@ -1,5 +1,5 @@
 // Where the columns of a sheet are in a table that has its own: by their titles where it has any, else by their letters.
-import { columnOf, columnOfLetters, lettersOf, type Cell, type Cells } from '../../model/sheet.ts';
+import { cellsByLetter, columnOf, columnOfLetters, lettersOf, type Cell, type Cells } from '../../model/sheet.ts';
 import { ActionFailed } from '../action.ts';
 import type { OrderedSheet } from './orders.ts';
 
@@ -33,16 +33,15 @@ export class Layout {
   placeOf(name: string): number {
     const column = columnOf(this.#sheet, name);
     if (column === null) throw refused(`has no column ${JSON.stringify(name)}`);
-    const title = this.#sheet.columns[column];
-    if (title === undefined || this.#header === null) return column;
-    const place = this.#header.indexOf(title);
-    if (place >= 0) return place;
-    throw refused(`has no column with the title ${JSON.stringify(title)}: its first row has other ones`);
+    return this.#placeOfColumn(column);
   }
 
-  /** Cells by their places. */
+  /** Cells by their places. Throws {@link ActionFailed} where they are none of the sheet's. */
   place(cells: Cells): Placed {
-    return new Map(Object.entries(cells).map(([name, cell]) => [this.placeOf(name), cell]));
+    const read = cellsByLetter(this.#sheet, cells);
+    if (!read.ok) throw refused(read.fault);
+    const placed = Object.entries(read.cells).map(([letters, cell]) => [columnOfLetters(letters)!, cell] as const);
+    return new Map(placed.map(([column, cell]) => [this.#placeOfColumn(column), cell]));
   }
 
   /**
@@ -55,6 +54,14 @@ export class Layout {
     const own = plainText(placed.get(keyAt));
     if (own !== '') return { keyAt, key: own, cells: placed };
     return { keyAt, key, cells: new Map([...placed, [keyAt, key]]) };
+  }
+
+  #placeOfColumn(column: number): number {
+    const title = this.#sheet.columns[column];
+    if (title === undefined || this.#header === null) return column;
+    const place = this.#header.indexOf(title);
+    if (place >= 0) return place;
+    throw refused(`has no column with the title ${JSON.stringify(title)}: its first row has other ones`);
   }
 
   /** A row of the table by the letters of the sheet's columns; empty cells are null. */
@@ -73,11 +80,6 @@ export class Layout {
 export function keyColumnOf({ keyColumn }: OrderedSheet): string {
   if (keyColumn !== null) return keyColumn;
   throw refused('needs a keyColumn: by it a row is found before it is appended again');
-}
-
-/** Is it a name of a column that a sheet without titles knows? */
-export function isLetters(name: string): boolean {
-  return columnOfLetters(name) !== null;
 }
 
 function emptyIsNull(cell: Cell | undefined): Cell {
