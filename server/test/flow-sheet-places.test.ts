@@ -79,7 +79,7 @@ test('R98 R106 a row in every place for each event, one only when the event come
       const { output } = await flows.step(run.run, `steps[${at}]`);
       const { rows } = output as { rows: { cells: unknown }[] };
       assert.deepEqual(rows[0]?.cells, { id: 'evt-1', text: '=1+1' }, names[at - 4] ?? '');
-      assert.equal(rows.length, count, names[at - 4]);
+      assert.equal(rows.length, count, names[at - 4] ?? '');
     }
   }
   const text = readFileSync(join(folder, 'logs', 'audit.csv'), 'utf8');
