@@ -99,6 +99,7 @@ function open(config: Config, log: Log, openWith: typeof openStore): Promise<Sto
     keyring: openKeyring(config.secrets),
     node: nodeName,
     limits: { fanout: limits.fanout, group: GROUP },
+    sheetRows: config.sheets.mostRows,
     ...(setting.kind === 'sqlite' ? { connections: 1 } : setting),
     onError: (error) => log.error({ error }, 'the store reports an error'),
   });

@@ -243,6 +243,7 @@ test('OpenAPI: real answers are what the document says', async (t) => {
   const postProcessing = await api.expect(201, 'POST /v1/post-processings', { body: mail });
   const rules = '[{ rule: r, resources: [{ id: a }], compliant: "${ true }" }]';
   const files = [{ name: 'a.yaml', text: `job: nightly\nsteps: [noop]\n---\npolicySet: baseline\nrules: ${rules}\n` }];
+  files.push({ name: 'b.yaml', text: 'scenario: answer\non: { hook: true }\n---\nsheet: AuditLog\n' });
   await api.expect(200, 'PUT /v1/flows', { body: { files } });
   const run = await api.expect(202, 'POST /v1/jobs/nightly/runs', { body: {} });
   const evaluation = await api.expect(202, 'POST /v1/policy-sets/baseline/evaluations', { body: {} });
@@ -252,6 +253,8 @@ test('OpenAPI: real answers are what the document says', async (t) => {
     '{postProcessing}': postProcessing['id'] as string,
     '{job}': 'nightly',
     '{policySet}': 'baseline',
+    '{scenario}': 'answer',
+    '{sheet}': 'AuditLog',
     '{run}': String(run['id']),
     '{evaluation}': String(evaluation['id']),
     '{secret}': 'TOKEN',
@@ -265,12 +268,14 @@ test('OpenAPI: real answers are what the document says', async (t) => {
     '{subscription}': subscription['id'] as string,
     '{delivery}': delivery!.id,
   };
+  await api.expect(201, 'POST /v1/sheets/AuditLog/rows', { body: { cells: { A: 1 } } });
   let checked = 0;
   for (const { name, out, access } of routes) {
     if (
       !name.startsWith('GET') ||
       name.endsWith('stream') ||
       name.endsWith('metrics') ||
+      name.includes('/rows.') ||
       access === 'anybody' ||
       out === null
     )

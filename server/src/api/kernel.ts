@@ -55,6 +55,7 @@ export interface BytesAnswer {
   status: number;
   bytes: Uint8Array | string;
   mediaType: string;
+  headers?: Record<string, string>;
 }
 
 /** A response whose headers are all its own: name, value, name, value… */

@@ -117,8 +117,8 @@ function mediaOf(schema: TSchema): Json {
 
 function successes({ out, operation }: Route): Json {
   const produces = operation.produces ?? [];
-  const isText = produces.some((type) => type.startsWith('text/'));
-  const media = isText ? produces : ['application/json', ...produces];
+  const isOther = produces.some((type) => !type.includes('json'));
+  const media = isOther ? produces : ['application/json', ...produces];
   const content = out === null ? {} : { content: Object.fromEntries(media.map((type) => [type, mediaOf(out)])) };
   const statuses = operation.success ?? { 200: 'As asked.' };
   return Object.fromEntries(

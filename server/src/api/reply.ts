@@ -29,7 +29,11 @@ export function replyTo(answer: Answer<unknown>): Reply {
   if ('stream' in answer) return { status: 200, stream: answer.stream };
   if ('rawHeaders' in answer) return { status: answer.status, rawHeaders: answer.rawHeaders, body: answer.bytes };
   if ('bytes' in answer) {
-    return { status: answer.status, headers: { 'content-type': answer.mediaType }, body: answer.bytes };
+    return {
+      status: answer.status,
+      headers: { ...answer.headers, 'content-type': answer.mediaType },
+      body: answer.bytes,
+    };
   }
   return jsonReply(answer.status, answer.status === 204 ? '' : JSON.stringify(answer.body), answer.headers);
 }

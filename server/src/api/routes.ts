@@ -21,6 +21,9 @@ import { publish } from './publish.ts';
 import * as pulls from './pulls.ts';
 import * as running from './running.ts';
 import * as services from './services.ts';
+import * as sheetFiles from './sheets/export.ts';
+import * as sheetRows from './sheets/rows.ts';
+import * as sheets from './sheets/sheets.ts';
 import * as live from './stream.ts';
 import * as subscriptions from './subscriptions.ts';
 import * as actions from './webhook-actions.ts';
@@ -144,6 +147,16 @@ export const routes: readonly Route[] = [
   route('GET /v1/secrets/{secret}',            'manage',  null,                         secrets.SecretOut,            secrets.getSecret),
   route('PUT /v1/secrets/{secret}',            'manage',  secrets.SecretIn,             secrets.SecretOut,            secrets.putSecret),
   route('DELETE /v1/secrets/{secret}',         'manage',  null,                         null,                         secrets.deleteSecret),
+
+  route('GET /v1/sheets',                      'read',    null,                         sheets.SheetsOut,             sheets.listSheets),
+  route('GET /v1/sheets/{sheet}',              'read',    null,                         sheets.SheetOut,              sheets.getSheet),
+  route('PUT /v1/sheets/{sheet}',              'manage',  null,                         sheets.SheetOut,              sheets.putSheet),
+  route('DELETE /v1/sheets/{sheet}',           'manage',  null,                         null,                         sheets.deleteSheet),
+  route('GET /v1/sheets/{sheet}/rows',         'read',    null,                         sheetRows.RowsOut,            sheetRows.listRows),
+  route('POST /v1/sheets/{sheet}/rows',        'manage',  sheetRows.RowIn,              sheetRows.RowAddedOut,        sheetRows.addRow),
+  route('DELETE /v1/sheets/{sheet}/rows/{row}', 'manage', null,                         null,                         sheetRows.deleteRow),
+  route('GET /v1/sheets/{sheet}/rows.csv',     'read',    null,                         sheetFiles.SheetFile,         sheetFiles.exportCsv),
+  route('GET /v1/sheets/{sheet}/rows.xlsx',    'read',    null,                         sheetFiles.SheetFile,         sheetFiles.exportXlsx),
 
   route('GET /v1/keys',                        'manage',  null,                         keys.KeysOut,                 keys.listKeys),
   route('POST /v1/keys',                       'manage',  keys.KeyIn,                   keys.KeyCreatedOut,           keys.createKey),

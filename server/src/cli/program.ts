@@ -40,6 +40,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   shapes:        { summary: 'Make structures of samples, or TypeScript types of them', alone: true, load: async () => (await import('./shapes.ts')).shapes },
   trigger:       { summary: 'Fire the example of an event type at a hook or a URL', load: async () => (await import('./trigger.ts')).trigger },
   secret:        { summary: 'Secrets of flows: set, list, delete', load: async () => (await import('./secrets.ts')).secrets },
+  sheet:         { summary: 'Tables that flows write: list, show, rows, export, put, delete', load: async () => (await import('./sheets.ts')).sheets },
   'verify-hash': { summary: 'Compute the answer to a challenge', alone: true, load: async () => (await import('./verify-hash.ts')).verifyHash },
   challenge:     { summary: 'Ask a handler’s URL for its answer, and judge it', alone: true, load: async () => (await import('./challenge.ts')).challenge },
   keys:          { summary: 'API keys: list, add, rm', load: async () => (await import('./keys.ts')).keys },

@@ -40,6 +40,7 @@ import type {
 import type { WorkspaceIn, WorkspaceOut, WorkspacePatchIn, WorkspacesOut } from '../api/workspaces.ts';
 import { createCalls, type Calls, type ListOptions } from './calls.ts';
 import { evaluationsOf, flowsOf, jobsOf, policySetsOf, runsOf, scenariosOf, secretsOf } from './flows.ts';
+import { sheetsOf } from './sheets.ts';
 import { publishCall, type NewEvent, type RawEvent } from './publish.ts';
 import { createRequester, path, type CallOptions, type ClientOptions, type Requester } from './request.ts';
 import { follow, type StreamMessage, type StreamOptions } from './stream.ts';
@@ -86,6 +87,7 @@ export interface Client {
   readonly runs: ReturnType<typeof runsOf>;
   readonly evaluations: ReturnType<typeof evaluationsOf>;
   readonly secrets: ReturnType<typeof secretsOf>;
+  readonly sheets: ReturnType<typeof sheetsOf>;
   /** The live stream: events and outcomes as they come. Comes back by itself and skips no event. */
   stream(options?: StreamOptions): AsyncGenerator<StreamMessage, void, void>;
 }
@@ -119,6 +121,7 @@ export function createClient(options: ClientOptions): Client {
     runs: runsOf(calls),
     evaluations: evaluationsOf(calls),
     secrets: secretsOf(calls),
+    sheets: sheetsOf(calls, requester),
     stream: (from) => follow(requester, from),
   };
 }

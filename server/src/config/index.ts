@@ -131,6 +131,8 @@ export interface SheetSetting {
   folders: readonly string[];
   /** XLSX files are written at most so often each. */
   xlsxEveryMs: number;
+  /** Rows that a built-in sheet may have. */
+  mostRows: number;
 }
 
 /** How much is logged. */
@@ -261,6 +263,7 @@ function compose(read: Reader, folder: string): Config {
     sheets: {
       folders: read.texts('sheets.folders').map((one) => resolve(folder, one)),
       xlsxEveryMs: read.span('sheets.xlsxEvery', { max: 60_000 }),
+      mostRows: read.integer('sheets.mostRows', { min: 1, max: 100_000_000 }),
     },
     log: {
       level: read.word('log.level', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),

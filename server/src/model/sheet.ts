@@ -125,3 +125,10 @@ export function cellsByTitle({ columns }: Pick<Sheet, 'columns'>, cells: Cells):
   });
   return Object.fromEntries(named);
 }
+
+/** What a row says itself that it is made for: the text in the sheet's key column. Null without one, or where it is empty. */
+export function ownKeyOf(sheet: Pick<Sheet, 'columns' | 'keyColumn'>, byLetter: Cells): string | null {
+  const column = sheet.keyColumn === null ? null : columnOf(sheet, sheet.keyColumn);
+  const own = column === null ? null : (byLetter[lettersOf(column)] ?? null);
+  return own === null || own === '' ? null : String(own);
+}

@@ -97,7 +97,7 @@ export const pushFlows = operation<PushIn, PushOut>()({
     'Nothing is kept when any document has a fault: the answer then names all of them, each with file, line and column. A document that means what is here already changes nothing.',
   errors: ['invalid-document', 'in-use'],
   async handle({ body, workspace, now }, tools) {
-    const { documents, sheets: described } = read(body.files, body.samples);
+    const { documents, sheets: described } = readDocuments(body.files, body.samples);
     await checkSurroundings(documents, workspace, tools);
     const before = await tools.store.flows.list(workspace.workspace);
     const context = { workspace, now, tools };
@@ -140,7 +140,7 @@ function putting(kind: FlowKind, params: FlowParams) {
     errors: ['invalid-document', 'body-required', 'invalid-utf8'],
     async handle({ params: path, bytes, workspace, now }, tools) {
       const name = namedIn(path);
-      const { documents, sheets } = read([{ name: 'body', text: textOf(bytes) }]);
+      const { documents, sheets } = readDocuments([{ name: 'body', text: documentIn(bytes) }]);
       const [only] = documents;
       if (
         only === undefined ||
@@ -165,7 +165,8 @@ function putting(kind: FlowKind, params: FlowParams) {
   });
 }
 
-function textOf(bytes: Buffer): string {
+/** The text of a body that is a document. Refuses `body-required` and `invalid-utf8`. */
+export function documentIn(bytes: Buffer): string {
   if (bytes.length === 0) throw refuse('body-required', 'The request needs a document.');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -174,7 +175,8 @@ function textOf(bytes: Buffer): string {
   }
 }
 
-function read(files: PushIn['files'], samples: PushIn['files'] = []): ReadFlows & { ok: true } {
+/** Reads files of documents, with the samples that they name. Refuses `invalid-document` with all the faults. */
+export function readDocuments(files: PushIn['files'], samples: PushIn['files'] = []): ReadFlows & { ok: true } {
   const result = readFlows(files, new Map(samples.map(({ name, text }) => [name, text])));
   if (result.ok) return result;
   throw badDocuments(result.faults.map(faultOf));

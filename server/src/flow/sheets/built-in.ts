@@ -1,6 +1,6 @@
 // Sheets in Bellwire's own store. Exact: texts stay as they are, and are guarded where they leave (see the exports).
 import type { Clock } from '../../model/clock.ts';
-import { cellsByLetter, columnOf, lettersOf, type Cells } from '../../model/sheet.ts';
+import { cellsByLetter, ownKeyOf, type Cells } from '../../model/sheet.ts';
 import { StoreOutage, StoreRefusal, type Sheets, type StoredSheet } from '../../store/contract.ts';
 import { ActionFailed } from '../action.ts';
 import type { SheetAtHand, SheetPlaceDoor } from './place.ts';
@@ -43,7 +43,8 @@ export function openBuiltIn(
       sheets.append({
         ...of,
         workspace: at.workspace,
-        key: keyIn(sheet, cells) ?? key,
+        // What the key column holds is what a row is made for, whatever delivers it.
+        key: ownKeyOf(sheet, cells) ?? key,
         cells,
         run,
         ...(unless ? { unless } : {}),
@@ -78,13 +79,6 @@ export function openBuiltIn(
       return rows.map(({ row, cells }) => ({ row, cells }));
     },
   };
-}
-
-// What a sheet's key column holds is what its row is made for, whatever delivers it.
-function keyIn(sheet: StoredSheet, cells: Cells): string | null {
-  const column = sheet.keyColumn === null ? null : columnOf(sheet, sheet.keyColumn);
-  const own = column === null ? null : (cells[lettersOf(column)] ?? null);
-  return own === null || own === '' ? null : String(own);
 }
 
 function lettered(sheet: StoredSheet, cells: Cells): Cells {

@@ -1,6 +1,7 @@
 // Sheets by their names: where each is kept, the secrets its place needs, and the door to it.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../model/clock.ts';
+import { secretsOfSheet } from '../../model/flow/document/index.ts';
 import { didYouMean } from '../../model/near-names.ts';
 import type { SheetPlace } from '../../model/sheet.ts';
 import { StoreRefusal, type Store, type StoredSheet } from '../../store/contract.ts';
@@ -71,8 +72,9 @@ export function createSheets({ store, places, clock }: SheetsParts): SheetDesk {
     });
   };
 
-  const secretsFor = async (workspace: number, { name, place }: StoredSheet): Promise<Record<string, string>> => {
-    const names = secretNames(place);
+  const secretsFor = async (workspace: number, sheet: StoredSheet): Promise<Record<string, string>> => {
+    const { name } = sheet;
+    const names = secretsOfSheet(sheet);
     const secrets = await flows.secrets(workspace, names);
     const missing = names.find((one) => !Object.hasOwn(secrets, one));
     if (missing === undefined) return secrets;
@@ -100,9 +102,4 @@ export function createSheets({ store, places, clock }: SheetsParts): SheetDesk {
       return once();
     },
   };
-}
-
-function secretNames(place: SheetPlace): readonly string[] {
-  if (place.kind === 'sql') return [place.connection];
-  return place.kind === 'google' ? [place.account] : [];
 }
