@@ -4,7 +4,8 @@
 //
 // Promises every engine keeps (the suite in server/test/store-contract.ts shows them on each):
 //  - A verb that has resolved is committed; `accept` and every state change are also synced to disk. A `settle` of
-//    successes and retries may be lost by a crash (it is only a note that something was sent): it is sent again.
+//    successes and retries may be lost by a crash (it is only a note that something was sent): it is sent again. So may
+//    what is said to be written `lazily`: it is done again from what was synced.
 //  - `accept` is a group commit: what arrives while one commit runs shares the next. A shared commit fails only the
 //    guilty: a request that cannot be stored is found by halving, its companions are stored.
 //  - Numbers of a workspace (events, webhooks, subscriptions…) are given under a lock on the workspace's row that is

@@ -1,9 +1,9 @@
 // The flows' half of the store, put together.
+import { Underway } from '../underway.ts';
 import { makeAbort } from './aborting.ts';
 import { makeClaimVerbs } from './claiming.ts';
 import type { Flows } from './contract.ts';
 import { makeDefinitionVerbs, type DefinitionParts } from './definitions.ts';
-import { Underway } from '../underway.ts';
 import { makeFindingVerbs } from './findings.ts';
 import { makeRunReading } from './run-reading.ts';
 import { makeScheduleVerbs } from './schedules.ts';

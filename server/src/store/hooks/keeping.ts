@@ -3,11 +3,8 @@ import { allNamed } from '../flows/rows.ts';
 import { GroupCommit } from '../group-commit.ts';
 import type { Sql } from '../sql.ts';
 import type { Hooks, KeptRequest } from './contract.ts';
-import { requestRow, type Kept } from './rows.ts';
+import { GROUP, requestRow, weightOf, type Kept } from './rows.ts';
 import type { Trimmer } from './trimming.ts';
-
-const GROUP = 500;
-const BYTES_OF_ONE = 16_384;
 
 /** Makes the `keep` verb. */
 export function makeKeeper({ sql, trimmer }: { sql: Sql; trimmer: Trimmer }): Pick<Hooks, 'keep'> {
@@ -17,7 +14,7 @@ export function makeKeeper({ sql, trimmer }: { sql: Sql; trimmer: Trimmer }): Pi
       trimmer.count(kept);
       return numbers;
     },
-    weigh: ({ request }) => 1 + request.body.length / BYTES_OF_ONE,
+    weigh: ({ request }) => weightOf(request),
     most: GROUP,
     blamesItem: (error) => sql.blamesRow(error),
   });

@@ -5,9 +5,9 @@
 //   which of the lanes handed in are still their owners'?
 //   judge each request: is it of the flow as it is? known already? too deep? is there a place?
 //   insert requests and runs, COMMIT (synced), then tell the owners of the lanes in which something waits
-import { laneOf, allNamed } from '../flows/rows.ts';
 import type { ClaimedRun } from '../flows/contract.ts';
 import { Desk, type Entry, type FlowAtHand } from '../flows/desk.ts';
+import { allNamed, laneOf } from '../flows/rows.ts';
 import { tooDeep, tooMany } from '../flows/starting.ts';
 import { GroupCommit } from '../group-commit.ts';
 import type { OwnedLane } from '../lane-contract.ts';
@@ -16,7 +16,7 @@ import { readOwners } from '../settle.ts';
 import type { Sql, Tx } from '../sql.ts';
 import { writeTelling, type Hearing } from '../telling.ts';
 import type { Hooks, NewRequest, Receipt } from './contract.ts';
-import { dedupeName, requestRow, type Kept } from './rows.ts';
+import { dedupeName, GROUP, requestRow, weightOf, type Kept } from './rows.ts';
 import type { Trimmer } from './trimming.ts';
 
 /** What receiving stands on. */
@@ -26,15 +26,11 @@ export interface ReceiveParts {
   trimmer: Trimmer;
 }
 
-/** Requests of one transaction, about: one that is large counts as several. */
-const GROUP = 500;
-const BYTES_OF_ONE = 16_384;
-
 /** Makes the `receive` verb. */
 export function makeReceiver(parts: ReceiveParts): Pick<Hooks, 'receive'> {
   const commits = new GroupCommit<NewRequest, Receipt>({
     commit: (requests) => commit(parts, requests),
-    weigh: ({ request }) => 1 + request.body.length / BYTES_OF_ONE,
+    weigh: ({ request }) => weightOf(request),
     most: GROUP,
     blamesItem: (error) => parts.sql.blamesRow(error),
   });

@@ -5,6 +5,15 @@ import { storable } from '../flows/rows.ts';
 import type { Value } from '../sql.ts';
 import type { RequestState } from './contract.ts';
 
+/** Requests of one transaction, about: one that is large counts as several. */
+export const GROUP = 500;
+const BYTES_OF_ONE = 16_384;
+
+/** What a request counts in its group. */
+export function weightOf({ body }: HookRequest): number {
+  return 1 + body.length / BYTES_OF_ONE;
+}
+
 /** A request that is to be written down. */
 export interface Kept {
   workspace: number;
