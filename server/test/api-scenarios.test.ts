@@ -60,4 +60,18 @@ test('R98 sheets are kept before the flows that name them', async (t) => {
   assert.deepEqual((await push({ dryRun: true }))['sheets'], [made]);
   assert.deepEqual((await push())['sheets'], [made]);
   assert.deepEqual((await push())['sheets'], [{ ...made, change: 'same' }]);
+  const other = { name: 'o.yaml', text: 'sheet: Other\nin: { sql: DB, table: t }\n' };
+  assert.deepEqual((await push({ files: [other] }))['notes'], [
+    'The sheet Other uses the secret DB, which is not set yet.',
+  ]);
+});
+
+test('R98 a sheet that only a step names is made as a built-in one, and the push says so', async (t) => {
+  const api = await startApi(t);
+  const text = 'scenario: x\nsteps:\n  - sheet.append: { to: AuditLog, row: { A: "${ body.id }" } }\n';
+  const pushed = await api.expect(200, 'PUT /v1/flows', { body: { files: [{ name: 'x.yaml', text }] } });
+  assert.deepEqual(pushed['sheets'], [{ name: 'AuditLog', place: 'built-in', change: 'created' }]);
+  assert.deepEqual(pushed['notes'], ['There was no sheet AuditLog yet: it is made as a built-in one.']);
+  const again = await api.expect(200, 'PUT /v1/flows', { body: { files: [{ name: 'x.yaml', text }] } });
+  assert.deepEqual([again['sheets'], again['notes']], [[], []]);
 });

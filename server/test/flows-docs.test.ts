@@ -4,14 +4,15 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { playTest } from '../src/model/flow/document/dry-run.ts';
-import { faultLine, readFlows, type DocumentFile } from '../src/model/flow/document/index.ts';
+import { faultLine, namedSamples, readFlows, type DocumentFile } from '../src/model/flow/document/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const NOW = Date.UTC(2026, 10, 22, 9, 30);
 
 /** Reads a file and plays its tests; the number of tests. */
 function playAll(file: DocumentFile): number {
-  const read = readFlows([file]);
+  const samples = namedSamples([file]).map(({ key }) => [key, readFileSync(join(root, key), 'utf8')] as const);
+  const read = readFlows([file], new Map(samples));
   if (!read.ok) assert.fail(read.faults.map(faultLine).join('\n'));
   assert.ok(read.documents.length + read.sheets.length > 0, `${file.name} holds no document`);
   let count = 0;

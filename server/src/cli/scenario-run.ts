@@ -5,6 +5,7 @@ import type { Json, Scenario } from '../model/flow/definition.ts';
 import type { DryStep } from '../model/flow/document/dry-walk.ts';
 import { standIns } from '../model/flow/document/dry-run.ts';
 import { typeOfSample } from '../model/flow/document/samples.ts';
+import { usualMethod } from '../model/flow/document/scenario-tests.ts';
 import { receiveDry, type DryReceipt } from '../model/flow/document/scenario-run.ts';
 import type { RouteOutput } from '../model/flow/route.ts';
 import { didYouMean } from '../model/near-names.ts';
@@ -47,7 +48,7 @@ export async function runScenario(
   }
   const found = receiveDry(scenario, {
     request: {
-      method: options.method?.toUpperCase() ?? scenario.hook.methods[0] ?? 'POST',
+      method: options.method?.toUpperCase() ?? usualMethod(scenario.hook),
       query: options.query ?? '',
       headers: headers.flat(),
       body,

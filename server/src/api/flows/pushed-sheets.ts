@@ -1,7 +1,7 @@
 // Sheets on their way in with a push: those that documents describe, and those that steps append to without any description.
 import { Type, type Static } from 'typebox';
 import type { Step } from '../../model/flow/definition.ts';
-import type { FlowDocument, SheetDocument } from '../../model/flow/document/index.ts';
+import { secretsOfSheet, type FlowDocument, type SheetDocument } from '../../model/flow/document/index.ts';
 import { everyStep } from '../../model/flow/step-tree.ts';
 import type { Sheet } from '../../model/sheet.ts';
 import type { StoredSheet } from '../../store/sheets/contract.ts';
@@ -36,10 +36,15 @@ export async function planSheets(
   const known = new Set([...formers.keys(), ...described.map(({ name }) => name)]);
   const made = [...new Set(named)].filter((name) => !known.has(name)).map(plainSheet);
   const plans = [...described, ...made];
+  const secrets = new Set((await tools.store.flows.secretNames(workspace.workspace)).map(({ name }) => name));
+  const missing = described.flatMap((sheet) => {
+    const names = secretsOfSheet(sheet).filter((name) => !secrets.has(name));
+    return names.map((name) => `The sheet ${sheet.name} uses the secret ${name}, which is not set yet.`);
+  });
   return {
     plans,
     pushed: plans.map((sheet) => shownSheet(sheet, changeOf(sheet, formers.get(sheet.name)))),
-    notes: made.map(({ name }) => `There was no sheet ${name} yet: it is made as a built-in one.`),
+    notes: [...missing, ...made.map(({ name }) => `There was no sheet ${name} yet: it is made as a built-in one.`)],
   };
 }
 

@@ -1,5 +1,5 @@
 // The tests that a scenario's document carries: a request, and what must become of it.
-import type { Json, Scenario } from '../definition.ts';
+import type { Hook, Json, Scenario } from '../definition.ts';
 import type { HookRequest } from '../../hook/exchange.ts';
 import type { Faults } from './fault.ts';
 import { choiceOf, describe, fieldsOf, integerOf, isGiven, itemsOf, jsonOf, textOf, type Fields } from './fields.ts';
@@ -72,15 +72,17 @@ function readRequest(fields: Fields, { hook }: Scenario, reading: SampleReading)
   const named = headers.some(([name]) => name.toLowerCase() === 'content-type');
   if (!named && type !== null) headers.push(['content-type', type]);
   return {
-    method:
-      (isGiven(method) ? choiceOf(method, 'method', { words: HOOK_METHODS, faults }) : null) ??
-      hook.methods[0] ??
-      'POST',
+    method: (isGiven(method) ? choiceOf(method, 'method', { words: HOOK_METHODS, faults }) : null) ?? usualMethod(hook),
     query: isGiven(query) ? readQuery(query, faults) : '',
     headers: headers.flat(),
     body: new TextEncoder().encode(text),
     from: null,
   };
+}
+
+/** How a hook is called unless somebody says otherwise. */
+export function usualMethod({ methods }: Pick<Hook, 'methods'>): string {
+  return methods.includes('POST') ? 'POST' : (methods[0] ?? 'POST');
 }
 
 /** A text of a document itself is sent as JSON, like everything else that stands there. */
