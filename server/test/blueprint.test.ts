@@ -9,7 +9,7 @@ import { importBlueprint } from '../src/model/flow/blueprint/index.ts';
 import type { Json } from '../src/model/flow/definition.ts';
 import { playTest } from '../src/model/flow/document/dry-run.ts';
 import { faultLine, readFlows } from '../src/model/flow/document/index.ts';
-import { bellwire } from './cli-ground.ts';
+import { bellwire, documents, startGround } from './cli-ground.ts';
 
 const fixture = join(import.meta.dirname, 'fixtures/blueprints/greenlake.blueprint.json');
 const CHALLENGE = {
@@ -313,4 +313,33 @@ test('bellwire import: the document on stdout or in a file, the list on stderr, 
   const bad = await bellwire(['import', 'bad.json'], { folder });
   assert.deepEqual([bad.code, bad.stdout], [1, '']);
   assert.match(bad.stderr, /no blueprint of Make/);
+});
+
+test('R92 R93 R100 the imported scenario, pushed as it is, answers the seed’s challenge and its event', async (t) => {
+  const { folder, platform, stop } = await startGround();
+  t.after(stop);
+  const ok = async (args: string[], stdin = '') => {
+    const ended = await bellwire(args, { folder, stdin });
+    assert.equal(ended.code, 0, ended.stderr);
+    return ended;
+  };
+  await ok(['import', fixture, '--out', 'made.yaml']);
+  await ok(['secret', 'set', 'SHA256_KEY'], 's3cr3tKey');
+  await ok(['push', 'made.yaml']);
+  const shown = await ok(['scenario', 'show', 'GreenLake webhook handler', '--json']);
+  const [{ hook } = assert.fail('no scenario')] = documents<{ hook: { path: string } }>(shown);
+  const send = async (body: object) => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(new URL(hook.path, platform.url), {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    return [answer.status, await answer.text()];
+  };
+  assert.deepEqual(await send(CHALLENGE), [
+    200,
+    '{"verification":"085b6a2ea9034fa67de9bba59e667a0bf63c341e7d50ab8015567205cf736e3d"}',
+  ]);
+  assert.deepEqual(await send(EVENT), [200, '']);
 });
