@@ -193,9 +193,9 @@ test('R98 a document of a sheet: where it is, and what its columns are called', 
   assert.deepEqual(sheet(''), plain);
   assert.deepEqual(sheet('in: built-in'), plain);
   assert.deepEqual(sheet('columns: [Time, Who]\nkey: Who'), { ...plain, columns: ['Time', 'Who'], keyColumn: 'Who' });
-  assert.deepEqual(sheet('in: { csv: audit.csv }')?.place, { kind: 'csv', path: 'audit.csv' });
-  assert.deepEqual(sheet('in: { xlsx: a.xlsx, tab: Log }')?.place, { kind: 'xlsx', path: 'a.xlsx', tab: 'Log' });
-  assert.deepEqual(sheet('in: { sql: DB, table: audit }')?.place, { kind: 'sql', connection: 'DB', table: 'audit' });
+  assert.deepEqual(sheet('in: { csv: audit.csv }\nkey: A')?.place, { kind: 'csv', path: 'audit.csv' });
+  assert.deepEqual(sheet('in: { xlsx: a.xlsx, tab: Log }\nkey: A')?.place, { kind: 'xlsx', path: 'a.xlsx', tab: 'Log' });
+  assert.deepEqual(sheet('in: { sql: DB, table: audit }\nkey: A')?.place, { kind: 'sql', connection: 'DB', table: 'audit' });
   assert.deepEqual(sheet('in: { google: 1x, account: G }\nkey: D')?.place, {
     kind: 'google',
     spreadsheet: '1x',
@@ -206,6 +206,7 @@ test('R98 a document of a sheet: where it is, and what its columns are called', 
   one('sheet: A\nin: csv\n', '2:5', 'csv needs to know where: in: { csv: … }');
   one('sheet: A\nin: { csv: a, xlsx: b }\n', '2:5', /in must be built-in, or a map with one of csv/);
   one('sheet: A\nin: { google: x }\n', '2:5', 'google needs account');
+  one('sheet: A\nin: { csv: a.csv }\n', '2:5', /a sheet in csv needs key: the column by which a row is found/);
   one('sheet: A\ncolumns: [a, a]\n', '2:14', 'the column "a" is there twice');
   one('sheet: A\nkey: nothing\n', '2:6', /key "nothing" is no column/);
   one('sheet: A\n---\nsheet: A\n', '3:8', 'the sheet "A" stands at flows/a.yaml:1 already');

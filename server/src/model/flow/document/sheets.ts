@@ -28,7 +28,12 @@ export function readSheet(value: Value, faults: Faults): Sheet | null {
     const titles = columns.length === 0 ? '' : `, nor one of ${columns.join(', ')}`;
     faults.add(key as Value, `key "${keyColumn}" is no column: neither letters such as A${titles}`, columns);
   }
-  const place = readPlace(fields.value('in'), faults);
+  const where = fields.value('in');
+  const place = readPlace(where, faults);
+  if (place !== null && place.kind !== 'built-in' && keyColumn === null) {
+    const words = `a sheet in ${place.kind} needs key: the column by which a row is found before it is appended again`;
+    faults.add(where as Value, words, ['key']);
+  }
   if (name === null || faults.list.length > before || place === null) return null;
   const words = isGiven(description) ? textOf(description, 'description', faults, { max: 2_000 }) : null;
   return faults.list.length > before ? null : { name, description: words ?? '', columns, keyColumn, place };
