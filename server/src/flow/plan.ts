@@ -1,6 +1,6 @@
 // A version of a flow, ready to be run: read once, kept in memory while it is in use.
 import { LRUCache } from 'lru-cache';
-import type { Flow, Hook } from '../model/flow/definition.ts';
+import type { Flow } from '../model/flow/definition.ts';
 import { secretNamesOf } from '../model/flow/secret-names.ts';
 import type { ClaimedRun } from '../store/flows/contract.ts';
 import { Expressions } from './expressions.ts';
@@ -31,20 +31,9 @@ export class Plans {
     let plan = this.#kept.get(key);
     if (!plan) {
       const read = JSON.parse(definition) as Flow;
-      plan = { flow: read, expressions: new Expressions(), secrets: namesOf(read) };
+      plan = { flow: read, expressions: new Expressions(), secrets: secretNamesOf(read) };
       this.#kept.set(key, plan, { size: Math.min(KEPT, definition.length + 1_000) });
     }
     return plan;
   }
-}
-
-function namesOf(flow: Flow): string[] {
-  const own = secretNamesOf(flow);
-  return flow.kind === 'scenario' ? [...new Set([...own, ...secretsOfHook(flow.hook)])] : own;
-}
-
-/** Names of the secrets by which a hook knows its callers. */
-export function secretsOfHook({ verify, challenges }: Hook): string[] {
-  const ofChallenges = challenges.flatMap(({ settings }) => (settings['secret'] ?? []) as string | string[]);
-  return [...new Set([...(verify?.secrets ?? []), ...ofChallenges])];
 }

@@ -1,5 +1,6 @@
 // What the expressions of a scenario see of the request that it works at.
 import type { Json, Scenario } from '../model/flow/definition.ts';
+import { everyStep } from '../model/flow/step-tree.ts';
 import { formatId } from '../model/ids.ts';
 import { readRequest, type RequestBundle } from '../model/hook/body.ts';
 import type { ClaimedRun, RunRequest } from '../store/flows/contract.ts';
@@ -43,10 +44,6 @@ export function readAgain(
 
 /** Does some step of the scenario reply? Where none does, nobody has to be waited for. */
 export function replies({ steps }: Pick<Scenario, 'steps'>): boolean {
-  return steps.some((step) => {
-    if (step.onError.then === 'steps' && replies(step.onError)) return true;
-    if (step.kind === 'action') return step.action === 'reply';
-    if (step.kind === 'each') return replies(step);
-    return step.branches.some(replies);
-  });
+  for (const step of everyStep(steps)) if (step.kind === 'action' && step.action === 'reply') return true;
+  return false;
 }

@@ -13,6 +13,7 @@ import { Ending, Stopped } from './ending.ts';
 import { isMasked } from './mask.ts';
 import { performAction, StepFailed, type Performing } from './perform.ts';
 import { decideRoute, type RouteOutput } from '../model/flow/route.ts';
+import { collects } from '../model/flow/step-tree.ts';
 import type { Scope } from './scope.ts';
 import { StepRow } from './step-row.ts';
 
@@ -235,15 +236,6 @@ export class Walk {
 function stoppedBy(output: Json): Stopped {
   const { as, reason } = output as { as: 'completed' | 'failed'; reason: string };
   return new Stopped(as, reason);
-}
-
-/** Does something in these steps collect? What stands in a loop of its own collects for that. */
-function collects(steps: readonly Step[]): boolean {
-  return steps.some((step) => {
-    if (step.onError.then === 'steps' && collects(step.onError.steps)) return true;
-    if (step.kind === 'route') return step.branches.some((branch) => collects(branch.steps));
-    return step.kind === 'action' && step.action === 'collect';
-  });
 }
 
 /** Is it a fault of the flow or of the world, and not of the platform? */

@@ -4,7 +4,7 @@ import type { PresetVerdict } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
 import type { Hook, HookChallenge } from '../../model/flow/definition.ts';
 import type { HookRequest } from '../../model/hook/exchange.ts';
-import { secretsOfHook } from '../plan.ts';
+import { secretsOfHook } from '../../model/flow/secret-names.ts';
 
 /** Judges a request; null where anybody may call. */
 export type Verifier = ((request: HookRequest) => PresetVerdict) | null;
