@@ -1,7 +1,8 @@
 // What post-processings send: the bodies of the source document to the byte, and mails that a person reads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jobEndEvent, policyEndEvent, type Evaluated, type JobEnd, type PolicyEnd } from './flow/end-events.ts';
+import { jobEndEvent, policyEndEvent, scenarioEndEvent } from './flow/end-events.ts';
+import type { Evaluated, JobEnd, PolicyEnd } from './flow/end-events.ts';
 import { attributesOf, envelopeOf } from './operational-events.ts';
 import { reportBody, reportMail, reportOf, TEST_REPORTS, type Report } from './report-body.ts';
 
@@ -104,7 +105,16 @@ test('the ends of runs are events with ids of their own, and of nothing else a r
   // oxlint-disable-next-line no-control-regex
   for (const one of rules) assert.doesNotMatch(one, /[\u0000-\u001f]/);
   const other = new TextEncoder().encode('{"type":"bellwire.webhook.active","data":{}}');
-  assert.throws(() => reportOf(other), /bellwire.webhook.active is not the end of a job or a policy/);
+  assert.throws(() => reportOf(other), /bellwire.webhook.active is not the end of a job, a scenario or a policy/);
+});
+
+test('the end of a scenario is an event of its own, and is reported in the words of a job’s', () => {
+  const { job: scenario, ...end } = JOB;
+  const event = scenarioEndEvent({ scenario, ...end });
+  assert.equal(event.type, 'bellwire.scenario.completed');
+  assert.deepEqual([event.id, event.subject], ['scenario/10000/run/20000', 'scenario/10000']);
+  assert.deepEqual(Object.keys(event.data).slice(0, 2), ['scenario', 'run']);
+  assert.equal(reportBody(reportOf(envelopeOf(event))), reportBody(reportOf(envelopeOf(jobEndEvent(JOB)))));
 });
 
 test('R8 the mail of a job says what happened, when, for how long and why', () => {

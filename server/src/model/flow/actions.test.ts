@@ -140,3 +140,32 @@ test('an input has one form, however it was written', () => {
   assert.deepEqual(normalInput('run', { shell: 'ls' }), { shell: 'ls' });
   assert.equal(normalInput('fail', 'why'), 'why');
 });
+
+test('R87 R88 R100 a reply is a status, or one with headers that cannot split the response, and a body where it may have one', () => {
+  const fault = (input: Json, stage: 'written' | 'evaluated' = 'evaluated'): string =>
+    actionFault('reply', input, stage) ?? '';
+  for (const right of [200, 599, { status: 204 }, { headers: { a: 'b', c: ['d', 'e'], n: 1 }, body: { x: 1 } }, {}]) {
+    assert.equal(fault(right), '', JSON.stringify(right));
+  }
+  for (const status of [99, 199, 600, 200.5, '200', true]) assert.match(fault({ status }), /from 200 to 599/);
+  for (const bad of ['a\r\nb: c', 'a\nb', 'a\0b', ' a']) {
+    assert.match(fault({ headers: { x: bad } }), /^reply\.headers\["x"\] its value /);
+    assert.match(fault({ headers: { x: bad } }, 'written'), /its value/);
+  }
+  assert.match(fault({ headers: { x: ['a', 'b\r\nc'] } }), /\[1\] its value contains a line break/);
+  assert.match(fault({ headers: { 'x\r\ny': 'a' } }), /is not the name of an HTTP header/);
+  for (const name of ['Content-Length', 'transfer-encoding', 'Connection']) {
+    assert.match(fault({ headers: { [name]: 'a' } }), /is set by the server/);
+  }
+  assert.match(fault({ status: 304, body: 'x' }), /must be empty: a 304 has none/);
+  assert.equal(fault({ status: '${ body.n }', headers: { x: '${ body.x }' }, body: '${ body }' }, 'written'), '');
+});
+
+test('stop takes nothing, or how the run is to end; a job is named, with its params', () => {
+  for (const right of [null, {}, { as: 'failed', reason: 'no' }])
+    assert.equal(actionFault('stop', right, 'written'), null);
+  assert.match(actionFault('stop', { as: 'aborted' }, 'written') ?? '', /one of completed, failed/);
+  for (const right of ['x', { name: 'x', params: { n: 1 }, wait: true }])
+    assert.equal(actionFault('job', right, 'written'), null);
+  assert.match(actionFault('job', { wait: true }, 'written') ?? '', /needs the field name/);
+});
