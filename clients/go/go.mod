@@ -1,0 +1,3 @@
+module github.com/bellwire/bellwire/clients/go
+
+go 1.21
