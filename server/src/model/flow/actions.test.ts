@@ -144,7 +144,8 @@ test('an input has one form, however it was written', () => {
 test('R87 R88 R100 a reply is a status, or one with headers that cannot split the response, and a body where it may have one', () => {
   const fault = (input: Json, stage: 'written' | 'evaluated' = 'evaluated'): string =>
     actionFault('reply', input, stage) ?? '';
-  for (const right of [200, 599, { status: 204 }, { headers: { a: 'b', c: ['d', 'e'], n: 1 }, body: { x: 1 } }, {}]) {
+  const rights: Json[] = [200, 599, { status: 204 }, { headers: { a: 'b', c: ['d', 'e'], n: 1 }, body: { x: 1 } }, {}];
+  for (const right of rights) {
     assert.equal(fault(right), '', JSON.stringify(right));
   }
   for (const status of [99, 199, 600, 200.5, '200', true]) assert.match(fault({ status }), /from 200 to 599/);
@@ -162,10 +163,10 @@ test('R87 R88 R100 a reply is a status, or one with headers that cannot split th
 });
 
 test('stop takes nothing, or how the run is to end; a job is named, with its params', () => {
-  for (const right of [null, {}, { as: 'failed', reason: 'no' }])
+  for (const right of [null, {}, { as: 'failed', reason: 'no' }] as Json[])
     assert.equal(actionFault('stop', right, 'written'), null);
   assert.match(actionFault('stop', { as: 'aborted' }, 'written') ?? '', /one of completed, failed/);
-  for (const right of ['x', { name: 'x', params: { n: 1 }, wait: true }])
+  for (const right of ['x', { name: 'x', params: { n: 1 }, wait: true }] as Json[])
     assert.equal(actionFault('job', right, 'written'), null);
   assert.match(actionFault('job', { wait: true }, 'written') ?? '', /needs the field name/);
 });
