@@ -7,7 +7,8 @@ import { addFlow, claim, finish, furnishFlows, newFlow, newRun } from './flow-fu
 import { addWebhook, addWorkspace, DAY, mustPublish, newEvent, NOON, openOf, subscribe } from './store-furniture.ts';
 import type { Prepare } from './store-ground.ts';
 
-function refusal(code: string, words: RegExp): (error: unknown) => boolean {
+/** Is it a refusal of this kind, in such words? */
+export function refusal(code: string, words: RegExp): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof StoreRefusal, String(error));
     assert.equal(error.code, code);

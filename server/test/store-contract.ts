@@ -1,5 +1,6 @@
 // The store's contract as tests that any engine can be handed. Each part stands in a file of its own.
 import { exerciseAccept } from './store-contract-accept.ts';
+import { exerciseAgain } from './store-contract-again.ts';
 import { exerciseBatches } from './store-contract-batches.ts';
 import { exerciseErasing } from './store-contract-erasing.ts';
 import { exerciseFindings } from './store-contract-findings.ts';
@@ -34,6 +35,7 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseFlows(engine, prepare);
   exerciseRuns(engine, prepare);
   exerciseHooks(engine, prepare);
+  exerciseAgain(engine, prepare);
   exerciseFindings(engine, prepare);
   exerciseBatches(engine, prepare);
   exerciseSheets(engine, prepare);

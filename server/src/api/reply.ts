@@ -50,6 +50,7 @@ const REFUSALS: Record<RefusalCode, ProblemCode> = {
   'name-taken': 'name-taken',
   exists: 'already-exists',
   'in-use': 'in-use',
+  'wrong-state': 'wrong-state',
   'limit-reached': 'limit-reached',
   'changed-meanwhile': 'changed-meanwhile',
   erased: 'erased',

@@ -834,6 +834,7 @@ export type RefusalCode =
   | 'name-taken'
   | 'exists'
   | 'in-use'
+  | 'wrong-state'
   | 'limit-reached'
   | 'changed-meanwhile'
   | 'operation-running'

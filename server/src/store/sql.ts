@@ -177,6 +177,7 @@ export const TABLES = {
       dedupe: 'text',
       depth: 'int',
       request: 'int',
+      continues: 'int',
       begin_at: 'int',
       abort_asked: 'text',
       lines: 'int',

@@ -35,7 +35,8 @@ const CauseOut = Type.Union([
   Type.Object({ by: Type.Literal('event'), event: idOf('evt'), type: Type.String() }),
   Type.Object({ by: Type.Literal('run'), run: Type.Integer({ description: 'A step of that run.' }) }),
   Type.Object({ by: Type.Literal('hook'), request: idOf('req') }),
-  Type.Object({ by: Type.Enum(['replay', 'continue']), run: Type.Integer(), key: Type.String() }),
+  Type.Object({ by: Type.Literal('replay'), run: orNull(Type.Integer()), key: Type.String() }),
+  Type.Object({ by: Type.Literal('continue'), run: Type.Integer(), key: Type.String() }),
 ]);
 
 /** A run as OpenAPI shows one. */
@@ -252,7 +253,8 @@ function showCause(cause: Cause, { token }: Workspace): RunOut['cause'] {
     case 'run':
       return { by: 'run', run: cause.run };
     case 'replay':
+      return { by: 'replay', run: cause.run, key: cause.key };
     case 'continue':
-      return { by: cause.by, run: cause.run, key: cause.key };
+      return { by: 'continue', run: cause.run, key: cause.key };
   }
 }

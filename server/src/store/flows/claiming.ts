@@ -4,7 +4,7 @@ import { CONTENT, contentOf, type ContentRow } from '../hooks/rows.ts';
 import type { OwnedLane } from '../lane-contract.ts';
 import { readOwners } from '../settle.ts';
 import type { Sql } from '../sql.ts';
-import type { ClaimedRun, ClaimQuery, Flows, RunKey, RunRequest } from './contract.ts';
+import type { ClaimedRun, ClaimQuery, Flows, RunKey, RunRequest, StoredStep } from './contract.ts';
 import { holdRuns, inLanes, laneOf, readJson, RUN_COLUMNS, runOf, STEPS, stepsOf } from './rows.ts';
 import type { RunRow, StepRow } from './rows.ts';
 import { giveDueSlots } from './slots.ts';
@@ -43,9 +43,8 @@ export function makeClaimVerbs(sql: Sql): ClaimVerbs {
       const epochs = new Map(lanes.map((lane) => [lane.lane, lane]));
       const found: ClaimedRun[] = [];
       for (const row of rows) {
-        const steps = await sql.read<StepRow>(STEPS, [row.workspace, row.run]);
         const lane = epochs.get(laneOf(row.bucket))!;
-        found.push({ ...claimedOf(row, lane, row.startedAt!), steps: stepsOf(steps) });
+        found.push({ ...claimedOf(row, lane, row.startedAt!), steps: await stepsOfRun(sql, row) });
       }
       return found;
     },
@@ -66,6 +65,10 @@ function claimedOf(row: ClaimRow, lane: OwnedLane, startedAt: number): ClaimedRu
   const event: Json = readJson(row.event);
   const request = requestOf(row);
   return { ...runOf(row), state: 'running', startedAt, lane, definition, group, event, request, steps: [] };
+}
+
+async function stepsOfRun(sql: Sql, { workspace, run }: RunKey): Promise<StoredStep[]> {
+  return stepsOf(await sql.read<StepRow>(STEPS, [workspace, run]));
 }
 
 function requestOf(row: ClaimRow): RunRequest | null {
@@ -105,7 +108,13 @@ async function claimReady(sql: Sql, { lanes, now, limit, except = [] }: ClaimQue
     await tx.update('runs', { columns: ['state', 'started_at'], rows });
     return new Set(mine.map(({ workspace, run }) => `${workspace}/${run}`));
   });
-  return ready
-    .filter(({ workspace, run }) => begun.has(`${workspace}/${run}`))
-    .map((row) => claimedOf(row, epochs.get(laneOf(row.bucket))!, now));
+  const claimed: ClaimedRun[] = [];
+  for (const row of ready) {
+    if (!begun.has(`${row.workspace}/${row.run}`)) continue;
+    const run = claimedOf(row, epochs.get(laneOf(row.bucket))!, now);
+    // It begins with what it takes over.
+    const isContinued = run.cause.by === 'continue';
+    claimed.push(isContinued ? { ...run, steps: await stepsOfRun(sql, row) } : run);
+  }
+  return claimed;
 }

@@ -70,6 +70,17 @@ export interface Flows {
    * ended already, or is not there.
    */
   abort(key: RunKey, by: string, now: number): Promise<boolean>;
+  /**
+   * Starts another run at a request: of the present version, or of that of a run that worked at it. Refuses `not-found`,
+   * `erased`, and `wrong-state` where that version is not kept any more.
+   */
+  replay(wish: ReplayWish): Promise<Started>;
+  /**
+   * Starts a run, by the present version, that takes over what a failed or aborted one has done (continuation.ts of the
+   * model), and goes on from there. Refuses `not-found`; `erased`; and `wrong-state` where the run is under way or
+   * completed, where another run continues it already, and where what it did is not known any more.
+   */
+  continueRun(wish: ContinueWish): Promise<Started>;
   /** Runs of these lanes that were asked to end. */
   aborting(lanes: readonly number[]): Promise<RunKey[]>;
 
@@ -181,8 +192,10 @@ export type Cause =
   | { by: 'run'; run: number }
   /** A request to the hook of a scenario. */
   | { by: 'hook'; request: number }
-  /** The same request as of that run once more: wholly, or from the first step that had not completed on (R104). */
-  | { by: 'replay' | 'continue'; run: number; key: string };
+  /** A request once more: that of a run, or (null) one that had started none. */
+  | { by: 'replay'; run: number | null; key: string }
+  /** What that run was at, from the first step that had not ended on; `origin` is the first one of those that do so. */
+  | { by: 'continue'; run: number; origin: number; key: string };
 
 /** A run that is asked for. */
 export interface NewRun {
@@ -211,6 +224,27 @@ export type Started =
   | { kind: 'skipped' }
   | { kind: 'failed'; run: number; reason: string }
   | { kind: 'gone' };
+
+/** A request that is to be worked at once more. */
+export interface ReplayWish {
+  workspace: number;
+  request: number;
+  /** The run that is played again: its cause names it. Null for a request that started none. */
+  run: number | null;
+  version: 'current' | 'original';
+  /** The name under which it is done once, for a request that was kept without having been asked for one. */
+  dedupe: string | null;
+  /** The name of the key by which it is asked for. */
+  key: string;
+  maxDepth: number;
+  now: number;
+}
+
+/** A run that is to be continued. */
+export interface ContinueWish extends Pick<ReplayWish, 'key' | 'maxDepth' | 'now'> {
+  workspace: number;
+  run: number;
+}
 
 /** How far a run is. */
 export type RunState = 'queued' | 'running' | 'completed' | 'failed' | 'aborted';
@@ -254,7 +288,7 @@ export interface ClaimedRun extends Omit<StoredRun, 'request'> {
   /** The request that a scenario's run works at; null without, or when it was taken away. */
   request: RunRequest | null;
   startedAt: number;
-  /** Steps so far: those that ended, and those that were under way. Empty for one that begins. */
+  /** Steps so far: those that ended, and those that were under way. Of one that begins: what it takes over. */
   steps: readonly StoredStep[];
 }
 

@@ -36,6 +36,14 @@ export interface Entry extends Pick<NewRun, 'cause' | 'params' | 'event' | 'dedu
   reason: string | null;
   isTold: boolean;
   endEvents: readonly number[];
+  /** The version that it is worked at by; null is the present one. */
+  version: number | null;
+  /** The event that led to the run it continues; null where its cause says so itself. */
+  causeEvent: number | null;
+  /** The run that it continues. */
+  continues: number | null;
+  /** The first line of its log; null without. */
+  note: string | null;
 }
 
 /** What a run is when nothing else is said of it. */
@@ -47,6 +55,10 @@ const PLAIN = {
   reason: null,
   isTold: false,
   endEvents: [],
+  version: null,
+  causeEvent: null,
+  continues: null,
+  note: null,
 } as const;
 
 /** What an entry has to say. */
@@ -132,7 +144,7 @@ export class Desk {
     );
     await tx.insert(
       'run_log',
-      this.entries.flatMap((entry) => lineRow(workspace, entry)),
+      this.entries.flatMap((entry) => lineRows(workspace, entry)),
     );
     const ready = this.entries.filter(({ slot, begins }) => slot === 1 && !begins);
     const lanes = ready.map(({ flow }) => laneOf(flow.bucket));
@@ -180,14 +192,23 @@ async function knownRuns(tx: Tx, workspace: number, asked: readonly Asked[]): Pr
 
 function runRow(workspace: number, entry: Entry): Value[] {
   const { number, flow, cause, params, event, dedupe, depth, request, slot, begins, beginAt, reason, now } = entry;
+  const { version, continues } = entry;
   const state = reason !== null ? 'failed' : begins ? 'running' : 'queued';
-  const causeEvent = cause.by === 'event' ? cause.event : null;
-  const of = [workspace, number, flow.flow, flow.bucket, flow.kind, flow.name, flow.version, state, slot, reason];
-  const why = [JSON.stringify(cause), causeEvent, JSON.stringify(params), writeJson(event), dedupe, depth, request];
+  const causeEvent = cause.by === 'event' ? cause.event : entry.causeEvent;
+  const of = [workspace, number, flow.flow, flow.bucket, flow.kind, flow.name, version ?? flow.version, state, slot];
+  const why = [reason, JSON.stringify(cause), causeEvent, JSON.stringify(params), writeJson(event), dedupe, depth];
   const times = [now, begins ? now : null, reason === null ? null : now];
-  return [...of, ...why, beginAt, null, reason === null ? 0 : 1, ...times, JSON.stringify(entry.endEvents)];
+  const lines = linesOf(entry).length;
+  return [...of, ...why, request, continues, beginAt, null, lines, ...times, JSON.stringify(entry.endEvents)];
 }
 
-function lineRow(workspace: number, { number, now, reason }: Entry): Value[][] {
-  return reason === null ? [] : [[workspace, number, 1, now, '', 'error', reason]];
+function lineRows(workspace: number, entry: Entry): Value[][] {
+  return linesOf(entry).map(([stream, text], at) => [workspace, entry.number, at + 1, entry.now, '', stream, text]);
+}
+
+function linesOf({ note, reason }: Entry): ['note' | 'error', string][] {
+  const lines: ['note' | 'error', string][] = [];
+  if (note !== null) lines.push(['note', note]);
+  if (reason !== null) lines.push(['error', reason]);
+  return lines;
 }

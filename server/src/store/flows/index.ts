@@ -1,6 +1,7 @@
 // The flows' half of the store, put together.
 import { Underway } from '../underway.ts';
 import { makeAbort } from './aborting.ts';
+import { makeAgainVerbs } from './again.ts';
 import { makeClaimVerbs } from './claiming.ts';
 import type { Flows } from './contract.ts';
 import { makeDefinitionVerbs, type DefinitionParts } from './definitions.ts';
@@ -16,12 +17,15 @@ export function makeFlows(parts: DefinitionParts): { flows: Flows; drained(): Pr
   const { sql } = parts;
   const underway = new Underway();
   const starter = makeStarter(parts);
+  const again = makeAgainVerbs(parts);
   const writer = makeWriter(parts);
   const flows: Flows = {
     ...makeDefinitionVerbs(parts),
     ...makeSecretVerbs(parts),
     start: underway.tracked(starter.start),
     advanceSchedule: underway.tracked(starter.advanceSchedule),
+    replay: underway.tracked(again.replay),
+    continueRun: underway.tracked(again.continueRun),
     ...makeClaimVerbs(sql),
     note: underway.tracked(writer.note),
     finish: underway.tracked(writer.finish),

@@ -85,19 +85,24 @@ async function drop(tx: Tx, { workspace, runs }: { workspace: number; runs: read
   return runs.length;
 }
 
+/** So many of the latest versions are kept whether or not a run of them is. */
+const VERSIONS_KEPT = 20;
+
 /**
- * Takes the versions of a flow away that nothing needs. Versions grow with the numbers of runs: what is older than the one
- * of its oldest run has none.
+ * Takes the versions of a flow away that nothing needs: neither a run that is kept, nor whoever looks at the latest ones.
+ * Versions grow with the numbers of runs, but for those of replays.
  */
 export async function dropVersions(tx: Tx, { workspace, flow }: { workspace: number; flow: number }): Promise<void> {
   const of = [workspace, flow];
   const where = 'workspace = $1 AND flow = $2';
-  const [oldest] = await tx.all<{ version: number }>(
-    `SELECT version FROM runs WHERE ${where} ORDER BY run LIMIT 1`,
-    of,
-  );
-  const [present] = await tx.all<{ version: number }>(`SELECT version FROM flows WHERE ${where}`, of);
-  const needed = oldest?.version ?? present?.version ?? Number.MAX_SAFE_INTEGER;
+  const lowest = async (text: string): Promise<number> => {
+    const [row] = await tx.all<{ version: number | null }>(text, of);
+    return row?.version ?? Number.MAX_SAFE_INTEGER;
+  };
+  const oldest = await lowest(`SELECT version FROM runs WHERE ${where} ORDER BY run LIMIT 1`);
+  const replayed = await lowest(`SELECT MIN(version) AS version FROM runs WHERE ${where} AND request <> run`);
+  const latest = await lowest(`SELECT version - ${VERSIONS_KEPT - 1} AS version FROM flows WHERE ${where}`);
+  const needed = Math.min(oldest, replayed, latest);
   await tx.run(`DELETE FROM flow_versions WHERE ${where} AND version < $3`, [...of, needed]);
 }
 

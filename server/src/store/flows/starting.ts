@@ -9,7 +9,7 @@ import type { Listeners } from '../listeners.ts';
 import type { Sql, Tx } from '../sql.ts';
 import { writeTelling, type Hearing, type Telling } from '../telling.ts';
 import type { Cause, Flows, NewRun, ScheduleMove, Started } from './contract.ts';
-import { Desk } from './desk.ts';
+import { Desk, type Entry } from './desk.ts';
 import { allNamed, storable } from './rows.ts';
 
 /** What starting stands on. */
@@ -129,14 +129,15 @@ function judgeAll({ desk, due, moves }: Table, { runs, move }: Wish): Started[] 
   return runs.map((run) => judge(desk, run));
 }
 
-function judge(desk: Desk, wish: NewRun): Started {
+/** Enters a run that is asked for, where there is a place for it; `more` is what else is known of it. */
+export function judge(desk: Desk, wish: NewRun, more: Partial<Entry> = {}): Started {
   const { depth, maxDepth, cause, request = null } = wish;
   const known = desk.known(wish);
   if (known !== undefined) return { kind: 'known', run: known };
   const flow = desk.flows.get(wish.flow);
   if (!flow) return { kind: 'gone' };
   const enter = (of: { slot?: 1; reason?: string; isTold?: boolean }): number =>
-    desk.enter({ ...wish, flow, number: desk.next(), request, ...of });
+    desk.enter({ ...wish, flow, number: desk.next(), request, ...more, ...of });
   const fail = (reason: string, isTold: boolean): Started => {
     return { kind: 'failed', run: enter({ reason, isTold }), reason };
   };

@@ -119,6 +119,7 @@ CREATE TABLE runs (
   dedupe TEXT,
   depth BIGINT NOT NULL,
   request BIGINT,
+  continues BIGINT,
   begin_at BIGINT,
   reply TEXT,
   abort_asked TEXT,
@@ -138,6 +139,7 @@ CREATE INDEX runs_running ON runs (workspace, run) WHERE state = 'running';
 CREATE INDEX runs_waiting ON runs (workspace, flow, run, begin_at) WHERE state = 'queued' AND slot = 0;
 CREATE INDEX runs_begin ON runs (begin_at) WHERE begin_at IS NOT NULL AND state = 'queued' AND slot = 0;
 CREATE INDEX runs_again ON runs (workspace, request) WHERE request <> run;
+CREATE UNIQUE INDEX runs_continues ON runs (workspace, continues) WHERE continues IS NOT NULL;
 CREATE INDEX runs_event ON runs (workspace, cause_event) WHERE cause_event IS NOT NULL;
 
 CREATE TABLE run_steps (
