@@ -263,6 +263,6 @@ rules:
   );
   const { code, stdout, stderr } = await followed('policy', 'run', 'half');
   assert.equal(code, 1, stderr);
-  assert.match(stdout, /unread: failed: files may not be read[^]*judged: 1 COMPLIANT; 0 changed since last time/);
-  assert.match(stdout, /failed.*unread: files may not be read/);
+  assert.match(stdout, /unread: failed: files may not be used[^]*judged: 1 COMPLIANT; 0 changed since last time/);
+  assert.match(stdout, /failed.*unread: files may not be used/);
 });
