@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ const answers = (command: string, ...args: string[]): boolean => spawnSync(comma
 const python = answers('python3', '-c', 'import sys; sys.exit(sys.version_info < (3, 9))');
 const pip = python && answers('python3', '-c', 'import pip, setuptools, wheel');
 const withoutPython = !python && 'there is no python3 of 3.9 or newer on this machine';
+const goVersion = /go1\.(\d+)/.exec(spawnSync('go', ['version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
+const withoutGo = !(Number(goVersion) >= 21) && 'there is no go of 1.21 or newer on this machine';
 
 /** What a program runs in: where, and with what in its environment. */
 interface Place {
@@ -76,6 +78,9 @@ async function freePort(): Promise<number> {
 
 const suiteOf = ({ url, platform }: Life) => ({ BELLWIRE_TEST_URL: url, BELLWIRE_TEST_KEY: platform.adminKey });
 const quiet = { PYTHONDONTWRITEBYTECODE: '1' };
+const offline = { GOFLAGS: '-mod=mod', GOPROXY: 'off', GOTOOLCHAIN: 'local', GOWORK: 'off' };
+/** Go compiles its own library on the first run on a machine. */
+const patient = 240_000;
 
 test(
   'R54 R61 R66 R70 R121 the Python client: its own tests, and against a platform',
@@ -97,11 +102,28 @@ async function listening(url: string): Promise<void> {
   });
 }
 
+test(
+  'R54 R61 R66 R70 R121 the Go client: its own tests, and against a platform',
+  { skip: withoutGo, timeout: patient },
+  async (t) => {
+    const env = { ...offline, ...suiteOf(await startLife(t)) };
+    const said = await run(['go', 'test', '-vet=off', '-count=1', '-v', './...'], { folder: join(clients, 'go'), env });
+    assert.doesNotMatch(said, /--- SKIP/);
+  },
+);
+
 /** The three programs of a README, each as a command: publish, receive, subscribe. */
 interface Programs {
   publish: string[];
   receive: string[];
   subscribe: string[];
+}
+
+const programsOf = ({ platform }: Life) => ({ BELLWIRE_API_KEY: platform.adminKey, BELLWIRE_SECRET: 's3cr3tKey' });
+
+/** A block with the addresses of this test. */
+function addressed(block: string, { url }: Life, port: number): string {
+  return block.replaceAll('http://127.0.0.1:8470', url).replaceAll('8080', String(port));
 }
 
 /** Plays them together: the receiver runs, is registered and subscribed, and gets what is published. */
@@ -128,8 +150,7 @@ test('R54 R61 R66 R121 clients/python/README.md: every block runs as it stands',
   const [publish = '', receive = '', view = '', subscribe = '', ...others] = blocks('python', 'python');
   assert.deepEqual(others, []);
   const program = (name: string, block: string): string[] => {
-    const here = block.replaceAll('http://127.0.0.1:8470', life.url).replaceAll('8080', String(port));
-    writeFileSync(join(folder, `${name}.py`), here);
+    writeFileSync(join(folder, `${name}.py`), addressed(block, life, port));
     return ['python3', `${name}.py`];
   };
   const programs = {
@@ -137,12 +158,7 @@ test('R54 R61 R66 R121 clients/python/README.md: every block runs as it stands',
     receive: program('receive', receive),
     subscribe: program('subscribe', subscribe),
   };
-  const env = {
-    ...quiet,
-    BELLWIRE_API_KEY: life.platform.adminKey,
-    BELLWIRE_SECRET: 's3cr3tKey',
-    PYTHONPATH: await installed(t),
-  };
+  const env = { ...quiet, ...programsOf(life), PYTHONPATH: await installed(t) };
   await play(t, life, { programs, place: { folder, env }, port });
   const challenge = `import json; print(view("POST", {"Content-Type": "application/json"}, b'{"data":{"challengeRequest":"a"}}'))`;
   assert.match(await run(program('view', `${view}\n${challenge}\n`), { folder, env }), /^\(200, .*verification/);
@@ -154,7 +170,7 @@ async function installed(t: TestContext): Promise<string> {
   if (!pip) return join(clients, 'python');
   const folder = scratch(t);
   cpSync(join(clients, 'python'), join(folder, 'python'), { recursive: true });
-  const offline = [
+  const flags = [
     '--no-build-isolation',
     '--no-index',
     '--disable-pip-version-check',
@@ -162,6 +178,34 @@ async function installed(t: TestContext): Promise<string> {
     '--target',
     'installed',
   ];
-  await run(['python3', '-m', 'pip', 'install', ...offline, './python'], { folder, env: {} });
+  await run(['python3', '-m', 'pip', 'install', ...flags, './python'], { folder, env: {} });
   return join(folder, 'installed');
 }
+
+test(
+  'R54 R61 R66 R121 clients/go/README.md: every block runs as it stands',
+  { skip: withoutGo, timeout: patient },
+  async (t) => {
+    const life = await startLife(t);
+    const [folder, port] = [scratch(t), await freePort()];
+    const env = { ...offline, ...programsOf(life) };
+    const names = ['publish', 'receive', 'subscribe'] as const;
+    const found = blocks('go', 'go');
+    assert.equal(found.length, names.length);
+    for (const [index, name] of names.entries()) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'main.go'), addressed(found[index]!, life, port));
+    }
+    await run(['go', 'mod', 'init', 'example.com/orders'], { folder, env });
+    for (const line of blocks('go', 'sh').join('').trimEnd().split('\n')) {
+      await run(line.replace('/path/to/bellwire/clients/go', join(clients, 'go')).split(' '), { folder, env });
+    }
+    await run(['go', 'build', '-o', 'bin/', './...'], { folder, env });
+    const [publish, receive, subscribe] = names.map((name) => [join(folder, 'bin', name)]) as [
+      string[],
+      string[],
+      string[],
+    ];
+    await play(t, life, { programs: { publish, receive, subscribe }, place: { folder, env }, port });
+  },
+);
