@@ -1,5 +1,5 @@
 // The Idempotency-Key of a step: the same for each of its tries, over restarts; no other step of any run has it.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RunFacts } from './action.ts';
 
 /** The same of what a step makes for a request: of whichever run, this step makes it once (R106). */
@@ -14,5 +14,5 @@ export function keyOfStep({ token, run }: Pick<RunFacts, 'token' | 'run'>, place
 }
 
 function digest(name: string): string {
-  return createHash('sha256').update(`bellwire/${name}`).digest('hex').slice(0, 32);
+  return hash('sha256', `bellwire/${name}`, 'hex').slice(0, 32);
 }

@@ -27,6 +27,8 @@ export interface JournalParts {
 /** What a journal holds when a run ends. */
 export type LastNotes = Pick<RunNotes, 'steps' | 'lines' | 'reply' | 'lazily'>;
 
+/** Of each run that ends: one for all, for an error with its stack is made for those who may read it. */
+const ENDED = new Ending('lost', 'the run has ended');
 /** What is put in is written at the latest after this. */
 const WRITE_AFTER_MS = 250;
 /** A store that does not answer is asked again after this. */
@@ -115,7 +117,7 @@ export class Journal {
   /** Ends it: waits for a write under way, and hands over what is left. Nothing is written any more. */
   async close(): Promise<LastNotes> {
     while (this.#writing) await this.#writing.catch(() => undefined);
-    this.abandon(new Ending('lost', 'the run has ended'));
+    this.abandon(ENDED);
     return this.#take(this.#parts.isLazy);
   }
 

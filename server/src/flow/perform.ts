@@ -168,8 +168,13 @@ function contextOf(parts: Performing, { step, row, input, former, signal }: Tryi
     signal,
     attempt: row.tries,
     timeoutMs: step.timeoutMs,
-    idempotencyKey: keyOfStep(facts, place),
-    rowKey: keyOfRow(facts, place),
+    // Made when an action asks: most do not, and a hash costs more than the rest of this.
+    get idempotencyKey() {
+      return keyOfStep(facts, place);
+    },
+    get rowKey() {
+      return keyOfRow(facts, place);
+    },
     log: (stream, text) => journal.line({ place, stream, text: masker.text(text) }),
     noteProcess: (process) => commit({ process }),
     note: (soFar) => {

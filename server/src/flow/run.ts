@@ -124,8 +124,8 @@ export class RunUnderWay {
     const { clock } = this.#parts;
     const { startedAt } = this.claimed;
     const { timeoutMs } = this.#plan.flow;
-    const late = new Ending('abort', `it took longer than ${formatSpan(timeoutMs)}`);
-    const timer = clock.after(startedAt + timeoutMs - clock.now(), () => this.end(late));
+    const late = (): Ending => new Ending('abort', `it took longer than ${formatSpan(timeoutMs)}`);
+    const timer = clock.after(startedAt + timeoutMs - clock.now(), () => this.end(late()));
     try {
       await this.#seat.take();
       return await this.#conclude();
