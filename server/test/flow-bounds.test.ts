@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sizeFault } from '../src/flow/bounds.ts';
-import { createMasker } from '../src/flow/mask.ts';
+import { createMasker } from '../src/model/flow/mask.ts';
 import type { Action, ActionContext } from '../src/flow/index.ts';
 import type { Json, Step } from '../src/model/flow/definition.ts';
 import { MASK } from '../src/model/headers.ts';

@@ -1,5 +1,5 @@
 // `bellwire scenario run`: what a scenario would do with a sample, step by step. Needs no platform, does nothing.
-import { createMasker } from '../flow/mask.ts';
+import { createMasker } from '../model/flow/mask.ts';
 import type { HookReply } from '../model/hook/exchange.ts';
 import type { Json, Scenario } from '../model/flow/definition.ts';
 import type { DryStep } from '../model/flow/document/dry-walk.ts';

@@ -13,6 +13,8 @@ export interface RunFacts {
   /** The part of all ids of the workspace. */
   token: string;
   run: number;
+  /** The first of the runs that continue one another up to this one; its own number where it continues none. */
+  origin: number;
   flow: number;
   /** The flow's name. */
   name: string;

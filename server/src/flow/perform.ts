@@ -12,7 +12,7 @@ import { Ending, type Halt } from './ending.ts';
 import type { Expressions } from './expressions.ts';
 import { keyOfRow, keyOfStep } from './idempotency.ts';
 import type { Journal } from './journal.ts';
-import type { Masker } from './mask.ts';
+import type { Masker } from '../model/flow/mask.ts';
 import type { Seat } from './places.ts';
 import type { Replies } from './replies.ts';
 import type { Scope } from './scope.ts';
@@ -170,10 +170,10 @@ function contextOf(parts: Performing, { step, row, input, former, signal }: Tryi
     timeoutMs: step.timeoutMs,
     // Made when an action asks: most do not, and a hash costs more than the rest of this.
     get idempotencyKey() {
-      return keyOfStep(facts, place);
+      return keyOfStep(facts, { step, place });
     },
     get rowKey() {
-      return keyOfRow(facts, place);
+      return keyOfRow(facts, { step, place });
     },
     log: (stream, text) => journal.line({ place, stream, text: masker.text(text) }),
     noteProcess: (process) => commit({ process }),

@@ -3,21 +3,9 @@ import type { Json, Scenario } from '../model/flow/definition.ts';
 import { everyStep } from '../model/flow/step-tree.ts';
 import { formatId } from '../model/ids.ts';
 import { readRequest, type RequestBundle } from '../model/hook/body.ts';
+import { namesOfRequest } from '../model/hook/names.ts';
 import type { ClaimedRun, RunRequest } from '../store/flows/contract.ts';
-import { Scope, type Names } from './scope.ts';
-
-/** A request as expressions see it, before it has an id. */
-export function namesOfRequest(bundle: RequestBundle, more: { from: string | null; receivedAt: number }): Names {
-  const { body, query, headers, method, request } = bundle;
-  const { from, receivedAt } = more;
-  return {
-    body,
-    query,
-    headers,
-    method,
-    request: { id: null, receivedAt: new Date(receivedAt).toISOString(), from, ...request },
-  };
-}
+import { Scope } from './scope.ts';
 
 /** What a scenario's run sees as it begins. */
 export function scopeOfScenario(of: {
@@ -29,9 +17,9 @@ export function scopeOfScenario(of: {
   secrets: Record<string, string>;
 }): Scope {
   const { request, bundle, token, run, secrets } = of;
-  const names = namesOfRequest(bundle, { from: request.content.from, receivedAt: request.receivedAt });
   const id = formatId('req', token, request.request);
-  return new Scope({ ...names, request: { ...(names['request'] as object), id }, run, secret: secrets });
+  const names = namesOfRequest(bundle, { id, from: request.content.from, receivedAt: request.receivedAt });
+  return new Scope({ ...names, run, secret: secrets });
 }
 
 /** The request of a run, read again; or why there is nothing to work at, as a clause. */

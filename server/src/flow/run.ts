@@ -10,7 +10,7 @@ import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd, RunKey } from '../st
 import type { Action, RunFacts } from './action.ts';
 import { Ending, Halt, Stopped } from './ending.ts';
 import { Journal } from './journal.ts';
-import { createMasker, type Masker } from './mask.ts';
+import { createMasker, type Masker } from '../model/flow/mask.ts';
 import { StepFailed } from './perform.ts';
 import { Seat, type Places } from './places.ts';
 import type { Plan } from './plan.ts';
@@ -267,9 +267,10 @@ export class RunUnderWay {
   }
 
   #facts(token: string): RunFacts {
-    const { workspace, run, flow, name, depth, startedAt, request: asked } = this.claimed;
+    const { workspace, run, flow, name, cause, depth, startedAt, request: asked } = this.claimed;
     const request = asked && { request: asked.request, key: asked.dedupe ?? String(asked.request) };
-    return { workspace, token, run, flow, name, depth, startedAt, request };
+    const origin = cause.by === 'continue' ? cause.origin : run;
+    return { workspace, token, run, origin, flow, name, depth, startedAt, request };
   }
 
   #reply(reply: HookReply): void {

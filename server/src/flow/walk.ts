@@ -10,7 +10,7 @@ import type { StoredStep } from '../store/flows/contract.ts';
 import { ActionFailed } from './action.ts';
 import { sizeFault } from './bounds.ts';
 import { Ending, Stopped } from './ending.ts';
-import { isMasked } from './mask.ts';
+import { isMasked } from '../model/flow/mask.ts';
 import { performAction, StepFailed, type Performing } from './perform.ts';
 import { decideRoute, type RouteOutput } from '../model/flow/route.ts';
 import { collects } from '../model/flow/step-tree.ts';

@@ -8,7 +8,7 @@ import type { Scenario } from '../../model/flow/definition.ts';
 import { parseTemplate, type Template } from '../../model/flow/expression/index.ts';
 import type { Flows, StoredFlow } from '../../store/flows/contract.ts';
 import type { Hooks } from '../../store/hooks/contract.ts';
-import { createMasker, type Masker } from '../mask.ts';
+import { createMasker, type Masker } from '../../model/flow/mask.ts';
 import type { Plans } from '../plan.ts';
 import { replies } from '../request-scope.ts';
 import { makeVerifier, type MadeVerifier } from './verifying.ts';

@@ -84,9 +84,9 @@ export interface Flows {
   /** Runs of these lanes that were asked to end. */
   aborting(lanes: readonly number[]): Promise<RunKey[]>;
 
-  run(key: RunKey): Promise<StoredRun | null>;
+  run(key: RunKey): Promise<ShownRun | null>;
   /** The newest first. */
-  runs(query: RunsQuery): Promise<Page<StoredRun>>;
+  runs(query: RunsQuery): Promise<Page<ShownRun>>;
   steps(key: RunKey): Promise<StoredStep[]>;
   /** Lines after `after` (0 from the start), in order. */
   lines(key: RunKey, after: number, limit: number): Promise<StoredLine[]>;
@@ -268,6 +268,14 @@ export interface StoredRun extends RunKey {
   finishedAt: number | null;
   /** The events that told of its end; what became of its post-processings is read from their deliveries. */
   endEvents: readonly number[];
+}
+
+/** A run as its history shows it. */
+export interface ShownRun extends StoredRun {
+  /** Steps that were done: those that were skipped are none of them. */
+  operations: number;
+  /** The run that continues it, or null. */
+  continuedBy: number | null;
 }
 
 /** Which runs are to begin. */

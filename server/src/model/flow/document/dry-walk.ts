@@ -18,6 +18,8 @@ export interface DryWorld {
   /** Named steps that fail, with the reason. */
   fails: Readonly<Record<string, string>>;
   now: number;
+  /** What steps gave before, by their places: it stands in where `outputs` says nothing. */
+  before?: ReadonlyMap<string, Json>;
 }
 
 /** A step on the way. */
@@ -159,7 +161,10 @@ function walkAction(step: ActionStep, here: AtStep, walking: Walking): void {
   const why = name === null ? undefined : world.fails[name];
   if (why !== undefined) throw new StepFailed(`${where}: ${why}`);
   const own = actInside(action, input, { where, here, walk });
-  const told = name !== null && Object.hasOwn(world.outputs, name) ? (world.outputs[name] as Json) : null;
+  const told =
+    name !== null && Object.hasOwn(world.outputs, name)
+      ? (world.outputs[name] as Json)
+      : (world.before?.get(here.place) ?? null);
   shown.output = own ?? told;
   ended(step, shown.output, here);
   if (action === 'stop') stop(input);

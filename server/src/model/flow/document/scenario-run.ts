@@ -2,6 +2,7 @@
 // not looked at: a test carries no signature.
 import { readRequest } from '../../hook/body.ts';
 import type { HookReply, HookRequest } from '../../hook/exchange.ts';
+import { namesOfRequest } from '../../hook/names.ts';
 import { fitOneOf } from '../../hook/shapes/misfit.ts';
 import type { Json, Scenario } from '../definition.ts';
 import { differences, isSame, shown } from './differences.ts';
@@ -12,6 +13,8 @@ import type { ScenarioTest } from './scenario-tests.ts';
 export interface DryRequest extends DryWorld {
   request: HookRequest;
   secrets: Readonly<Record<string, string>>;
+  /** Of a request that was kept: its id, and when it came (epoch ms). */
+  arrival?: { id?: string; receivedAt?: number };
 }
 
 /** What became of it. */
@@ -26,7 +29,7 @@ export interface DryReceipt {
 }
 
 /** Receives a request, as the hook would. Never throws. */
-export function receiveDry(scenario: Scenario, { request, secrets, ...world }: DryRequest): DryReceipt {
+export function receiveDry(scenario: Scenario, { request, secrets, arrival = {}, ...world }: DryRequest): DryReceipt {
   const { hook, steps, name } = scenario;
   const refused = (status: number, reason: string): DryReceipt => {
     return { shape: null, reason, walk: null, reply: { status, headers: [], body: '' } };
@@ -39,15 +42,11 @@ export function receiveDry(scenario: Scenario, { request, secrets, ...world }: D
   const fit = hook.shapes.length === 0 ? { shape: null } : fitOneOf(hook.shapes, bundle.body);
   const misfit = 'reason' in fit ? fit.reason : null;
   if (misfit !== null && hook.onMisfit === 'refuse') return refused(400, misfit);
-  const at = new Date(world.now).toISOString();
+  const { id = 'req_1', receivedAt = world.now } = arrival;
   const names = {
-    body: bundle.body,
-    query: bundle.query,
-    headers: bundle.headers,
-    method: bundle.method,
-    request: { id: 'req_1', receivedAt: at, from: request.from, ...bundle.request },
+    ...namesOfRequest(bundle, { id, from: request.from, receivedAt }),
     secret: { ...secrets },
-    run: { id: 1, scenario: 1, name, startedAt: at, cause: { by: 'request' } },
+    run: { id: 1, scenario: 1, name, startedAt: new Date(world.now).toISOString(), cause: { by: 'hook' } },
   };
   const walk = walkDry(steps, names, world);
   const reply = walk.reply ?? unsaid(walk);

@@ -1,6 +1,6 @@
 // Keeps the values of secrets out of what is written down and shown: each value, and the forms it usually takes on its way.
-import { MASK } from '../model/headers.ts';
-import type { Json } from '../model/flow/definition.ts';
+import { MASK } from '../headers.ts';
+import type { Json } from './definition.ts';
 
 /** Takes secrets out of texts and values. */
 export interface Masker {
