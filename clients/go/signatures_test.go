@@ -91,7 +91,7 @@ func TestR66WhatIsNoTokenIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestR54TheVectorsOfStandardWebhooksVerify(t *testing.T) {
+func TestR56TheVectorsOfStandardWebhooksVerify(t *testing.T) {
 	for _, v := range vectors.StandardWebhooks {
 		if reason := reasonOf(t, v, v.headers(), v.Timestamp, v.VerifyWith); reason != "" {
 			t.Errorf("%s %s: %s", v.Scheme, v.ID, reason)
@@ -104,7 +104,7 @@ func TestR54TheVectorsOfStandardWebhooksVerify(t *testing.T) {
 	}
 }
 
-func TestR54RotationAnySecretAndAnyEntryMayFit(t *testing.T) {
+func TestR56RotationAnySecretAndAnyEntryMayFit(t *testing.T) {
 	v, other := vectors.StandardWebhooks[0], vectors.StandardWebhooks[1].VerifyWith
 	header := v.headers()
 	header.Set("webhook-signature", "v2,abc v1,AAAA "+v.Signature)
@@ -119,7 +119,7 @@ func TestR54RotationAnySecretAndAnyEntryMayFit(t *testing.T) {
 	}
 }
 
-func TestR54WhatMustFailFails(t *testing.T) {
+func TestR56WhatMustFailFails(t *testing.T) {
 	v := vectors.StandardWebhooks[0]
 	for _, wrong := range []string{"v1,", "garbage", v.Signature[:8], v.Signature + "," + v.Signature, "", v.Signature[3:]} {
 		header := v.headers()
@@ -152,7 +152,7 @@ func TestR54WhatMustFailFails(t *testing.T) {
 	}
 }
 
-func TestR54Tolerates300SecondsInclusiveEitherWay(t *testing.T) {
+func TestR56Tolerates300SecondsInclusiveEitherWay(t *testing.T) {
 	v := vectors.StandardWebhooks[0]
 	for offset, expected := range map[int64]string{300: "", 301: "too-old", -300: "", -301: "too-new"} {
 		if reason := reasonOf(t, v, v.headers(), v.Timestamp+offset, v.VerifyWith); reason != expected {
@@ -161,7 +161,7 @@ func TestR54Tolerates300SecondsInclusiveEitherWay(t *testing.T) {
 	}
 }
 
-func TestR54UnusableSecretsSaySo(t *testing.T) {
+func TestR56UnusableSecretsSaySo(t *testing.T) {
 	for _, secrets := range [][]string{{}, {""}, {"whsec_%%%"}, {"whsk_abc"}, {"whpk_abc"}} {
 		if _, err := Verify(http.Header{}, nil, secrets...); !errors.Is(err, ErrSecret) {
 			t.Errorf("%v: %v", secrets, err)
@@ -169,7 +169,7 @@ func TestR54UnusableSecretsSaySo(t *testing.T) {
 	}
 }
 
-func TestR55TheHpeSignatureOfTheSourceDocumentVerifies(t *testing.T) {
+func TestR56TheHpeSignatureOfTheSourceDocumentVerifies(t *testing.T) {
 	g := vectors.Greenlake
 	for _, signature := range []string{g.Signature, g.Signature[7:]} {
 		header := http.Header{}

@@ -38,8 +38,8 @@ class Client:
 
     What may be done twice is repeated, at most ``retries`` times, when no answer comes, or 502, 503, 504: reads, PUT,
     PATCH, DELETE, publish (an event carries its id, so a repeat is a duplicate), subscribe, pause and resume. What may
-    not (create, test, retry) is repeated only with an ``idempotency_key``. 429 is repeated. ``Retry-After`` is obeyed up
-    to 10 s.
+    not (create, retry) is repeated only with an ``idempotency_key``. 429 is repeated. ``Retry-After`` is obeyed up to
+    10 s.
     """
 
     def __init__(

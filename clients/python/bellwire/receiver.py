@@ -1,4 +1,4 @@
-"""A webhook receiver: one function from a request to an answer that verifies, answers challenges and dispatches events."""
+"""A webhook receiver: one function from request to answer that verifies, answers challenges and dispatches events."""
 
 import json
 import re

@@ -154,7 +154,8 @@ def path(*parts: str) -> str:
 
 
 def _may_repeat(call: Call, error: BellwireError) -> bool:
-    # These were refused before anything was done. Otherwise a lost answer may hide a deed: only what may be done twice is.
+    # These were refused before anything was done. Otherwise a lost answer may hide a deed: only what may be done twice
+    # is repeated.
     if error.status == 429 or error.code == "idempotency-running":
         return True
     repeatable = call.method != "POST" if call.repeatable is None else call.repeatable

@@ -43,8 +43,9 @@ def verify_sender(
     now: Optional[float] = None,
     tolerance_seconds: int = TOLERANCE_SECONDS,
 ) -> None:
-    """Verifies a request of ``github``, ``stripe``, ``slack``, ``shopify`` or ``zoom`` on its raw bytes; returns when it
-    fits. A list of secrets is a rotation. Raises VerificationError, SecretError, or ValueError for another sender."""
+    """Verifies a request of ``github``, ``stripe``, ``slack``, ``shopify`` or ``zoom`` on its raw bytes; returns when
+    it fits. A list of secrets is a rotation. Raises VerificationError, SecretError, or ValueError for another sender.
+    """
     secrets = [secret] if isinstance(secret, str) else list(secret)
     if not secrets or not all(secrets):
         raise SecretError("at least one secret is needed, and none may be empty")

@@ -21,7 +21,8 @@ class SecretError(ValueError):
 
 class VerificationError(Exception):
     """A request that was not accepted. ``reason`` is for programs: ``unsigned``, ``missing-header``,
-    ``repeated-header``, ``no-key``, ``bad-timestamp``, ``too-old``, ``too-new``, ``no-match``. ``detail`` is for logs."""
+    ``repeated-header``, ``no-key``, ``bad-timestamp``, ``too-old``, ``too-new`` or ``no-match``. ``detail`` is for
+    logs."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
