@@ -8,6 +8,8 @@ import { trigger, TriggeredOut, TriggerIn } from './flows/http-trigger.ts';
 import * as evaluations from './flows/evaluations.ts';
 import * as flows from './flows/flows.ts';
 import * as push from './flows/push.ts';
+import * as replays from './flows/replays.ts';
+import * as requests from './flows/requests.ts';
 import * as runDetails from './flows/run-details.ts';
 import * as runs from './flows/runs.ts';
 import * as secrets from './flows/secrets.ts';
@@ -118,16 +120,22 @@ export const routes: readonly Route[] = [
   route('POST /v1/jobs/{job}/runs',            'manage',  runs.RunIn,                   runs.RunOut,                  runs.startJob),
   route('GET /v1/jobs/{job}/runs',             'read',    null,                         runs.RunsOut,                 runs.listJobRuns),
   route('GET /v1/runs',                        'read',    null,                         runs.RunsOut,                 runs.listRuns),
-  route('GET /v1/runs/{run}',                  'read',    null,                         runs.RunOut,                  runs.getRun),
+  route('GET /v1/runs/{run}',                  'read',    null,                         runDetails.RunDetailOut,      runDetails.getRun),
   route('GET /v1/runs/{run}/steps',            'read',    null,                         runDetails.StepsOut,          runDetails.listRunSteps),
   route('GET /v1/runs/{run}/log',              'read',    null,                         runDetails.LogOut,            runDetails.readRunLog),
   route('POST /v1/runs/{run}/abort',           'manage',  null,                         runs.RunOut,                  runs.abortRun),
+  route('POST /v1/runs/{run}/replay',          'manage',  replays.ReplayIn,             replays.ReplayOut,            replays.replayRun),
+  route('POST /v1/runs/{run}/continue',        'manage',  null,                         runs.RunOut,                  replays.continueRun),
 
   route('GET /v1/scenarios',                   'read',    null,                         flows.FlowsOut,               flows.listScenarios),
   route('GET /v1/scenarios/{scenario}',        'read',    null,                         flows.FlowDetailOut,          flows.getScenario),
   route('PUT /v1/scenarios/{scenario}',        'manage',  null,                         flows.FlowDetailOut,          push.putScenario),
   route('DELETE /v1/scenarios/{scenario}',     'manage',  null,                         null,                         flows.deleteScenario),
   route('POST /v1/scenarios/{scenario}/hook',  'manage',  null,                         flows.FlowOut,                flows.renewScenarioHook),
+  route('GET /v1/scenarios/{scenario}/runs',   'read',    null,                         runs.RunsOut,                 runs.listScenarioRuns),
+  route('GET /v1/scenarios/{scenario}/requests', 'read',  null,                         requests.RequestsOut,         requests.listScenarioRequests),
+  route('GET /v1/requests/{request}',          'read',    null,                         requests.RequestDetailOut,    requests.getRequest),
+  route('POST /v1/requests/{request}/replay',  'manage',  replays.ReplayRequestIn,      replays.ReplayOut,            replays.replayRequest),
 
   route('GET /v1/policy-sets',                 'read',    null,                         flows.FlowsOut,               flows.listPolicySets),
   route('GET /v1/policy-sets/{policySet}',     'read',    null,                         flows.FlowDetailOut,          flows.getPolicySet),

@@ -1,12 +1,15 @@
 // What a run left behind: its steps, and its log with what became of its post-processings.
 import { Type, type Static } from 'typebox';
-import type { FlowKind } from '../../model/flow/definition.ts';
+import type { Flow, FlowKind } from '../../model/flow/definition.ts';
+import type { RouteOutput } from '../../model/flow/route.ts';
 import { reportEntry } from '../../model/post-processing.ts';
-import type { StoredStep } from '../../store/flows/contract.ts';
-import { ok, operation } from '../kernel.ts';
+import type { ShownRun, StoredStep } from '../../store/flows/contract.ts';
+import { ok, operation, type Tools } from '../kernel.ts';
 import { Instant, instant, instantOrNull, orNull, pageOf } from '../wire.ts';
+import { ReplyOut, showReply } from './dry-runs.ts';
 import { namedIn, Number } from './flows.ts';
-import { EvaluationParams, findRun, keyOf, RUN_WORDS, RunOut, RunParams } from './runs.ts';
+import { EvaluationParams, findRun, keyOf, RUN_EXAMPLE, RUN_WORDS, RunOut, RunParams, showRun } from './runs.ts';
+import { secretsOf } from './shown-secrets.ts';
 
 /** A step of a run. Secrets are masked. */
 export const StepOut = Type.Object(
@@ -58,6 +61,43 @@ function showStep({ process, ...step }: StoredStep): StepOut {
   // By what its processes are found is nobody's business but the engine's.
   void process;
   return { ...step, startedAt: instant(step.startedAt), finishedAt: instantOrNull(step.finishedAt) };
+}
+
+/** A run with the way it went. */
+export const RunDetailOut = Type.Object(
+  {
+    ...RunOut.properties,
+    route: Type.Array(Type.String(), {
+      description: 'The branches that were taken, in the order of the routes (R104).',
+    }),
+    reply: orNull(Type.Object(ReplyOut.properties, { description: 'What it has replied to the caller of the hook.' })),
+  },
+  { examples: [{ ...RUN_EXAMPLE, route: [], reply: null }] },
+);
+export type RunDetailOut = Static<typeof RunDetailOut>;
+
+export const getRun = operation<null, RunDetailOut>()({
+  summary: 'Show a run: how far it is, the route that it took, and what it replied',
+  params: RunParams,
+  async handle({ params, workspace }, tools) {
+    const run = await findRun('job', { named: params.run, workspace }, tools);
+    const shown = showRun(run, workspace);
+    if (run.kind !== 'scenario') return ok({ ...shown, route: [], reply: null });
+    const steps = await tools.store.flows.steps(keyOf(run));
+    const route = steps.flatMap(({ action, output }) => {
+      return action === 'route' ? ((output as Partial<RouteOutput> | null)?.taken ?? []) : [];
+    });
+    return ok({ ...shown, route, reply: await replyOf(run, tools) });
+  },
+});
+
+async function replyOf({ workspace, run, flow, version }: ShownRun, tools: Tools): Promise<ReplyOut | null> {
+  const progress = await tools.store.hooks.progress({ workspace, run });
+  if (!progress?.reply) return null;
+  const of = await tools.store.flows.version(workspace, flow, version);
+  const flows = of === null ? [] : [JSON.parse(of.definition) as Flow];
+  const { masker } = await secretsOf(flows, workspace, tools);
+  return showReply(progress.reply, masker);
 }
 
 /** A job log or policy log. */

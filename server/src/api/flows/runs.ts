@@ -5,11 +5,20 @@ import { DEPTH_HEADER, depthAfterRequest } from '../../model/flow/depth.ts';
 import { formatId } from '../../model/ids.ts';
 import { refuse } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
-import type { Cause, StoredRun } from '../../store/flows/contract.ts';
+import type { Cause, ShownRun, StoredRun } from '../../store/flows/contract.ts';
 import { ok, operation, type JsonAnswer, type Tools } from '../kernel.ts';
 import { PAGE, readMark, writeCursor } from '../paging.ts';
 import { idOf, Instant, instant, instantOrNull, orNull, PageQuery, pageOf } from '../wire.ts';
-import { findFlow, JobParams, namedIn, Number, PolicySetParams, WORDS } from './flows.ts';
+import {
+  findFlow,
+  JobParams,
+  namedIn,
+  Number,
+  PolicySetParams,
+  ScenarioParams,
+  WORDS,
+  type FlowParams,
+} from './flows.ts';
 import { paramsFor } from './run-params.ts';
 
 const State = Type.Enum(['queued', 'running', 'completed', 'failed', 'aborted']);
@@ -55,14 +64,18 @@ export const RUN_EXAMPLE = {
   createdAt: '2026-11-22T17:00:00.004Z',
   startedAt: '2026-11-22T17:00:00.011Z',
   finishedAt: '2026-11-22T17:00:16.220Z',
+  durationMs: 16_209,
+  operations: 4,
+  request: null,
+  continuedBy: null,
 };
 
-/** A run of a job, or an evaluation of a policy set. */
+/** A run of a job or scenario, or an evaluation of a policy set. */
 export const RunOut = Type.Object(
   {
     id: Number,
     kind: Type.Enum(['job', 'policy-set', 'scenario']),
-    flow: Type.Integer({ description: 'The id of the job or policy set.' }),
+    flow: Type.Integer({ description: 'The id of the job, policy set or scenario.' }),
     name: Type.String({ description: 'Its name.' }),
     version: Type.Integer({ description: 'Which version of it ran.' }),
     state: State,
@@ -74,6 +87,10 @@ export const RunOut = Type.Object(
     createdAt: Instant,
     startedAt: orNull(Instant),
     finishedAt: orNull(Instant),
+    durationMs: orNull(Type.Integer({ description: 'From its begin to its end.' })),
+    operations: Type.Integer({ description: 'Steps that were done; those that were skipped are none of them.' }),
+    request: orNull(idOf('req')),
+    continuedBy: orNull(Type.Integer({ description: 'The run that goes on where this one ended.' })),
   },
   { examples: [RUN_EXAMPLE] },
 );
@@ -98,9 +115,9 @@ export const startJob = starting('job', JobParams);
 export const startPolicySet = starting('policy-set', PolicySetParams);
 export const listJobRuns = listingOf('job', JobParams);
 export const listPolicySetEvaluations = listingOf('policy-set', PolicySetParams);
+export const listScenarioRuns = listingOf('scenario', ScenarioParams);
 export const listRuns = listing('job');
 export const listEvaluations = listing('policy-set');
-export const getRun = showing('job', RunParams);
 export const abortRun = aborting('job', RunParams);
 export const abortEvaluation = aborting('policy-set', EvaluationParams);
 
@@ -138,7 +155,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
   });
 }
 
-function listingOf(kind: FlowKind, params: typeof JobParams | typeof PolicySetParams) {
+function listingOf(kind: FlowKind, params: FlowParams) {
   return operation<null, RunsOut>()({
     summary: `List the ${RUN_WORDS[kind]}s of a ${WORDS[kind]}, the newest first`,
     params,
@@ -175,16 +192,6 @@ async function pageOfRuns(
   return { items: rows.map((run) => showRun(run, workspace)), next: next === null ? null : writeCursor(list, next) };
 }
 
-function showing(kind: FlowKind, params: typeof RunParams | typeof EvaluationParams) {
-  return operation<null, RunOut>()({
-    summary: `Show a ${RUN_WORDS[kind]}`,
-    params,
-    async handle({ params: path, workspace }, tools) {
-      return ok(showRun(await findRun(kind, { named: namedIn(path), workspace }, tools), workspace));
-    },
-  });
-}
-
 function aborting(kind: FlowKind, params: typeof RunParams | typeof EvaluationParams) {
   const word = RUN_WORDS[kind];
   return operation<null, RunOut>()({
@@ -202,14 +209,14 @@ function aborting(kind: FlowKind, params: typeof RunParams | typeof EvaluationPa
   });
 }
 
-/** A run by its number; one of the other kind of flow is none of this one. */
+/** A run by its number; an evaluation is none, and a run is no evaluation. Jobs and scenarios share their runs. */
 export async function findRun(
   kind: FlowKind,
   { named, workspace }: { named: string; workspace: Workspace },
   { store }: Pick<Tools, 'store'>,
-): Promise<StoredRun> {
+): Promise<ShownRun> {
   const run = await store.flows.run({ workspace: workspace.workspace, run: globalThis.Number(named) });
-  if (run !== null && run.kind === kind) return run;
+  if (run !== null && RUN_WORDS[run.kind] === RUN_WORDS[kind]) return run;
   throw refuse('not-found', `There is no ${RUN_WORDS[kind]} ${named} here.`);
 }
 
@@ -219,7 +226,8 @@ export function keyOf({ workspace, run }: StoredRun): { workspace: number; run: 
 }
 
 /** Shows a run. */
-export function showRun(run: StoredRun, workspace: Workspace): RunOut {
+export function showRun(run: ShownRun, workspace: Workspace): RunOut {
+  const { request, startedAt, finishedAt } = run;
   return {
     id: run.run,
     kind: run.kind,
@@ -233,8 +241,12 @@ export function showRun(run: StoredRun, workspace: Workspace): RunOut {
     depth: run.depth,
     abortAsked: run.finishedAt === null ? run.abortAsked : null,
     createdAt: instant(run.createdAt),
-    startedAt: instantOrNull(run.startedAt),
-    finishedAt: instantOrNull(run.finishedAt),
+    startedAt: instantOrNull(startedAt),
+    finishedAt: instantOrNull(finishedAt),
+    durationMs: startedAt === null || finishedAt === null ? null : finishedAt - startedAt,
+    operations: run.operations,
+    request: request === null ? null : formatId('req', workspace.token, request),
+    continuedBy: run.continuedBy,
   };
 }
 

@@ -34,7 +34,7 @@ export interface Flows {
   /** Another path and token for a flow that has an HTTP trigger; refuses `not-found`. */
   renewTrigger(workspace: number, flow: number, trigger: Trigger): Promise<void>;
 
-  /* Secrets, by name; values leave the store towards the flow engine only */
+  /* Secrets, by name; values leave the store towards the flow engine, and towards what keeps them out of sight */
 
   putSecret(secret: { workspace: number; name: string; value: string }, now: number): Promise<void>;
   secretNames(workspace: number): Promise<{ name: string; updatedAt: number }[]>;
