@@ -6,6 +6,8 @@ import * as types from './event-types.ts';
 import * as events from './events.ts';
 import { trigger, TriggeredOut, TriggerIn } from './flows/http-trigger.ts';
 import * as evaluations from './flows/evaluations.ts';
+import * as drafts from './flows/drafts.ts';
+import * as dryRuns from './flows/dry-runs.ts';
 import * as flows from './flows/flows.ts';
 import * as push from './flows/push.ts';
 import * as replays from './flows/replays.ts';
@@ -13,6 +15,7 @@ import * as requests from './flows/requests.ts';
 import * as runDetails from './flows/run-details.ts';
 import * as runs from './flows/runs.ts';
 import * as secrets from './flows/secrets.ts';
+import * as versions from './flows/versions.ts';
 import * as groups from './groups.ts';
 import { receiveByHook } from './hooks.ts';
 import type { Access, Operation } from './kernel.ts';
@@ -134,6 +137,14 @@ export const routes: readonly Route[] = [
   route('POST /v1/scenarios/{scenario}/hook',  'manage',  null,                         flows.FlowOut,                flows.renewScenarioHook),
   route('GET /v1/scenarios/{scenario}/runs',   'read',    null,                         runs.RunsOut,                 runs.listScenarioRuns),
   route('GET /v1/scenarios/{scenario}/requests', 'read',  null,                         requests.RequestsOut,         requests.listScenarioRequests),
+  route('GET /v1/scenarios/{scenario}/draft',  'read',    null,                         drafts.DraftOut,              drafts.getDraft),
+  route('PUT /v1/scenarios/{scenario}/draft',  'manage',  null,                         drafts.DraftOut,              drafts.putDraft),
+  route('DELETE /v1/scenarios/{scenario}/draft', 'manage', null,                        null,                         drafts.deleteDraft),
+  route('POST /v1/scenarios/{scenario}/publish', 'manage', null,                        flows.FlowDetailOut,          drafts.publishDraft),
+  route('POST /v1/scenarios/{scenario}/dry-run', 'manage', drafts.DryRunIn,             dryRuns.DryRunOut,            drafts.dryRunScenario),
+  route('GET /v1/scenarios/{scenario}/versions', 'read',  null,                         versions.VersionsOut,         versions.listVersions),
+  route('GET /v1/scenarios/{scenario}/versions/{version}', 'read', null,                versions.VersionDetailOut,    versions.getVersion),
+  route('GET /v1/scenarios/{scenario}/difference', 'read', null,                        versions.ComparisonOut,       versions.compareVersions),
   route('GET /v1/requests/{request}',          'read',    null,                         requests.RequestDetailOut,    requests.getRequest),
   route('POST /v1/requests/{request}/replay',  'manage',  replays.ReplayRequestIn,      replays.ReplayOut,            replays.replayRequest),
 

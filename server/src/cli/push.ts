@@ -37,6 +37,7 @@ const STYLES: Readonly<Record<PushedOut['change'], Style>> = {
   same: 'dim',
   deleted: 'red',
   kept: 'yellow',
+  draft: 'yellow',
 };
 const MARKS: Readonly<Record<PushedOut['difference'][number]['mark'], Style | null>> = {
   ' ': null,

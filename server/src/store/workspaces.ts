@@ -155,6 +155,7 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
     'post_processings',
     'flow_reports',
     'flows',
+    'flow_drafts',
     'flow_secrets',
     'schedules',
     'policy_known',

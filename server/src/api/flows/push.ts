@@ -51,6 +51,9 @@ export const PushIn = Type.Object(
       }),
     ),
     dryRun: Type.Optional(Type.Boolean({ description: 'Say what would change, and change nothing.' })),
+    draft: Type.Optional(
+      Type.Boolean({ description: 'Keep scenarios as drafts, which change nothing; leave everything else as it is.' }),
+    ),
     prune: Type.Optional(Type.Boolean({ description: 'Delete what is in no file.' })),
   },
   {
@@ -60,6 +63,11 @@ export const PushIn = Type.Object(
 );
 export type PushIn = Static<typeof PushIn>;
 
+/** What changed between two documents. */
+export const DifferenceOut = Type.Array(Type.Object({ mark: Type.Enum([' ', '-', '+', '@']), text: Type.String() }), {
+  description: 'Lines of the document: kept, taken away, added; `@` stands where lines are left out.',
+});
+
 const Kind = Type.Enum(['job', 'policy-set', 'scenario']);
 
 /** What became of one flow. */
@@ -67,13 +75,12 @@ export const PushedOut = Type.Object({
   kind: Kind,
   name: Type.String(),
   id: orNull(Number),
-  change: Type.Enum(['created', 'changed', 'same', 'deleted', 'kept'], {
-    description: '`kept`: it is in no file and was to be deleted, but could not be; `reason` says why.',
+  change: Type.Enum(['created', 'changed', 'same', 'deleted', 'kept', 'draft'], {
+    description:
+      '`draft`: it is kept as a draft. `kept`: it is in no file and was to be deleted, but could not be; `reason` says why.',
   }),
   reason: orNull(Type.String()),
-  difference: Type.Array(Type.Object({ mark: Type.Enum([' ', '-', '+', '@']), text: Type.String() }), {
-    description: 'Lines of the document: kept, taken away, added; `@` stands where lines are left out.',
-  }),
+  difference: DifferenceOut,
   trigger: orNull(TriggerOut),
   hook: orNull(HookOut),
 });
@@ -108,6 +115,7 @@ export const pushFlows = operation<PushIn, PushOut>()({
       return { document, seen: foresee(document, formers.get(keyOf(document.flow))) };
     });
     const dryRun = body.dryRun === true;
+    if (body.draft === true) return ok(await pushDrafts(planned, { ...context, dryRun }));
     const sheets = await planSheets({ sheets: described, documents }, context);
     // Before the flows, so that no run misses one.
     const keptSheets = dryRun ? sheets.pushed : await keepSheets(sheets.plans, context);
@@ -232,7 +240,29 @@ async function keepAll(
   throw badDocuments(faults);
 }
 
-async function keep({ flow, definition, source }: FlowDocument, { workspace, now, tools }: Context) {
+/** Keeps the scenarios as drafts. What else the files hold was checked, and stays as it is. */
+async function pushDrafts(
+  planned: readonly { document: FlowDocument; seen: PushedOut }[],
+  { workspace, now, tools, dryRun }: Context & { dryRun: boolean },
+): Promise<PushOut> {
+  const wanted = planned.filter(({ document, seen }) => document.flow.kind === 'scenario' && seen.change !== 'same');
+  const flows: PushedOut[] = [];
+  for (const { document, seen } of wanted) {
+    const { flow, definition, source } = document;
+    const draft = { workspace: workspace.workspace, name: flow.name, definition, source };
+    if (!dryRun) await tools.store.flows.putDraft(draft, now);
+    flows.push({ ...seen, change: 'draft' });
+  }
+  const documents = wanted.map(({ document }) => document);
+  return { dryRun, flows, sheets: [], absent: [], notes: await missingSecrets(documents, workspace, tools) };
+}
+
+/** Keeps a flow; `base` is the version that its draft was begun from, where it is published from one. */
+export async function keep(
+  { flow, definition, source }: FlowDocument,
+  { workspace, now, tools }: Context,
+  base?: number,
+) {
   const ofHook = flow.kind === 'scenario' ? makeHook(tools.random) : null;
   const made = flow.on.http ? makeTrigger(tools.random) : ofHook;
   const setting: FlowSetting = {
@@ -248,6 +278,7 @@ async function keep({ flow, definition, source }: FlowDocument, { workspace, now
     concurrency: flow.concurrency,
     schedules: flow.on.cron.map((cron) => firstStart(cron, now)),
     events: flow.on.events.map(({ type, filter }) => ({ type, filter })),
+    ...(base === undefined ? {} : { base }),
   };
   const kept = await tools.store.flows.put(setting, now);
   const isNew = made !== null && made.token !== null && kept.triggerIsNew;

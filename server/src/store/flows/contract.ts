@@ -18,6 +18,7 @@ export interface Flows {
 
   /**
    * Makes or replaces a flow by kind and name. `same` when the document's meaning is what it was: then nothing is written.
+   * Refuses `changed-meanwhile` where it is a draft that was begun from another version than is published; the draft goes.
    * Refuses `not-found` where its group, or a post-processing of `after`, is not there. What is asked for at once shares
    * transactions.
    */
@@ -25,8 +26,18 @@ export interface Flows {
   /** All of a kind, by name; without one, all. */
   list(workspace: number, kind?: FlowKind): Promise<StoredFlow[]>;
   one(workspace: number, by: { flow: number } | { kind: FlowKind; name: string }): Promise<StoredFlow | null>;
-  /** A former version of it, as long as a run of it is kept. */
+  /** A version of it: the latest twenty are kept, and others as long as a run of them is. */
   version(workspace: number, flow: number, version: number): Promise<FlowVersion | null>;
+  /** Those that are kept, the newest first. */
+  versions(workspace: number, flow: number): Promise<VersionHead[]>;
+  /**
+   * Keeps the draft of a scenario, by name: it changes nothing of what is published. The first one notes which version is
+   * (`base`, 0 for none); those that replace it keep that.
+   */
+  putDraft(draft: DraftKey & Pick<Draft, 'definition' | 'source'>, now: number): Promise<Draft>;
+  draft(key: DraftKey): Promise<Draft | null>;
+  /** Refuses `not-found`. */
+  deleteDraft(key: DraftKey): Promise<void>;
   /** Its runs under way are to be aborted first: `in-use` otherwise. History goes with retention. */
   remove(workspace: number, flow: number, now: number): Promise<void>;
   /** The job or policy set whose HTTP trigger is at this path, with the SHA-256 (hex) of the token that opens it. */
@@ -155,10 +166,12 @@ export interface FlowSetting {
   schedules: readonly (number | null)[];
   /** What its event triggers subscribe to. */
   events: readonly { type: string; filter: string | null }[];
+  /** It is published from its draft, which was begun from this version; absent where it is no draft's. */
+  base?: number;
 }
 
 /** A flow as it is read. `flow` is the job id of R29. */
-export interface StoredFlow extends Omit<FlowSetting, 'trigger' | 'schedules' | 'events'> {
+export interface StoredFlow extends Omit<FlowSetting, 'trigger' | 'schedules' | 'events' | 'base'> {
   flow: number;
   bucket: number;
   version: number;
@@ -166,6 +179,28 @@ export interface StoredFlow extends Omit<FlowSetting, 'trigger' | 'schedules' | 
   triggerPath: string | null;
   createdAt: number;
   updatedAt: number;
+}
+
+/** Names the draft of a scenario. */
+export interface DraftKey {
+  workspace: number;
+  name: string;
+}
+
+/** What a scenario is to be once it is published. */
+export interface Draft extends DraftKey {
+  /** The version that was published when it was begun; 0 where there was none. */
+  base: number;
+  definition: string;
+  source: string;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** A version, as lists show it. */
+export interface VersionHead {
+  version: number;
+  createdAt: number;
 }
 
 /** What a flow was. */

@@ -7,6 +7,7 @@ import type { Listeners } from '../listeners.ts';
 import type { Sql, Tx, Value } from '../sql.ts';
 import { bucketOf, nextNumber } from '../webhooks.ts';
 import type { Flows, FlowSetting, FlowVersion, PutFlow, StoredFlow } from './contract.ts';
+import { publishDraft } from './drafts.ts';
 import { removeEventTarget, setEventTarget } from './event-targets.ts';
 import { dropVersions } from './pruning.ts';
 import { giveSlots } from './slots.ts';
@@ -159,7 +160,7 @@ async function put(parts: DefinitionParts, puts: Puts, wish: PutWish): Promise<P
   const { sql, catalogs, listeners } = parts;
   const { workspace, kind, name, definition, after } = wish.setting;
   const [present] = await sql.read<FlowRow>(`${FLOW} ${NAMED}`, [workspace, kind, name]);
-  if (present?.definition === definition) {
+  if (present?.definition === definition && wish.setting.base === undefined) {
     const flow = flowOf(present, await readAfter(sql, workspace, present.flow));
     return { flow, change: 'same', triggerIsNew: false };
   }
@@ -191,6 +192,7 @@ async function putOne({ sql, keyring }: DefinitionParts, tx: Tx, { setting, now 
   const { head } = await nextNumber(sql, tx, workspace);
   const [before] = await tx.all<FlowRow>(`${FLOW} ${NAMED}`, [workspace, kind, name]);
   const flow = before?.flow ?? head;
+  if (setting.base !== undefined) await publishDraft(tx, setting, before?.version ?? 0);
   const triggerIsNew = trigger !== null && (before?.triggerPath ?? null) === null;
   if (before?.definition === definition) {
     return { flow, change: 'same', triggerIsNew: false, lanes: [], hasTarget: false };
@@ -296,6 +298,11 @@ async function remove(
     throw new StoreRefusal('in-use', `${runs} under way: abort first what is not to go on`);
   }
   await buryToken(tx, { workspace, flow });
+  await tx.run(
+    `DELETE FROM flow_drafts WHERE workspace = $1 AND name =
+       (SELECT name FROM flows WHERE ${where} AND kind = 'scenario')`,
+    of,
+  );
   const deleted = await tx.run(`DELETE FROM flows WHERE ${where}`, of);
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such flow');
   for (const table of ['flow_reports', 'schedules', 'policy_known'])

@@ -5,6 +5,7 @@ import { makeAgainVerbs } from './again.ts';
 import { makeClaimVerbs } from './claiming.ts';
 import type { Flows } from './contract.ts';
 import { makeDefinitionVerbs, type DefinitionParts } from './definitions.ts';
+import { makeDraftVerbs } from './drafts.ts';
 import { makeFindingVerbs } from './findings.ts';
 import { makeRunReading } from './run-reading.ts';
 import { makeScheduleVerbs } from './schedules.ts';
@@ -21,6 +22,7 @@ export function makeFlows(parts: DefinitionParts): { flows: Flows; drained(): Pr
   const writer = makeWriter(parts);
   const flows: Flows = {
     ...makeDefinitionVerbs(parts),
+    ...makeDraftVerbs(sql),
     ...makeSecretVerbs(parts),
     start: underway.tracked(starter.start),
     advanceSchedule: underway.tracked(starter.advanceSchedule),

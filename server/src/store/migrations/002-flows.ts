@@ -77,6 +77,17 @@ CREATE TABLE flow_versions (
   PRIMARY KEY (workspace, flow, version)
 );
 
+CREATE TABLE flow_drafts (
+  workspace BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  base BIGINT NOT NULL,
+  definition TEXT NOT NULL,
+  source TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (workspace, name)
+);
+
 CREATE TABLE flow_secrets (
   workspace BIGINT NOT NULL,
   name TEXT NOT NULL,
