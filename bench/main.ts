@@ -4,11 +4,12 @@
 //
 // Receiver, load and platform are processes of their own on loopback; PostgreSQL runs with fsync. What was measured
 // in full goes to bench/results/. Words: `sqlite` or `postgres` for one engine, `--quick` for a tenth of everything,
-// `--case=base`, or of it `--case=1/single` (fan-out/publish) or `--case=latency`, `--case=field`, `--case=field/backlog` or `--case=flows/runs` for a part, `--profile=FOLDER` for CPU profiles of the platform.
+// `--case=base`, or of it `--case=1/single` (fan-out/publish) or `--case=latency`, `--case=field`, `--case=field/backlog`, `--case=flows/runs` or `--case=handler` for a part, `--profile=FOLDER` for CPU profiles of the platform.
 import { rmSync } from 'node:fs';
 import { startPostgres, withoutPostgres } from '../test/kit/postgres.ts';
 import { FIELD } from './field.ts';
 import { FLOWS } from './flows.ts';
+import { HANDLER } from './handler.ts';
 import { latencyRow, type Figure, type LatencyRow, type ThroughputRow } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { measure, measureCeiling, TEMPORARY, type Ground } from './measure.ts';
@@ -71,7 +72,7 @@ async function measureEngine(engine: string, ground: Ground): Promise<[Throughpu
 /** What the field and flows add: `--case=field` for all of one, `--case=field/neighbour` for one. */
 async function measureMore(engine: string, ground: Ground): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const [room, cases] of Object.entries({ field: FIELD, flows: FLOWS })) {
+  for (const [room, cases] of Object.entries({ field: FIELD, flows: FLOWS, handler: HANDLER })) {
     for (const [name, run] of Object.entries(cases)) {
       if (!isAsked(room) && onlyCase !== `${room}/${name}`) continue;
       for (const figure of await run(ground, scale)) {

@@ -285,6 +285,8 @@ export class RunUnderWay {
     let left = await this.#journal.close();
     const now = clock.now();
     const events = this.#endEvents({ state, reason, results }, now);
+    // Nothing is left to work at: others may, while this is written down.
+    this.#seat.leave();
     for (let failures = 0; ;) {
       if (this.#halt.isLeft) return 'left';
       try {

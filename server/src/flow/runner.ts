@@ -47,6 +47,7 @@ export class Runner {
   readonly #known = new Map<number, number>();
   /** Runs that are being received, by workspace. */
   readonly #expected = new Map<number, number>();
+  #allExpected = 0;
   #looping: Promise<void> | null = null;
   #stopped = false;
   /** There may be runs that only want a place. */
@@ -80,21 +81,25 @@ export class Runner {
   }
 
   /**
-   * May a run of this workspace that is about to be received begin here? Not where others wait for a place, or where the
-   * workspace has its share: then it is queued, and claimed in its turn. What is expected must {@link arrive}.
+   * May a run of this workspace that is about to be received begin here? A few may wait for a place in memory; where more
+   * do, or the workspace has its share of them, it is queued, and claimed in its turn. What is expected must {@link arrive}.
    */
   expect(workspace: number): boolean {
-    const share = Math.max(1, Math.floor(this.#parts.concurrency * SHARE));
+    const { concurrency } = this.#parts;
+    const share = Math.max(1, Math.floor(concurrency * SHARE));
     const expected = this.#expected.get(workspace) ?? 0;
-    const isFull = (this.#places.held.get(workspace) ?? 0) + expected >= share;
-    const all = [...this.#expected.values()].reduce((sum, one) => sum + one, 0);
-    if (this.#stopped || isFull || this.#places.free <= all || this.#runs.size + all >= MOST_KEPT) return false;
+    const isFull = expected >= share || (this.#places.held.get(workspace) ?? 0) >= share;
+    const all = this.#allExpected;
+    if (this.#stopped || isFull || all >= concurrency || this.#places.free === 0) return false;
+    if (this.#runs.size + all >= MOST_KEPT) return false;
     this.#expected.set(workspace, expected + 1);
+    this.#allExpected++;
     return true;
   }
 
   /** What was expected is here: the run, or null where none began. */
   arrive(workspace: number, begun: { run: ClaimedRun; prepared: Prepared } | null): void {
+    this.#allExpected--;
     const left = (this.#expected.get(workspace) ?? 1) - 1;
     if (left > 0) this.#expected.set(workspace, left);
     else this.#expected.delete(workspace);

@@ -40,8 +40,9 @@ type Verdict = 'written' | 'fenced';
 
 /** Makes the verbs that write runs. */
 export function makeWriter(parts: WriteParts): WriteVerbs {
+  const heard = new Heard();
   const commits = new GroupCommit<Writing, Verdict>({
-    commit: (writings) => commit(parts, writings),
+    commit: (writings) => commit({ ...parts, heard }, writings),
     weigh: ({ notes, findings }) => 1 + notes.steps.length + notes.lines.length + weightOf(findings),
     most: GROUP,
     blamesItem: (error) => parts.sql.blamesRow(error),
@@ -60,12 +61,49 @@ function weightOf(findings: Findings | null): number {
   return findings === null ? 0 : findings.chunks.length + findings.changed.length + findings.appeared.length;
 }
 
-async function commit(parts: WriteParts, writings: readonly Writing[]): Promise<Verdict[]> {
-  const { sql, listeners } = parts;
+/**
+ * Workspaces in which somebody hears of ends. Of what others were told nothing may be undone by a power cut, so such ends are
+ * synced; where nobody hears of them, lazy ones are not.
+ */
+class Heard {
+  readonly #workspaces = new Set<number>();
+
+  has(workspace: number): boolean {
+    return this.#workspaces.has(workspace);
+  }
+
+  add(workspaces: Iterable<number>): void {
+    if (this.#workspaces.size > MOST_HEARD) this.#workspaces.clear();
+    for (const workspace of workspaces) this.#workspaces.add(workspace);
+  }
+}
+
+/** Workspaces that are remembered; to forget one costs a transaction that is made twice. */
+const MOST_HEARD = 10_000;
+
+/** Somebody hears of an end that was about to be committed unsynced. */
+class MustBeSynced extends Error {}
+
+type Committing = WriteParts & { heard: Heard };
+
+async function commit(parts: Committing, writings: readonly Writing[]): Promise<Verdict[]> {
+  const { heard } = parts;
+  // One that must be synced takes the others along.
+  const synced = writings.some(
+    ({ notes, end }) => notes.lazily !== true || (end !== null && heard.has(notes.key.workspace)),
+  );
+  try {
+    return await write(parts, writings, synced);
+  } catch (error) {
+    if (!(error instanceof MustBeSynced)) throw error;
+    return write(parts, writings, true);
+  }
+}
+
+async function write(parts: Committing, writings: readonly Writing[], synced: boolean): Promise<Verdict[]> {
+  const { sql, listeners, heard } = parts;
   const lanes = new Set<number>();
   let replied: RunKey[] = [];
-  // One that must be synced takes the others along. What others may have been told of is never undone.
-  const synced = writings.some(({ notes, end }) => notes.lazily !== true || (end !== null && end.events.length > 0));
   const verdicts = await writeTelling(
     parts,
     async (tx, telling) => {
@@ -73,7 +111,10 @@ async function commit(parts: WriteParts, writings: readonly Writing[]): Promise<
       const batch = await openBatch({ tx, telling, dialect: sql.dialect }, writings);
       const verdicts = writings.map((writing) => enter(batch, writing));
       await storeNotes(tx, batch);
-      for (const lane of await storeEnds(tx, telling, batch)) lanes.add(lane);
+      const ends = await storeEnds(tx, telling, batch);
+      heard.add(ends.heardIn);
+      if (!synced && ends.heardIn.size > 0) throw new MustBeSynced();
+      for (const lane of ends.lanes) lanes.add(lane);
       replied = [...batch.pages.values()].filter(isHeardOf).map(({ held: { workspace, run } }) => ({ workspace, run }));
       return verdicts;
     },
@@ -216,9 +257,15 @@ const RUN_ENDS = ['state', 'slot', 'reason', 'finished_at', 'end_events', 'lines
 /** A run that has ended. */
 type Ended = Page & { end: RunEnd };
 
-async function storeEnds(tx: Tx, telling: Telling, { pages }: Batch): Promise<number[]> {
+// Resolves the lanes in which something may begin, and the workspaces in which somebody hears of an end.
+async function storeEnds(
+  tx: Tx,
+  telling: Telling,
+  { pages }: Batch,
+): Promise<{ lanes: readonly number[]; heardIn: ReadonlySet<number> }> {
   const ended = [...pages.values()].filter((page): page is Ended => page.end !== null);
-  if (ended.length === 0) return [];
+  const heardIn = new Set<number>();
+  if (ended.length === 0) return { lanes: [], heardIn };
   const told = new Map<Page, (number | null)[]>();
   for (const [workspace, own] of Map.groupBy(ended, ({ held }) => held.workspace)) {
     for (const [page, numbers] of await tellEnds(tx, telling, { workspace, ended: own })) told.set(page, numbers);
@@ -227,6 +274,7 @@ async function storeEnds(tx: Tx, telling: Telling, { pages }: Batch): Promise<nu
     const { end, isErased } = page;
     const reason = isErased && end.reason !== null ? ERASED : storable(end.reason);
     const events = (told.get(page) ?? []).filter((number) => number !== null);
+    if (events.length > 0) heardIn.add(page.held.workspace);
     return [...keyOf(page), end.state, 0, reason, end.now, JSON.stringify(events), page.lines];
   });
   await tx.update('runs', { columns: RUN_ENDS, rows });
@@ -237,7 +285,7 @@ async function storeEnds(tx: Tx, telling: Telling, { pages }: Batch): Promise<nu
   const flows = new Map(ended.map(({ held }) => [`${held.workspace}/${held.flow}`, held]));
   const lanes: number[] = [];
   for (const flow of flows.values()) lanes.push(...(await giveSlots(tx, { ...flow, now })));
-  return lanes;
+  return { lanes, heardIn };
 }
 
 // The events of all ends of a workspace at once; resolves their numbers, end by end.
