@@ -175,7 +175,7 @@ test('OpenAPI: every route is described, every example keeps its schema, and the
   );
   const all = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
   const named = routes.flatMap(({ name }) =>
-    /^ANY /.test(name) ? all.map((one) => name.replace('ANY', one)) : [name],
+    name.startsWith('ANY ') ? all.map((one) => name.replace('ANY', one)) : [name],
   );
   assert.deepEqual(described.sort(), named.sort());
   const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => one['operationId']));

@@ -9,7 +9,7 @@ import type { Workspace } from '../../store/contract.ts';
 import type { Draft, StoredFlow } from '../../store/flows/contract.ts';
 import { done, ok, operation, type Call, type Tools } from '../kernel.ts';
 import { idOf, Instant, instant, orNull } from '../wire.ts';
-import { DryRunOut, runDry } from './dry-runs.ts';
+import { runDry, type DryRunOut } from './dry-runs.ts';
 import { findFlow, namedIn, ScenarioParams, showDetail, type FlowDetailOut } from './flows.ts';
 import { keepSheets, planSheets } from './pushed-sheets.ts';
 import { DifferenceOut, documentIn, keep, readDocuments } from './push.ts';
@@ -167,10 +167,7 @@ async function keptRequest(id: string, workspace: Workspace, tools: Tools) {
 }
 
 /** Keeps a document as the draft of its scenario. */
-function keepDraft(
-  { flow, definition, source }: FlowDocument,
-  { workspace, now, tools }: Context,
-): Promise<Draft> {
+function keepDraft({ flow, definition, source }: FlowDocument, { workspace, now, tools }: Context): Promise<Draft> {
   const { workspace: number } = workspace;
   return tools.store.flows.putDraft({ workspace: number, name: flow.name, definition, source }, now);
 }

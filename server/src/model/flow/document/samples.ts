@@ -10,8 +10,6 @@ export type Samples = ReadonlyMap<string, string>;
 
 /** The longest sample, in UTF-16 units. */
 export const MAX_SAMPLE_LENGTH = 256 * 1_024;
-/** Samples of one push. */
-export const MAX_SAMPLES = 500;
 
 /** What is wrong with the way to a sample, as a clause; null when nothing is. A document names only what lies below it. */
 export function samplePathFault(path: string): string | null {

@@ -194,8 +194,16 @@ test('R98 a document of a sheet: where it is, and what its columns are called', 
   assert.deepEqual(sheet('in: built-in'), plain);
   assert.deepEqual(sheet('columns: [Time, Who]\nkey: Who'), { ...plain, columns: ['Time', 'Who'], keyColumn: 'Who' });
   assert.deepEqual(sheet('in: { csv: audit.csv }\nkey: A')?.place, { kind: 'csv', path: 'audit.csv' });
-  assert.deepEqual(sheet('in: { xlsx: a.xlsx, tab: Log }\nkey: A')?.place, { kind: 'xlsx', path: 'a.xlsx', tab: 'Log' });
-  assert.deepEqual(sheet('in: { sql: DB, table: audit }\nkey: A')?.place, { kind: 'sql', connection: 'DB', table: 'audit' });
+  assert.deepEqual(sheet('in: { xlsx: a.xlsx, tab: Log }\nkey: A')?.place, {
+    kind: 'xlsx',
+    path: 'a.xlsx',
+    tab: 'Log',
+  });
+  assert.deepEqual(sheet('in: { sql: DB, table: audit }\nkey: A')?.place, {
+    kind: 'sql',
+    connection: 'DB',
+    table: 'audit',
+  });
   assert.deepEqual(sheet('in: { google: 1x, account: G }\nkey: D')?.place, {
     kind: 'google',
     spreadsheet: '1x',
