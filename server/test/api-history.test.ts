@@ -267,3 +267,32 @@ test('R104 what is somebody else’s, gone or of a job is refused in words', asy
   await api.refused('not-found', `POST /v1/runs/${id}/replay`, { body: { dry: true } });
   await api.refused('not-found', `POST /v1/runs/${id}/replay`);
 });
+
+test('R104 a run that failed within a branch goes on within it: what the route decided stays decided', async (t) => {
+  const { api, hook, calls, push, ended, rows } = await start(t);
+  const text = (path: string) => `scenario: audit
+on: { hook: true }
+steps:
+  - name: kind
+    route:
+      - name: usual
+        else: true
+        steps:
+          - sheet.append: { to: Log, row: { A: "\${ body.id }" } }
+          - http: { url: "URL/200/once", method: POST }
+          - http: { url: "URL${path}", method: POST }
+  - each: { of: body.all, as: one, steps: [{ http: { url: "URL\${ one }", method: POST } }] }
+`;
+  await push(text('/409'));
+  await post(hook, { id: 'a', all: ['/200/x', '/200/y'] });
+  const first = await ended();
+  assert.deepEqual((await api.expect(200, `GET /v1/runs/${first['id']}`))['route'], ['usual']);
+  await push(text('/200/twice'));
+  await api.expect(202, `POST /v1/runs/${first['id']}/continue`);
+  const second = await ended();
+  assert.deepEqual([second['state'], second['id'] !== first['id']], ['completed', true]);
+  const paths = calls.map(({ path }) => path);
+  assert.deepEqual(paths, ['/200/once', '/409', '/200/twice', '/200/x', '/200/y']);
+  assert.equal(await rows(), 1);
+  assert.deepEqual((await api.expect(200, `GET /v1/runs/${second['id']}`))['route'], ['usual']);
+});

@@ -2,29 +2,39 @@
 import type { FlowOut } from '../api/flows/flows.ts';
 import type { PushedOut, PushOut } from '../api/flows/push.ts';
 import { readDocuments, readSamples } from './documents.ts';
+import { usage } from './failure.ts';
 import type { Declare, Session } from './session.ts';
 import { pad, plain, type Style } from './terminal.ts';
 
 interface PushOptions {
   dryRun?: boolean;
   prune?: boolean;
+  draft?: boolean;
 }
 
 export const push: Declare = (command, run) => {
   command
     .argument('<path...>', 'Files, folders of .yaml files, or - for stdin')
     .option('--dry-run', 'Show what would change, and change nothing')
+    .option('--draft', 'Keep scenarios as drafts, which change nothing before they are published')
     .option('--prune', 'Delete what is on the platform and in no file')
     .action(run(pushFiles));
 };
 
-async function pushFiles(session: Session, { dryRun, prune }: PushOptions, paths: string[]): Promise<void> {
+async function pushFiles(session: Session, { dryRun, prune, draft }: PushOptions, paths: string[]): Promise<void> {
+  if (draft && prune) throw usage('--draft and --prune do not go together: a draft deletes nothing');
   const { signal, terminal } = session;
   const files = await readDocuments(paths.flat(), terminal, signal);
   const samples = Array.from(await readSamples(files, terminal), ([name, text]) => ({ name, text }));
   const client = await session.client();
   const pushed = await client.flows.push(
-    { files, ...(samples.length > 0 ? { samples } : {}), ...(dryRun ? { dryRun } : {}), ...(prune ? { prune } : {}) },
+    {
+      files,
+      ...(samples.length > 0 ? { samples } : {}),
+      ...(dryRun ? { dryRun } : {}),
+      ...(prune ? { prune } : {}),
+      ...(draft ? { draft } : {}),
+    },
     { signal },
   );
   session.show(pushed, () => linesOf(pushed, session));
@@ -56,7 +66,8 @@ function linesOf({ flows, sheets, absent, dryRun }: PushOut, session: Session): 
     const why = flow.reason === null ? '' : `: ${plain(flow.reason)}`;
     lines.push(`${paint(STYLES[flow.change], pad(flow.change, WIDTH))}  ${nameOf(flow)}${why}`);
     // All of what is new says little that the file does not.
-    if (flow.change === 'changed') lines.push(...flow.difference.map((line) => differenceLine(line, session)));
+    if (flow.change === 'changed' || flow.change === 'draft')
+      lines.push(...flow.difference.map((line) => differenceLine(line, session)));
     if (flow.trigger?.authorization !== undefined) lines.push(...triggerLines(flow.trigger, session));
     if (flow.hook !== null && flow.change === 'created') lines.push(hookLine(flow.hook, session));
   }
@@ -78,7 +89,11 @@ function nameOf({ kind, name }: Pick<PushedOut, 'kind' | 'name'>): string {
   return `${KIND_WORDS[kind]} ${plain(name)}`;
 }
 
-function differenceLine({ mark, text }: PushedOut['difference'][number], { paint }: Session): string {
+/** A line of what changed between two documents. */
+export function differenceLine(
+  { mark, text }: PushedOut['difference'][number],
+  { paint }: Pick<Session, 'paint'>,
+): string {
   const style = MARKS[mark];
   const line = `    ${mark === '@' ? '@@ ' : `${mark} `}${plain(text)}`;
   return style === null ? line : paint(style, line);

@@ -42,6 +42,8 @@ export const RUN_COLUMNS: readonly Column<RunOut>[] = [
 
 function causeOf(cause: RunOut['cause']): string {
   if (cause.by === 'hand') return `hand (${cause.key})`;
+  if (cause.by === 'continue') return `continuing ${cause.run} (${cause.key})`;
+  if (cause.by === 'replay') return `replay${cause.run === null ? '' : ` of ${cause.run}`} (${cause.key})`;
   return cause.by === 'event' ? cause.type : cause.by;
 }
 

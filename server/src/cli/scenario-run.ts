@@ -2,17 +2,16 @@
 import { createMasker } from '../model/flow/mask.ts';
 import type { HookReply } from '../model/hook/exchange.ts';
 import type { Json, Scenario } from '../model/flow/definition.ts';
-import type { DryStep } from '../model/flow/document/dry-walk.ts';
 import { standIns } from '../model/flow/document/dry-run.ts';
 import { typeOfSample } from '../model/flow/document/samples.ts';
 import { usualMethod } from '../model/flow/document/scenario-tests.ts';
 import { receiveDry, type DryReceipt } from '../model/flow/document/scenario-run.ts';
-import type { RouteOutput } from '../model/flow/route.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { readable, readDocuments, readSamples } from './documents.ts';
 import { EXIT, usage } from './failure.ts';
 import { readBytes } from './input.ts';
 import type { Session } from './session.ts';
+import { stepLines } from './step-lines.ts';
 import { plain } from './terminal.ts';
 
 /** Options of the command. */
@@ -111,27 +110,4 @@ function linesOf({ name }: Scenario, { shape, reason, walk, reply }: DryReceipt,
   const why = walk?.reason === null || walk === null ? '' : `: ${plain(walk.reason)}`;
   if (walk !== null) lines.push(paint(walk.status === 'completed' ? 'green' : 'red', `${walk.status}${why}`));
   return lines;
-}
-
-function stepLines(step: DryStep, { paint }: Session): string[] {
-  const { place, name, action, state, input, output, error } = step;
-  const mark = { completed: paint('green', '✔'), failed: paint('red', '✖'), skipped: paint('dim', '-') }[state];
-  const lines = [
-    `${mark} ${plain(name ?? place)}  ${action}${state === 'skipped' ? '  skipped: its if does not hold' : ''}`,
-  ];
-  if (action === 'route' && output !== null) lines.push(...branchLines(output));
-  else {
-    if (input !== null) lines.push(`    input   ${plain(JSON.stringify(input))}`);
-    if (output !== null && action !== 'set') lines.push(`    output  ${plain(JSON.stringify(output))}`);
-  }
-  if (error !== null) lines.push(`    error   ${plain(error)}`);
-  return lines;
-}
-
-function branchLines(output: Json): string[] {
-  const { branches } = output as unknown as RouteOutput;
-  return branches.map(({ branch, taken, because, if: filter, was }) => {
-    const value = filter === null ? '' : `: ${filter} (${JSON.stringify(was)})`;
-    return `    ${taken ? '→' : ' '} ${plain(branch)}  ${because}${plain(value)}`;
-  });
 }

@@ -2,8 +2,10 @@
 import type { FlowOut } from '../api/flows/flows.ts';
 import { findPlatform } from './connection.ts';
 import { readable } from './documents.ts';
+import { declareDrafts } from './drafts.ts';
 import { usage } from './failure.ts';
 import { flowColumns, flowFacts, removeFlow, type FlowOptions } from './flow-commands.ts';
+import { declareHistory } from './history.ts';
 import { readBytes } from './input.ts';
 import { lister } from './listing.ts';
 import { hookLine } from './push.ts';
@@ -12,6 +14,8 @@ import { collect, type Declare, type Session } from './session.ts';
 import { plain } from './terminal.ts';
 
 export const scenarios: Declare = (command, run) => {
+  declareHistory(command, run);
+  declareDrafts(command, run);
   command
     .command('list')
     .description('List the scenarios with their hooks')

@@ -2,10 +2,12 @@
 import type { EvaluationOut, ResultsOut } from '../api/flows/evaluations.ts';
 import type { FlowDetailOut, FlowOut, FlowsOut } from '../api/flows/flows.ts';
 import type { PushIn, PushOut } from '../api/flows/push.ts';
-import type { LogOut, StepsOut } from '../api/flows/run-details.ts';
+import type { ReplayIn, ReplayOut } from '../api/flows/replays.ts';
+import type { LogOut, RunDetailOut, StepsOut } from '../api/flows/run-details.ts';
 import type { RunIn, RunOut, RunsOut } from '../api/flows/runs.ts';
 import type { SecretOut, SecretsOut } from '../api/flows/secrets.ts';
 import type { Calls, ListOptions } from './calls.ts';
+import { historyOf } from './history.ts';
 import { path, pause, type CallOptions } from './request.ts';
 
 /** What lists of runs and evaluations take. */
@@ -47,6 +49,7 @@ export function scenariosOf(calls: Calls) {
     get,
     put,
     delete: remove,
+    ...historyOf(calls),
     /** Another URL for its hook; the former one ends at once. */
     renewHook: (named: string | number, call?: CallOptions) =>
       calls.post<FlowOut>(path`/v1/scenarios/${String(named)}/hook`, call),
@@ -84,12 +87,17 @@ function kindOf({ get, post, put, remove, list }: Calls, base: string, runs: str
   };
 }
 
-/** `client.runs`: runs of jobs. */
+/** `client.runs`: runs of jobs and scenarios; the list is that of jobs. */
 export function runsOf(calls: Calls) {
-  const { get } = calls;
+  const { get, post } = calls;
   return {
-    ...executionsOf<RunOut>(calls, '/v1/runs'),
+    ...executionsOf<RunDetailOut>(calls, '/v1/runs'),
     steps: (id: number, call?: CallOptions) => get<StepsOut>(`/v1/runs/${id}/steps`, call),
+    /** The request of a scenario's run once more: live as another run, or dry. */
+    replay: (id: number, how: ReplayIn = {}, call?: CallOptions) =>
+      post<ReplayOut>(`/v1/runs/${id}/replay`, { json: how, ...call }),
+    /** Another run that goes on where this one failed or was aborted, by the present version. */
+    continue: (id: number, call?: CallOptions) => post<RunOut>(`/v1/runs/${id}/continue`, call),
   };
 }
 

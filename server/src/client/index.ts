@@ -39,6 +39,7 @@ import type {
 } from '../api/webhooks.ts';
 import type { WorkspaceIn, WorkspaceOut, WorkspacePatchIn, WorkspacesOut } from '../api/workspaces.ts';
 import { createCalls, type Calls, type ListOptions } from './calls.ts';
+import { requestsOf } from './history.ts';
 import { evaluationsOf, flowsOf, jobsOf, policySetsOf, runsOf, scenariosOf, secretsOf } from './flows.ts';
 import { sheetsOf } from './sheets.ts';
 import { publishCall, type NewEvent, type RawEvent } from './publish.ts';
@@ -85,6 +86,7 @@ export interface Client {
   readonly policySets: ReturnType<typeof policySetsOf>;
   readonly scenarios: ReturnType<typeof scenariosOf>;
   readonly runs: ReturnType<typeof runsOf>;
+  readonly requests: ReturnType<typeof requestsOf>;
   readonly evaluations: ReturnType<typeof evaluationsOf>;
   readonly secrets: ReturnType<typeof secretsOf>;
   readonly sheets: ReturnType<typeof sheetsOf>;
@@ -119,6 +121,7 @@ export function createClient(options: ClientOptions): Client {
     policySets: policySetsOf(calls),
     scenarios: scenariosOf(calls),
     runs: runsOf(calls),
+    requests: requestsOf(calls),
     evaluations: evaluationsOf(calls),
     secrets: secretsOf(calls),
     sheets: sheetsOf(calls, requester),

@@ -97,7 +97,9 @@ export class Walk {
     if (!isOfFlow(error)) onError(error);
     const failed = StepFailed.of(error, { step, place });
     const reason = masker.text(failed.message);
-    row.end('failed', { at: clock.now(), error: reason, output: failed.output });
+    // What a route has decided stays in its row: the history shows it, and a run that continues this one goes by it.
+    const output = step.kind === 'route' ? {} : { output: failed.output };
+    row.end('failed', { at: clock.now(), error: reason, ...output });
     // What failed inside of it has said so.
     if (failed.place === place) journal.line({ place, stream: 'note', text: `Failed: ${reason}` });
     halt.check();
