@@ -4,10 +4,9 @@ import type { DryRunOut } from '../api/flows/dry-runs.ts';
 import type { FlowDetailOut } from '../api/flows/flows.ts';
 import type { ReplayOut, ReplayRequestIn } from '../api/flows/replays.ts';
 import type { RequestDetailOut, RequestOut, RequestsOut } from '../api/flows/requests.ts';
-import type { RunsOut } from '../api/flows/runs.ts';
+import type { RunOut, RunsOut } from '../api/flows/runs.ts';
 import type { ComparisonOut, VersionDetailOut, VersionsOut } from '../api/flows/versions.ts';
 import type { Calls, ListOptions } from './calls.ts';
-import type { RunListOptions } from './flows.ts';
 import { path, type CallOptions } from './request.ts';
 
 /** `client.requests`: requests to hooks. */
@@ -24,7 +23,8 @@ export function requestsOf({ get, post }: Calls) {
 export function historyOf({ get, post, put, remove, list }: Calls) {
   const at = (named: string | number, rest: string) => path`/v1/scenarios/${String(named)}` + rest;
   return {
-    runs: (named: string | number, query?: RunListOptions) => list<RunsOut>(at(named, '/runs'), query),
+    runs: (named: string | number, query?: ListOptions & { state?: RunOut['state'] | undefined }) =>
+      list<RunsOut>(at(named, '/runs'), query),
     requests: (named: string | number, query?: ListOptions & { state?: RequestOut['state'] | undefined }) =>
       list<RequestsOut>(at(named, '/requests'), query),
     draft: (named: string | number, call?: CallOptions) => get<DraftOut>(at(named, '/draft'), call),
