@@ -67,6 +67,8 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     stops.push(() => flows.stop(config.shutdown.graceMs));
     flows.start();
     stops.push(() => api.close(config.shutdown.graceMs));
+    // First of all: whoever waits for a run would hold the API up to its grace.
+    stops.push(() => flows.dismiss());
     const url = await listen(api, config);
     stops.push(leaveAddress(config.dataFolder, url));
     log.info({ url, store: config.store.kind, dev: config.dev, version }, 'the platform is running');

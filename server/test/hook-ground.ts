@@ -12,6 +12,7 @@ export const PLAIN_HOOK: Hook = {
   verify: null,
   challenge: 'answer',
   challenges: [],
+  origins: null,
   methods: ['POST'],
   shapes: [],
   onMisfit: 'note',

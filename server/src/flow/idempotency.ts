@@ -11,11 +11,14 @@ export interface PlacedStep {
   place: string;
 }
 
-/** The same of what a step makes for a request: of whichever run, this step makes it once (R106). */
+/**
+ * The same of what a step makes for a request: of whichever run, this step makes it once (R106). A step that has a name may
+ * be moved about in its scenario, and makes nothing a second time by that.
+ */
 export function keyOfRow(facts: RunFacts, placed: PlacedStep): string {
   const { token, flow, request } = facts;
   if (request === null) return keyOfStep(facts, placed);
-  return digest(`${token}/${flow}/request/${request.key}/${placed.place}`);
+  return digest(`${token}/${flow}/request/${request.key}/${lastingPlace(placed)}`);
 }
 
 /**
@@ -24,6 +27,13 @@ export function keyOfRow(facts: RunFacts, placed: PlacedStep): string {
  */
 export function keyOfStep({ token, origin }: Pick<RunFacts, 'token' | 'origin'>, { step, place }: PlacedStep): string {
   return digest(`${token}/${origin}/${place}/${deedOf(step)}`);
+}
+
+// A name stands once in a flow; within loops each item is another deed. No place begins like that.
+function lastingPlace({ step, place }: PlacedStep): string {
+  if (step.name === null) return place;
+  const items = [...place.matchAll(/\.each\[(\d+)\]/g)].map(([, item]) => item);
+  return ['named', step.name, ...items].join('/');
 }
 
 function digest(name: string): string {

@@ -71,6 +71,8 @@ export interface FlowEngine {
   /** Takes a request to a hook; resolves its answer. */
   receive: Receive;
   stats(): { running: number };
+  /** The platform is about to stop: nobody waits any more for what a run replies; he is answered that it goes on. */
+  dismiss(): void;
   /** Ends: nothing new; what is under way leaves off within `graceMs`, and whoever owns it next goes on. Twice is harmless. */
   stop(graceMs: number): Promise<void>;
 }
@@ -126,6 +128,7 @@ export function createFlows(options: FlowsOptions): FlowEngine {
     receive: createReceive({ hooks, known, runner, desk, lanes, clock, maxDepth, onError }),
     startByEvent: createEventStart({ flows: store.flows, clock, maxDepth, onError }),
     stats: () => ({ running: runner.running }),
+    dismiss: () => desk.close(),
     stop: (graceMs) => (stopped ??= scheduler.stop().then(() => runner.stop(graceMs))),
   };
 }

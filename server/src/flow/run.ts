@@ -16,7 +16,7 @@ import { Seat, type Places } from './places.ts';
 import type { Plan } from './plan.ts';
 import type { Evaluate } from './policy-door.ts';
 import { Replies } from './replies.ts';
-import { readAgain, scopeOfScenario } from './request-scope.ts';
+import { misfitOf, readAgain, scopeOfScenario } from './request-scope.ts';
 import { Scope } from './scope.ts';
 import { Walk } from './walk.ts';
 
@@ -49,8 +49,8 @@ export interface Prepared {
   secrets: Record<string, string>;
   masker: Masker;
   bundle: RequestBundle;
-  /** Lines for its log. */
-  notes: readonly string[];
+  /** Why the request fits no shape of the hook; null where it does. */
+  misfit: string | null;
 }
 
 /** What a run may use. */
@@ -248,16 +248,19 @@ export class RunUnderWay {
     const { request, steps, flow } = claimed;
     const read = this.#prepared ? { ok: true as const, bundle: this.#prepared.bundle } : readAgain(request);
     if (!read.ok || request === null) return { reason: read.ok ? '' : read.reason };
-    if (steps.length === 0) this.#noteRequest(masker);
+    if (steps.length === 0) this.#noteRequest(read.bundle, masker);
     const run = { scenario: flow, ...this.#about() };
     return scopeOfScenario({ claimed, request, bundle: read.bundle, token, run, secrets });
   }
 
-  #noteRequest(masker: Masker): void {
+  // What has waited was judged by another node, or before a crash: it is judged again.
+  #noteRequest({ body }: RequestBundle, masker: Masker): void {
+    const { hook } = this.#plan.flow as Scenario;
     const doubt = this.claimed.request?.doubt ?? null;
-    const observed = doubt === null ? [] : [`Observed: it would have been refused: ${doubt}`];
-    for (const text of [...observed, ...(this.#prepared?.notes ?? [])]) {
-      this.#journal.line({ place: '', stream: 'note', text: masker.text(text) });
+    const observed = doubt === null ? null : `Observed: it would have been refused: ${doubt}`;
+    const misfit = this.#prepared ? this.#prepared.misfit : misfitOf(hook, body);
+    for (const text of [observed, misfit]) {
+      if (text !== null) this.#journal.line({ place: '', stream: 'note', text: masker.text(text) });
     }
   }
 

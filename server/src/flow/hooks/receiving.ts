@@ -11,11 +11,11 @@ import { DEPTH_ATTRIBUTE, DEPTH_HEADER, depthAfterEvent, depthAfterRequest } fro
 import { ExpressionError } from '../../model/flow/expression/index.ts';
 import { isObject } from '../../model/flow/input-rules.ts';
 import { readRequest, type RequestBundle } from '../../model/hook/body.ts';
-import { fitOneOf } from '../../model/hook/shapes/misfit.ts';
 import type { HookCall, HookReply, HookRequest } from '../../model/hook/exchange.ts';
 import { namesOfRequest } from '../../model/hook/names.ts';
 import { LANES, type OwnedLane } from '../../store/contract.ts';
 import type { Hooks, KeptRequest, Receipt } from '../../store/hooks/contract.ts';
+import { misfitOf } from '../request-scope.ts';
 import type { Runner } from '../runner.ts';
 import { textOf } from '../text-of.ts';
 import { ACCEPTED, failedBefore, goesOn, refusal } from './answers.ts';
@@ -78,7 +78,8 @@ interface Turned {
 /** A request that is about to be kept. */
 interface Readied {
   bundle: RequestBundle;
-  notes: string[];
+  /** Why it fits no shape, where that is only noted. */
+  misfit: string | null;
   doubt: string | null;
   dedupe: string | null;
 }
@@ -99,17 +100,31 @@ class Reception {
 
   /** `stale`: the hook is another one by now. */
   async answer(): Promise<HookReply | 'stale'> {
-    const { method } = this.#arrived.request;
-    const { methods } = this.#hook.scenario.hook;
-    if (method === 'OPTIONS' && !methods.includes(method))
-      return { status: 204, headers: ['allow', this.#allowed()], body: '' };
-    const judged = this.#judge();
+    const { request } = this.#arrived;
+    const judged = request.method === 'OPTIONS' ? this.#handshake() : this.#judge();
+    if ('status' in judged) return judged;
     if ('reply' in judged) return this.#turn(judged);
     const readied = this.#ready(judged.doubt);
     return 'reply' in readied ? this.#turn(readied) : this.#take(readied);
   }
 
   /* Who asks, and what for */
+
+  // The consent is the header, not the status (CloudEvents, HTTP 1.1 Web Hooks, section 4). What stands in
+  // WebHook-Request-Callback is never fetched.
+  #handshake(): Turned | HookReply {
+    const { enabled, hook } = this.#hook.scenario;
+    const allowed: HookReply = { status: 204, headers: ['allow', this.#allowed()], body: '' };
+    const origin = headerOf(this.#arrived.request, 'webhook-request-origin');
+    if (!origin) return allowed;
+    if (!enabled) return this.#closed('The scenario is not enabled.');
+    if (hook.origins !== null && !hook.origins.includes(origin.toLowerCase())) {
+      return { state: 'refused', reason: `${origin} is not one of the hook’s origins.`, reply: allowed };
+    }
+    const consent = ['webhook-allowed-origin', origin, 'webhook-allowed-rate', '*'];
+    const reply = { ...allowed, status: 200, headers: [...allowed.headers, ...consent] };
+    return { state: 'challenge', reason: `${origin} has asked whether it may deliver, and may.`, reply };
+  }
 
   #judge(): Turned | { doubt: string | null } {
     const { scenario, verifier } = this.#hook;
@@ -164,14 +179,13 @@ class Reception {
       return { state: 'unreadable', reason: read.reason, reply: refusal('unreadable-request', read.reason) };
     }
     const { bundle } = read;
-    const { shapes, onMisfit } = this.#hook.scenario.hook;
-    const fit = shapes.length === 0 ? null : fitOneOf(shapes, bundle.body);
-    const misfit = fit !== null && 'reason' in fit ? fit.reason : null;
-    if (misfit !== null && onMisfit === 'refuse') {
+    const { hook } = this.#hook.scenario;
+    const misfit = misfitOf(hook, bundle.body);
+    if (misfit !== null && hook.onMisfit === 'refuse') {
       return { state: 'misfit', reason: misfit, reply: refusal('unfit-request', misfit) };
     }
     try {
-      return { bundle, doubt, notes: misfit === null ? [] : [misfit], dedupe: this.#dedupe(bundle) };
+      return { bundle, misfit, doubt, dedupe: this.#dedupe(bundle) };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       const reason = `The value that tells repetitions cannot be made: ${error.message}.`;
@@ -218,9 +232,9 @@ class Reception {
     return this.#parts.lanes.owned().find((one) => one.lane === lane) ?? null;
   }
 
-  #begun({ run }: Receipt & { kind: 'begun' }, { bundle, notes }: Readied): Parameters<Runner['arrive']>[1] {
+  #begun({ run }: Receipt & { kind: 'begun' }, { bundle, misfit }: Readied): Parameters<Runner['arrive']>[1] {
     const { secrets, masker } = this.#hook;
-    return { run, prepared: { secrets, masker, bundle, notes } };
+    return { run, prepared: { secrets, masker, bundle, misfit } };
   }
 
   async #hear(receipt: Receipt, beginAt: number | null): Promise<HookReply | 'stale'> {

@@ -34,6 +34,7 @@ interface Waiter {
 export class ReplyDesk implements RunWatch {
   readonly #parts: WaitingParts;
   readonly #waiters = new Map<string, Set<Waiter>>();
+  #isClosed = false;
 
   constructor(parts: WaitingParts) {
     this.#parts = parts;
@@ -42,6 +43,7 @@ export class ReplyDesk implements RunWatch {
   /** Waits for what a run replies, or its end. `looks`: it may have replied already. Never rejects. */
   wait(key: RunKey, { withinMs, looks }: { withinMs: number; looks: boolean }): Promise<Heard> {
     const { clock } = this.#parts;
+    if (this.#isClosed) return Promise.resolve({ kind: 'late' });
     const heard = Promise.withResolvers<Heard>();
     const waiter: Waiter = { hear: heard.resolve, look: () => void this.#look(key, waiter) };
     const name = nameOf(key);
@@ -68,6 +70,12 @@ export class ReplyDesk implements RunWatch {
 
   ended(key: RunKey, state: 'completed' | 'failed' | 'aborted'): void {
     this.#tell(key, { kind: 'ended', state });
+  }
+
+  /** The platform stops: whoever waits, or comes to wait, is told that it is late. The runs go on elsewhere, or later. */
+  close(): void {
+    this.#isClosed = true;
+    for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.hear({ kind: 'late' });
   }
 
   /** There is something to be known of these runs. */

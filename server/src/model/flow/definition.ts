@@ -115,6 +115,8 @@ export interface Hook {
   challenge: 'answer' | 'pass';
   /** Named challenges that are answered beside the preset's own (wire facts, section 7). */
   challenges: readonly HookChallenge[];
+  /** Who may ask for consent by the handshake of CloudEvents (OPTIONS, `WebHook-Request-Origin`); null is anybody (R20). */
+  origins: readonly string[] | null;
   /** Methods that start a run, upper case; others get 405. */
   methods: readonly string[];
   /** Structures of the body, by which it is mapped and checked (R79, R80, R96). */

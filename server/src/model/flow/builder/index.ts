@@ -73,6 +73,8 @@ interface HookBase {
   /** What asks whether somebody is here: answered by the hook itself, or handed to the steps. */
   challenge?: 'answer' | 'pass';
   challenges?: readonly (string | { name: string; secret?: string })[];
+  /** Who may ask for consent by the handshake of CloudEvents; anybody where it is left out. */
+  origins?: readonly string[];
   methods?: readonly ('GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE')[];
   /** Names of shapes, or files with samples beside this one. */
   shapes?: readonly string[];

@@ -26,6 +26,7 @@ const HOOK_FIELDS = [
   'observe',
   'challenge',
   'challenges',
+  'origins',
   'methods',
   'shapes',
   'onMisfit',
@@ -46,6 +47,7 @@ const PLAIN: Hook = {
   verify: null,
   challenge: 'answer',
   challenges: [],
+  origins: null,
   methods: ['POST'],
   shapes: [],
   onMisfit: 'note',
@@ -93,6 +95,7 @@ function readFields(fields: Fields, reading: HookReading): Hook {
     verify,
     challenge: given('challenge', (value) => choiceOf(value, 'challenge', { words, faults }), PLAIN.challenge),
     challenges: readChallenges(fields.value('challenges'), { verify, faults }),
+    origins: given<Hook['origins']>('origins', (value) => readOrigins(value, faults), PLAIN.origins),
     methods: given('methods', (value) => readMethods(value, faults), PLAIN.methods),
     shapes: reading.shapes(fields.value('shapes')),
     onMisfit: given('onMisfit', (value) => choiceOf(value, 'onMisfit', { words: misfit, faults }), PLAIN.onMisfit),
@@ -117,6 +120,15 @@ function readMethods(value: Value, faults: Faults): readonly string[] | null {
   if (value.kind === 'list' && value.items.length === 0) faults.add(value, 'methods names none; it needs one');
   // One order only: whatever the author's, it means the same.
   return methods.length === 0 ? null : HOOK_METHODS.filter((method) => methods.includes(method));
+}
+
+/** What a sender calls itself: the name of a host, by RFC; some send their URL. */
+const ORIGIN = { pattern: /^[\x21-\x7e]+$/, looks: 'must be a name such as events.example.com' };
+
+function readOrigins(value: Value, faults: Faults): readonly string[] | null {
+  const origins = itemsOf(value).flatMap((item) => textOf(item, 'origins', faults, ORIGIN) ?? []);
+  if (value.kind === 'list' && value.items.length === 0) faults.add(value, 'origins names none; it needs one');
+  return origins.length === 0 ? null : origins.map((origin) => origin.toLowerCase());
 }
 
 function readDedupe(value: Value, { faults, uses }: HookReading): string | null {

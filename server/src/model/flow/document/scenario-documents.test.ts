@@ -54,6 +54,7 @@ test('R75 R77 R78 a scenario is its name: the hook takes what comes, without ste
       verify: null,
       challenge: 'answer',
       challenges: [],
+      origins: null,
       methods: ['POST'],
       shapes: [],
       onMisfit: 'note',
@@ -73,7 +74,7 @@ test('R75 R77 R78 a scenario is its name: the hook takes what comes, without ste
 test('R89 R106 all that a hook can be told is kept', () => {
   const { hook: told } = scenario(
     hook(
-      'verify: greenlake, secret: [NEW, OLD], observe: true, challenge: pass, challenges: [okta, { name: meta, secret: META }], methods: [PUT, POST], onMisfit: note, dedupe: "${ body.id }", schedule: { at: "0 * * * *", timezone: Asia/Tokyo }, queue: 5, replyWithin: 2s, maxBody: 256KiB',
+      'verify: greenlake, secret: [NEW, OLD], observe: true, challenge: pass, challenges: [okta, { name: meta, secret: META }], origins: [Events.example.com], methods: [PUT, POST], onMisfit: note, dedupe: "${ body.id }", schedule: { at: "0 * * * *", timezone: Asia/Tokyo }, queue: 5, replyWithin: 2s, maxBody: 256KiB',
     ),
   );
   assert.deepEqual(told, {
@@ -83,6 +84,7 @@ test('R89 R106 all that a hook can be told is kept', () => {
       { name: 'okta', settings: {} },
       { name: 'meta', settings: { secret: 'META' } },
     ],
+    origins: ['events.example.com'],
     methods: ['POST', 'PUT'],
     shapes: [],
     onMisfit: 'note',
