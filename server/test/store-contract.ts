@@ -3,6 +3,7 @@ import { exerciseAccept } from './store-contract-accept.ts';
 import { exerciseAgain } from './store-contract-again.ts';
 import { exerciseBatches } from './store-contract-batches.ts';
 import { exerciseDrafts } from './store-contract-drafts.ts';
+import { exerciseEnds } from './store-contract-ends.ts';
 import { exerciseErasing } from './store-contract-erasing.ts';
 import { exerciseFindings } from './store-contract-findings.ts';
 import { exerciseFlows } from './store-contract-flows.ts';
@@ -36,6 +37,7 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseFlows(engine, prepare);
   exerciseRuns(engine, prepare);
   exerciseHooks(engine, prepare);
+  exerciseEnds(engine, prepare);
   exerciseAgain(engine, prepare);
   exerciseDrafts(engine, prepare);
   exerciseFindings(engine, prepare);
