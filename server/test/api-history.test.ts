@@ -153,6 +153,13 @@ test('R104 a run that is mended goes on where it failed, does nothing twice, and
     body: '{"id":"a","size":7}',
   });
   assert.equal((await api.expect(200, `GET /v1/runs/${first['id']}`))['continuedBy'], second['id']);
+  const repeated = await post(hook, { id: 'a', size: 7 }, SENT);
+  assert.deepEqual(
+    [repeated.status, repeated.text],
+    [201, shown['reply'] && '{"id":"a","size":7}'],
+    'its sender hears so',
+  );
+  assert.equal((await api.expect(200, `GET /v1/runs/${first['id']}`))['reply'], null);
   await api.refused('wrong-state', `POST /v1/runs/${first['id']}/continue`);
   const done = await api.refused('wrong-state', `POST /v1/runs/${second['id']}/continue`);
   assert.match(String(done['detail']), /has completed: there is nothing to continue/);

@@ -113,7 +113,13 @@ export function exerciseAgain(engine: string, prepare: Prepare): void {
     const elsewhere = await addWorkspace(store, 'other');
     await assert.rejects(store.flows.replay({ ...wish, workspace: elsewhere }), refusal('not-found', /not kept/));
     assert.deepEqual(await store.flows.replay({ ...wish, workspace: 4711 }), { kind: 'gone' });
+    // It stays as long as the run that works at it.
+    const spans = { eventsMs: DAY, deliveriesMs: DAY, idempotencyMs: DAY, changesMs: DAY, runsMs: DAY };
+    while (await store.log.prune(spans, NOON + 2 * DAY, 10));
     assert.equal((await store.hooks.request({ workspace, request: request! }))!.state, 'refused');
+    await finish(store, claimed!, { events: [] });
+    while (await store.log.prune(spans, NOON + 3 * DAY, 10));
+    assert.equal(await store.hooks.request({ workspace, request: request! }), null);
   });
 
   test(`${engine}: R104 a version stays as long as a run of it, replays too, and the latest twenty do in any case`, async (t) => {

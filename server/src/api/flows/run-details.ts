@@ -87,7 +87,8 @@ export const getRun = operation<null, RunDetailOut>()({
     const route = steps.flatMap(({ action, output }) => {
       return action === 'route' ? ((output as Partial<RouteOutput> | null)?.taken ?? []) : [];
     });
-    return ok({ ...shown, route, reply: await replyOf(run, tools) });
+    const hasReplied = steps.some(({ action, state }) => action === 'reply' && state === 'completed');
+    return ok({ ...shown, route, reply: hasReplied ? await replyOf(run, tools) : null });
   },
 });
 

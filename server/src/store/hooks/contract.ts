@@ -24,7 +24,10 @@ export interface Hooks {
   request(key: RequestKey): Promise<StoredRequest | null>;
   /** The newest first, without bodies. */
   requests(query: RequestsQuery): Promise<Page<RequestHead>>;
-  /** How far a run is and what it has replied: for who waits for a run on another node. Null where there is none. */
+  /**
+   * How far a run is and what it has replied: for who waits for a run on another node, or repeats a request. Of one that
+   * ended too soon without a reply: how far the run is that continues it, if there is one. Null where there is no such run.
+   */
   progress(key: RunKey): Promise<{ state: RunState; reply: HookReply | null } | null>;
 }
 

@@ -10,7 +10,10 @@ export const TRIM_EVERY = 100;
 /** Rows that go in one transaction: each may bring megabytes. */
 const CHUNK = 200;
 
-const KEPT = `workspace = $1 AND flow = $2 AND state <> 'taken'`;
+/** Nothing works, or has worked, at it once more. */
+const UNUSED = `(SELECT 1 FROM runs r WHERE r.workspace = hook_requests.workspace AND r.request = hook_requests.request
+  AND r.request <> r.run LIMIT 1) IS NULL`;
+const KEPT = `workspace = $1 AND flow = $2 AND state <> 'taken' AND ${UNUSED}`;
 
 /** Takes away what a flow has too many of. */
 export async function trimKept(sql: Sql, { workspace, flow }: { workspace: number; flow: number }): Promise<void> {
@@ -47,7 +50,7 @@ export function pruneKept(sql: Sql, { workspace, before, limit }: OldRequests): 
     (tx) =>
       tx.run(
         `DELETE FROM hook_requests WHERE workspace = $1 AND request IN (
-           SELECT request FROM hook_requests WHERE workspace = $1 AND state <> 'taken' AND received_at < $2 LIMIT $3)`,
+           SELECT request FROM hook_requests WHERE workspace = $1 AND state <> 'taken' AND received_at < $2 AND ${UNUSED} LIMIT $3)`,
         [workspace, before, Math.min(limit, CHUNK)],
       ),
     { synced: false },

@@ -1,6 +1,6 @@
 // Reading of hooks: which scenario has a token, what came to it, how far a run is.
 import { makeFlowFinder } from '../flows/definitions.ts';
-import type { RunState } from '../flows/contract.ts';
+import type { RunKey, RunState } from '../flows/contract.ts';
 import type { Page } from '../page.ts';
 import type { Sql, Value } from '../sql.ts';
 import type { Hooks, RequestHead, RequestsQuery } from './contract.ts';
@@ -31,14 +31,25 @@ export function makeHookReading(sql: Sql): ReadingVerbs {
       return { ...head, content: contentOf(row) };
     },
     requests: (query) => requests(sql, query),
-    progress: async ({ workspace, run }) => {
-      const [row] = await sql.read<{ state: RunState; reply: string | null }>(
-        'SELECT state, reply FROM runs WHERE workspace = $1 AND run = $2',
-        [workspace, run],
-      );
-      return row ? { state: row.state, reply: row.reply === null ? null : readReply(row.reply) } : null;
-    },
+    progress: (key) => progress(sql, key),
   };
+}
+
+async function progress(sql: Sql, { workspace, run }: RunKey): ReturnType<Hooks['progress']> {
+  const [row] = await sql.read<{ state: RunState; reply: string | null }>(
+    'SELECT state, reply FROM runs WHERE workspace = $1 AND run = $2',
+    [workspace, run],
+  );
+  if (!row) return null;
+  const { state, reply } = row;
+  if (reply !== null) return { state, reply: readReply(reply) };
+  if (state === 'failed' || state === 'aborted') {
+    const of = [workspace, run];
+    const continued = 'SELECT run FROM runs WHERE workspace = $1 AND continues = $2';
+    const [next] = await sql.read<{ run: number }>(continued, of);
+    if (next) return progress(sql, { workspace, run: next.run });
+  }
+  return { state, reply: null };
 }
 
 async function requests(sql: Sql, query: RequestsQuery): Promise<Page<RequestHead>> {
