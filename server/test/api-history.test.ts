@@ -303,3 +303,48 @@ steps:
   assert.equal(await rows(), 1);
   assert.deepEqual((await api.expect(200, `GET /v1/runs/${second['id']}`))['route'], ['usual']);
 });
+
+test('R86 R104 a run that failed after its reply is continued with the reply that was given', async (t) => {
+  const { api, hook, calls, push, ended } = await start(t);
+  const text = (path: string) =>
+    `scenario: audit\non: { hook: true }\nsteps:\n  - reply: { status: 202, body: "\${ body.id }" }\n  - http: { url: "URL${path}", method: POST }\n`;
+  await push(text('/409'));
+  assert.equal((await post(hook, { id: 'a' })).status, 202);
+  const first = await ended();
+  assert.equal(first['state'], 'failed');
+  await push(text('/200'));
+  const next = await api.expect(202, `POST /v1/runs/${first['id']}/continue`);
+  assert.equal((await ended())['state'], 'completed');
+  assert.deepEqual(
+    calls.map(({ path }) => path),
+    ['/409', '/200'],
+  );
+  for (const { id } of [first, next]) {
+    const { reply } = (await api.expect(200, `GET /v1/runs/${id}`)) as { reply: Json };
+    assert.deepEqual([reply['status'], reply['body']], [202, 'a']);
+  }
+});
+
+test('R104 a run of a job is continued, too, with its parameters', async (t) => {
+  const { api, calls, push } = await start(t);
+  const text = (path: string) =>
+    `job: nightly\nparams: { table: { default: orders } }\nsteps:\n  - http: { url: "URL/200/\${ params.table }", method: POST }\n  - http: { url: "URL${path}", method: POST }\n`;
+  await push(text('/409'));
+  const over = async (id: unknown): Promise<Json> => {
+    for (;;) {
+      const run = await api.expect(200, `GET /v1/runs/${id}`);
+      if (run['finishedAt'] !== null) return run;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  const body = { params: { table: 'users' } };
+  const first = await over((await api.expect(202, 'POST /v1/jobs/nightly/runs', { body }))['id']);
+  assert.deepEqual([first['state'], first['request'], first['route']], ['failed', null, []]);
+  await push(text('/200/save'));
+  const next = await over((await api.expect(202, `POST /v1/runs/${first['id']}/continue`))['id']);
+  assert.deepEqual([next['state'], next['params']], ['completed', { table: 'users' }]);
+  assert.deepEqual(
+    calls.map(({ path }) => path),
+    ['/200/users', '/409', '/200/save'],
+  );
+});
