@@ -239,6 +239,28 @@ test('R1 R2 R25 R29 R37 bellwire demo automation shows the two bodies of the see
   }
 });
 
+test('R92 R100 R103 R106 R51 bellwire demo scenario: the challenge is answered and an event is a row, and again on the same data', async (t) => {
+  const folder = folderOf(t);
+  for (const rows of [1, 2]) {
+    const { child, lines, closed } = start(t, ['demo', 'scenario', '--port', '0', '--json'], folder);
+    const seen: Record<string, unknown>[] = [];
+    while (seen.at(-1)?.['step'] !== 'running') seen.push(JSON.parse((await lines.next()).value as string) as never);
+    const steps = ['platform', 'push', 'webhook', 'challenge', 'subscribed', 'published', 'run', 'row', 'running'];
+    assert.deepEqual(
+      seen.flatMap(({ step }) => step ?? []),
+      steps,
+    );
+    const textOf = (name: string): string => String(seen.find(({ step }) => step === name)?.['text']);
+    assert.match(textOf('run'), /^\d+ completed, route events, reply 200$/);
+    const cells = seen.find(({ row }) => row !== undefined)?.['row'] as Record<string, unknown>;
+    assert.deepEqual([cells['B'], cells['C']], ['john.doe@hpedev.io', 'User john.doe@hpedev.io logged out']);
+    const kept = documents(await bellwire(['sheet', 'rows', 'AuditLog', '--json'], { folder }));
+    assert.equal(kept.length, rows);
+    child.kill('SIGTERM');
+    assert.deepEqual(await closed, [0, null]);
+  }
+});
+
 test('the demo says in one line what is in its way, and what to do', async (t) => {
   const folder = folderOf(t);
   const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');

@@ -7,6 +7,7 @@ import type { Config } from '../config/index.ts';
 import type { RunningPlatform } from '../platform.ts';
 import { startHandler, type Seen } from './demo-handler.ts';
 import { playAutomation } from './demo-automation.ts';
+import { playScenario } from './demo-scenario.ts';
 import { NAME, startDemoPlatform, TEXT } from './demo-platform.ts';
 import { AUDIT_LOG, playJourney, schemesOf } from './journey.ts';
 import { aborted, addPlatformOptions, type PlatformOptions } from './serve.ts';
@@ -18,6 +19,9 @@ export const demo: Declare = (command, run) => {
   addPlatformOptions(command.command('automation'))
     .description('Run a job and a policy set, and show what their post-processing was sent')
     .action(run(playAutomation));
+  addPlatformOptions(command.command('scenario'))
+    .description('Register a webhook at the hook of a scenario, publish an event, and show the row that came of it')
+    .action(run(playScenario));
 };
 
 async function playDemo(session: Session, options: PlatformOptions): Promise<void> {

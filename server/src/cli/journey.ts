@@ -85,7 +85,8 @@ async function register(given: { client: Client; url: string; secret: string }) 
   return { text: `${WEBHOOK} moved to its new address; pending again`, result: known.id };
 }
 
-async function untilActive(client: Client, id: string, signal: AbortSignal) {
+/** Waits for the webhook to become active. Throws {@link Failure} when it turns into anything else. */
+export async function untilActive(client: Client, id: string, signal: AbortSignal) {
   for (;;) {
     const { state, reason } = await client.webhooks.get(id, { signal });
     if (state === 'active') return { text: 'that is the right HMAC: the webhook is active', result: null };
