@@ -43,7 +43,10 @@ test('R75 R76 R102 bellwire test, push and scenario: the file, its samples, the 
   assert.deepEqual([tested.code, tested.stdout], [0, '✔ scenario audit  1 test\n1 document, 1 test\n']);
   const pushed = await run('push', 'flows');
   assert.equal(pushed.code, 0, pushed.stderr);
-  assert.match(pushed.stdout, /^created {2}scenario audit\n {4}hook {2}\/hooks\/[\w-]{32} {2}verified: greenlake$/m);
+  assert.match(
+    pushed.stdout,
+    /^created {2}scenario audit\n {4}hook {2}http:\/\/127\.0\.0\.1:\d+\/hooks\/[\w-]{32} {2}verified: greenlake$/m,
+  );
   const shown = await run('scenario', 'show', 'audit');
   assert.match(shown.stdout, /hook +POST \/hooks\/[\w-]{32}\n/);
   const first = (await run('scenario', 'url', 'audit')).stdout.trim();

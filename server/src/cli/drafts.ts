@@ -88,9 +88,10 @@ function draftLines({ name, base, published, difference }: DraftOut, session: Se
 
 async function publish(session: Session, _options: object, [named]: [string]): Promise<void> {
   const flow = await (await session.client()).scenarios.publish(named, { signal: session.signal });
+  const platform = await session.href('/');
   session.show(flow, () => [
     `${plain(flow.name)} is published, version ${flow.version}`,
-    ...(flow.hook === null ? [] : [hookLine(flow.hook, session)]),
+    ...(flow.hook === null ? [] : [hookLine(flow.hook, platform, session)]),
   ]);
 }
 

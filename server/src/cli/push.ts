@@ -37,7 +37,8 @@ async function pushFiles(session: Session, { dryRun, prune, draft }: PushOptions
     },
     { signal },
   );
-  session.show(pushed, () => linesOf(pushed, session));
+  const platform = await session.href('/');
+  session.show(pushed, () => linesOf(pushed, platform, session));
   for (const note of pushed.notes) session.note(plain(note));
 }
 
@@ -57,7 +58,7 @@ const MARKS: Readonly<Record<PushedOut['difference'][number]['mark'], Style | nu
 };
 const WIDTH = 'changed'.length;
 
-function linesOf({ flows, sheets, absent, dryRun }: PushOut, session: Session): string[] {
+function linesOf({ flows, sheets, absent, dryRun }: PushOut, platform: string, session: Session): string[] {
   const { paint } = session;
   const lines = sheets.map(({ name, place, change }) => {
     return `${paint(STYLES[change], pad(change, WIDTH))}  sheet ${plain(name)} (${place})`;
@@ -69,7 +70,7 @@ function linesOf({ flows, sheets, absent, dryRun }: PushOut, session: Session): 
     if (flow.change === 'changed' || flow.change === 'draft')
       lines.push(...flow.difference.map((line) => differenceLine(line, session)));
     if (flow.trigger?.authorization !== undefined) lines.push(...triggerLines(flow.trigger, session));
-    if (flow.hook !== null && flow.change === 'created') lines.push(hookLine(flow.hook, session));
+    if (flow.hook !== null && flow.change === 'created') lines.push(hookLine(flow.hook, platform, session));
   }
   for (const flow of absent) {
     lines.push(`${paint('dim', pad('absent', WIDTH))}  ${nameOf(flow)}: in no file; --prune deletes it`);
@@ -102,10 +103,11 @@ export function differenceLine(
 /** Where the hook of a scenario is, and who may call it. */
 export function hookLine(
   { path, verify, observe }: NonNullable<FlowOut['hook']>,
+  platform: string,
   { paint }: Pick<Session, 'paint'>,
 ): string {
   const whose = verify === null ? 'anybody may call it' : `verified: ${verify}${observe ? ', observed only' : ''}`;
-  return `    ${paint('dim', 'hook')}  ${path}  ${paint('dim', whose)}`;
+  return `    ${paint('dim', 'hook')}  ${new URL(path, platform).href}  ${paint('dim', whose)}`;
 }
 
 /** How to pull the trigger; its token is shown this once. */

@@ -1,6 +1,5 @@
 // `bellwire scenario`: scenarios and their hooks, and what one would do with a request.
 import type { FlowOut } from '../api/flows/flows.ts';
-import { findPlatform } from './connection.ts';
 import { readable } from './documents.ts';
 import { declareDrafts } from './drafts.ts';
 import { usage } from './failure.ts';
@@ -69,19 +68,19 @@ async function put(session: Session, _options: object, [file]: [string]): Promis
   if (only?.flow.kind !== 'scenario' || second !== undefined)
     throw usage(`${file} is not one scenario; bellwire push takes any`);
   const kept = await (await session.client()).scenarios.put(only.flow.name, text, { signal });
+  const platform = await session.href('/');
   session.show(kept, () => [
     `${plain(kept.name)} is kept, version ${kept.version}`,
-    ...(kept.hook === null ? [] : [hookLine(kept.hook, session)]),
+    ...(kept.hook === null ? [] : [hookLine(kept.hook, platform, session)]),
   ]);
 }
 
 async function url(session: Session, { renew }: { renew?: boolean }, [named]: [string]): Promise<void> {
   const { signal } = session;
   const client = await session.client();
-  const { url: platform } = await findPlatform(session.options, session.terminal);
   const flow = await (renew === true
     ? client.scenarios.renewHook(named, { signal })
     : client.scenarios.get(named, { signal }));
-  const full = new URL(flow.hook?.path ?? '', platform).href;
+  const full = await session.href(flow.hook?.path ?? '');
   session.show({ url: full, hook: flow.hook }, () => [full]);
 }

@@ -21,6 +21,8 @@ export interface Session {
   readonly version: string;
   /** The client of the platform that is found. */
   client(): Promise<Client>;
+  /** The whole address of a path of that platform. */
+  href(path: string): Promise<string>;
   /** One thing: as JSON, or as these lines. */
   show(thing: unknown, lines: () => readonly string[]): void;
   /** Many: one JSON line each, or a table; `none` is said instead of an empty table. */
@@ -68,6 +70,7 @@ export function createSession(
     options,
     version,
     client: () => (client ??= connect(options, terminal)),
+    href: async (path) => new URL(path, (await findPlatform(options, terminal)).url).href,
     show(thing, lines) {
       if (json) write(JSON.stringify(thing));
       else for (const line of lines()) write(line);

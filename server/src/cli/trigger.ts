@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { SecretError, sign, type Scheme } from '@bellwire/receiver';
 import type { Json } from '../model/flow/definition.ts';
 import { OPERATIONAL_TYPES } from '../model/operational-types.ts';
-import { findPlatform } from './connection.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import { collect, type Declare, type Session } from './session.ts';
 import { plain } from './terminal.ts';
@@ -55,9 +54,8 @@ async function targetOf(session: Session, { to, hook }: TriggerOptions): Promise
     if (!/^https?:\/\//i.test(to) || !URL.canParse(to)) throw usage(`${to} is no http or https address`);
     return to;
   }
-  const { url } = await findPlatform(session.options, session.terminal);
   const scenario = await (await session.client()).scenarios.get(hook as string, { signal: session.signal });
-  return new URL(scenario.hook?.path ?? '', url).href;
+  return session.href(scenario.hook?.path ?? '');
 }
 
 async function eventOf(session: Session, type: string): Promise<Record<string, Json>> {

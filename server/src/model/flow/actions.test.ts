@@ -144,16 +144,22 @@ test('an input has one form, however it was written', () => {
 test('R87 R88 R100 a reply is a status, or one with headers that cannot split the response, and a body where it may have one', () => {
   const fault = (input: Json, stage: 'written' | 'evaluated' = 'evaluated'): string =>
     actionFault('reply', input, stage) ?? '';
-  const rights: Json[] = [200, 599, { status: 204 }, { headers: { a: 'b', c: ['d', 'e'], n: 1 }, body: { x: 1 } }, {}];
+  const rights: Json[] = [
+    200,
+    599,
+    { status: 204 },
+    { headers: { a: 'b', c: ['d', 'e'], n: 1, none: null }, body: { x: 1 } },
+    {},
+  ];
   for (const right of rights) {
     assert.equal(fault(right), '', JSON.stringify(right));
   }
   for (const status of [99, 199, 600, 200.5, '200', true]) assert.match(fault({ status }), /from 200 to 599/);
   for (const bad of ['a\r\nb: c', 'a\nb', 'a\0b', ' a']) {
-    assert.match(fault({ headers: { x: bad } }), /^reply\.headers\["x"\] its value /);
-    assert.match(fault({ headers: { x: bad } }, 'written'), /its value/);
+    assert.match(fault({ headers: { x: bad } }), /^reply\.headers\["x"\] (?:contains|begins)/);
+    assert.notEqual(fault({ headers: { x: bad } }, 'written'), '');
   }
-  assert.match(fault({ headers: { x: ['a', 'b\r\nc'] } }), /\[1\] its value contains a line break/);
+  assert.match(fault({ headers: { x: ['a', 'b\r\nc'] } }), /\[1\] contains a line break/);
   assert.match(fault({ headers: { 'x\r\ny': 'a' } }), /is not the name of an HTTP header/);
   for (const name of ['Content-Length', 'transfer-encoding', 'Connection']) {
     assert.match(fault({ headers: { [name]: 'a' } }), /is set by the server/);

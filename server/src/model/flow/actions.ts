@@ -164,8 +164,10 @@ const replyHeaders: InputRule = (value, stage) => {
     return NOT_OF_REPLIES.test(name) ? 'is set by the server' : null;
   };
   const one = plain((line) => {
-    if (line === null || typeof line === 'object') return 'must be text';
-    return headerFault('it', String(line))?.replace('the value of it', 'its value') ?? null;
+    // What is missing leaves the header out.
+    if (line === null) return null;
+    if (typeof line === 'object') return 'must be text';
+    return headerFault('it', String(line))?.replace('the value of it ', '') ?? null;
   });
   return named(judgeName, (line, at) => (Array.isArray(line) ? list(one, { max: 100 })(line, at) : one(line, at)))(
     value,

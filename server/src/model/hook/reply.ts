@@ -17,10 +17,12 @@ export function replyOf(input: Json): HookReply {
   const isMap = typeof input === 'object' && input !== null && !Array.isArray(input);
   const { status = 200, headers = {}, body = null }: ReplyInput = isMap ? input : { status: input as number };
   const lines = Object.entries(headers).flatMap(([name, value]) => {
-    return ((Array.isArray(value) ? value : [value]) as Scalar[]).flatMap((one) => [name, String(one)]);
+    const values = (Array.isArray(value) ? value : [value]) as (Scalar | null)[];
+    // A field that the request does not have leaves its header out, as it leaves a cell of a sheet empty.
+    return values.flatMap((one) => (one === null ? [] : [name, String(one)]));
   });
   if (body === null || body === '') return { status, headers: lines, body: '' };
-  const isTyped = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  const isTyped = lines.some((line, at) => at % 2 === 0 && line.toLowerCase() === 'content-type');
   const type = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json';
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return { status, headers: isTyped ? lines : ['content-type', type, ...lines], body: text };

@@ -161,6 +161,9 @@ test('R97 R101 a route has one fallback, wherever it stands', () => {
   const branch = (line: string): string => `      - { ${line}, steps: [noop] }\n`;
   assert.equal(scenario(route(branch('else: true') + branch('if: "exists(body.a)"'))).steps.length, 1);
   one(route(branch('else: true') + branch('name: b, else: true')), '5:9', 'a route has one branch with else at most');
+  one('scenario: x\nsteps:\n  - route: []\n', '3:12', 'route must be a list of branches, not an empty one');
+  one('scenario: x\nsteps: reply\n', '2:8', 'steps must be a list such as "- reply: 200", not "reply"');
+  one('scenario: x\nsteps:\n  - 7\n', '3:5', 'a step must be a map such as "reply: 200", not 7');
 });
 
 test('R102 shapes and samples: those of the document and of its folder, and no others', () => {

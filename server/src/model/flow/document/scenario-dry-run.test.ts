@@ -156,4 +156,9 @@ test('R100 a status alone is an empty body without a header; a text is text, any
     headers: ['content-type', 'application/json', 'X-A', 'b'],
     body: '{"a":1}',
   });
+  assert.deepEqual(replyOf('{ headers: { x-a: "${ body.nothing }", content-type: null, x-b: b }, body: hi }'), {
+    status: 200,
+    headers: ['content-type', 'text/plain; charset=utf-8', 'x-b', 'b'],
+    body: 'hi',
+  });
 });

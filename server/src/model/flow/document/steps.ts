@@ -81,7 +81,7 @@ interface Level {
 function readList(value: Value, { path, depth, looped }: Level, reading: Reading): readonly Step[] {
   const { faults } = reading;
   if (value.kind !== 'list' || value.items.length === 0) {
-    faults.add(value, `steps must be a list such as "- run: ./backup.sh", not ${describe(value)}`);
+    faults.add(value, `steps must be a list such as "- ${exampleOf(reading)}", not ${describe(value)}`);
     return [];
   }
   if (depth > MAX_STEP_DEPTH) {
@@ -94,6 +94,11 @@ function readList(value: Value, { path, depth, looped }: Level, reading: Reading
   });
   checkOrder(steps, faults);
   return steps.map(({ step }) => step);
+}
+
+/** A step that such a flow may have, for those who wrote none. */
+function exampleOf({ around }: Reading): string {
+  return around.what === 'scenario' ? 'reply: 200' : 'run: ./backup.sh';
 }
 
 /** Tells of a step that no run can come to, and of a second reply. */
@@ -118,7 +123,7 @@ function readStep(value: Value, level: Level, reading: Reading): Step | null {
   if (counter.steps > MAX_STEPS) return null;
   const map = mapOf(value);
   if (map === null) {
-    faults.add(value, `a step must be a map such as "run: ./backup.sh", not ${describe(value)}`, WORDS);
+    faults.add(value, `a step must be a map such as "${exampleOf(reading)}", not ${describe(value)}`, WORDS);
     return null;
   }
   const action = actionOf(map, faults);
@@ -256,7 +261,8 @@ function readRoute(value: Value, { path, ...level }: Level, reading: Reading): P
   const list = value.kind === 'map' ? (fields?.value('branches') ?? null) : value;
   const match = fields?.value('match') ?? null;
   if (list?.kind !== 'list' || list.items.length === 0) {
-    faults.add(value, `route must be a list of branches, not ${describe(list ?? value)}`);
+    const what = list?.kind === 'list' ? 'an empty one' : describe(list ?? value);
+    faults.add(value, `route must be a list of branches, not ${what}`);
     return { match: 'first', branches: [] };
   }
   const branches = list.items.flatMap(
