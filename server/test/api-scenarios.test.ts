@@ -60,7 +60,7 @@ test('R98 sheets are kept before the flows that name them', async (t) => {
   assert.deepEqual((await push({ dryRun: true }))['sheets'], [made]);
   assert.deepEqual((await push())['sheets'], [made]);
   assert.deepEqual((await push())['sheets'], [{ ...made, change: 'same' }]);
-  const other = { name: 'o.yaml', text: 'sheet: Other\nin: { sql: DB, table: t }\n' };
+  const other = { name: 'o.yaml', text: 'sheet: Other\ncolumns: [Id]\nkey: Id\nin: { sql: DB, table: t }\n' };
   assert.deepEqual((await push({ files: [other] }))['notes'], [
     'The sheet Other uses the secret DB, which is not set yet.',
   ]);

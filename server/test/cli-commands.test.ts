@@ -58,7 +58,7 @@ test('R49 R115 services and types: list, add, show, put from a file, rm', async 
   const shown = await ok('types show shop.order.created');
   assert.match(shown, /description +An order was made\./);
   assert.match(shown, /"order": 7/);
-  assert.equal((await json('types list')).length, 18);
+  assert.equal((await json('types list')).length, 21);
   assert.equal((await json('types list --service shop')).length, 1);
   assert.equal(
     (await json('types put shop.order.deleted -', '{"deprecation":"use created"}'))[0]?.['deprecation'],
