@@ -21,9 +21,10 @@ tests:
   - { send: samples/event.json, expect: { route: events, reply: 200 } }
 `;
 
+const write = (name: string, text: string): void => writeFileSync(join(ground.folder, name), text);
+
 before(async () => {
   ground = await startGround();
-  const write = (name: string, text: string): void => writeFileSync(join(ground.folder, name), text);
   mkdirSync(join(ground.folder, 'flows/samples'), { recursive: true });
   mkdirSync(join(ground.folder, 'out'));
   write('flows/audit.yaml', AUDIT);
@@ -90,6 +91,7 @@ test('R79 shapes: of samples as fields, of documents as TypeScript', async () =>
   assert.equal(fields.stdout, 'shapes:\n  audit:\n    fields:\n      id: text\n      data:\n        user: text\n');
   const types = await run('shapes', 'flows/audit.yaml', '--ts');
   assert.match(types.stdout, /^export interface Event \{\n {2}id: string;$/m);
+  assert.equal((await run('shapes', 'flows', '--ts')).stdout, types.stdout);
 });
 
 test('R91 trigger: the example of a type, changed, signed, and sent to any URL', async () => {
@@ -124,6 +126,18 @@ test('R91 trigger: the example of a type, changed, signed, and sent to any URL',
     assert.equal((await verify({ method: 'POST', headers, body })).kind, 'accepted');
     assert.equal((await run('trigger', 'bellwire.job.completed', '--to', `${url}/no`)).code, 1);
     assert.equal((await run('trigger', 'bellwire.job.completed')).code, 2);
+    write('standard.yaml', 'scenario: standard\non: { hook: { verify: standard-webhooks, secret: TRIGGERED } }\n');
+    write('github.yaml', 'scenario: github\non: { hook: { verify: github, secret: TRIGGERED } }\n');
+    await run('push', 'standard.yaml', 'github.yaml');
+    const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+    await bellwire(['secret', 'set', 'TRIGGERED'], { folder: ground.folder, stdin: secret });
+    const own = await run('trigger', 'bellwire.job.completed', '--hook', 'standard', '--secret', secret);
+    assert.deepEqual([own.code, own.stderr], [0, '']);
+    assert.match(own.stdout, /^signed +standard-webhooks$/m);
+    assert.match((await run('trigger', 'bellwire.job.completed', '--hook', 'standard')).stderr, /sign with --secret/);
+    const other = await run('trigger', 'bellwire.job.completed', '--hook', 'github', '--secret', secret);
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /the hook verifies by github, and trigger signs as greenlake or standard-webhooks only/);
   } finally {
     server.close();
   }

@@ -91,6 +91,22 @@ test('Bad input: a signature that is late or early is refused; a second secret i
   assert.deepEqual(reasons.toReversed(), ['no-match', 'too-old', 'too-new']);
 });
 
+test('Verify presets: while secrets are changed, one that is set is enough; basic says how to ask again', async (t) => {
+  const hooks = await startHooks(t);
+  const placed = await hooks.scenario('basic', REPLY, { hook: by('basic', { secrets: ['NEW', 'OLD'] }) });
+  const send = (credential: string) => {
+    const authorization = `Basic ${Buffer.from(credential).toString('base64')}`;
+    return fetch(placed.url, { method: 'POST', headers: { authorization }, body: 'x' });
+  };
+  assert.equal((await send('jo:old')).status, 503);
+  await hooks.secret('OLD', 'jo:old');
+  assert.equal((await send('jo:old')).status, 200);
+  await hooks.secret('NEW', 'jo:new');
+  assert.deepEqual([(await send('jo:old')).status, (await send('jo:new')).status], [200, 200]);
+  const refused = await send('jo:other');
+  assert.deepEqual([refused.status, refused.headers.get('www-authenticate')], [401, 'Basic realm="hook"']);
+});
+
 test('R61 R72 R92 the hook answers its preset’s challenge itself, or hands it to the steps; others by name', async (t) => {
   const hooks = await startHooks(t);
   await hooks.secret('KEY', 's3cr3tKey');

@@ -1,5 +1,6 @@
 // `bellwire shapes`: the structures of samples, or those that documents have, as fields for a document or as TypeScript.
-import { basename, extname } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
 import { shapeTypes } from '../model/hook/shapes/declare.ts';
 import { inferShape } from '../model/hook/shapes/infer.ts';
 import { writeShape } from '../model/hook/shapes/notation.ts';
@@ -16,7 +17,7 @@ interface ShapesOptions {
 
 export const shapes: Declare = (command, run) => {
   command
-    .argument('<file...>', 'Samples (JSON; - is stdin), or documents (.yaml) with scenarios')
+    .argument('<file...>', 'Samples (JSON; - is stdin), or documents with scenarios (.yaml, or folders of them)')
     .option('--ts', 'As TypeScript types')
     .option('--name <name>', 'One shape of all samples, of this name; else each is called as its file')
     .action(run(show));
@@ -24,7 +25,8 @@ export const shapes: Declare = (command, run) => {
 
 async function show(session: Session, { ts, name }: ShapesOptions, files: string[]): Promise<void> {
   const all = files.flat();
-  const documents = all.filter((file) => /\.ya?ml$/i.test(file));
+  const documents: string[] = [];
+  for (const file of all) if (/\.ya?ml$/i.test(file) || (await isFolder(file, session))) documents.push(file);
   const samples = all.filter((file) => !documents.includes(file));
   const found = [...(await ofDocuments(documents, session)), ...(await ofSamples(samples, name, session))];
   if (found.length === 0) throw usage('there is no shape in these files');
@@ -32,6 +34,11 @@ async function show(session: Session, { ts, name }: ShapesOptions, files: string
   if (ts === true) return session.show({ types: shapeTypes(found) }, () => shapeTypes(found).trimEnd().split('\n'));
   const { stringify } = await import('yaml');
   session.show({ shapes: fields }, () => stringify({ shapes: fields }).trimEnd().split('\n'));
+}
+
+async function isFolder(file: string, { terminal }: Session): Promise<boolean> {
+  const found = await stat(resolve(terminal.folder, file)).catch(() => null);
+  return found?.isDirectory() === true;
 }
 
 /** Shapes of the same name are shown once: one document may have several scenarios that know the same. */

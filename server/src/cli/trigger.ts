@@ -22,7 +22,7 @@ export const trigger: Declare = (command, run) => {
     .option('--hook <scenario>', 'Where to: the hook of a scenario of the platform')
     .option('--set <path=value>', 'Changes the event, as data.id=1; JSON, or else text; repeatable', collect)
     .option('--secret <secret>', 'Sign with it; left out, the event is not signed')
-    .option('--signing <scheme>', 'greenlake (the default) or standard-webhooks')
+    .option('--signing <scheme>', 'greenlake or standard-webhooks; left out, what the hook verifies by, else greenlake')
     .addHelpText('after', '\nExit code 0: it was answered with 2xx.')
     .action(run(fire));
 };
@@ -31,15 +31,17 @@ const SCHEMES: Readonly<Record<string, Scheme>> = { greenlake: 'hpe', 'standard-
 const TIMEOUT_MS = 30_000;
 
 async function fire(session: Session, options: TriggerOptions, [type]: [string]): Promise<number> {
-  const { signing = 'greenlake', secret } = options;
+  const { url, verify } = await targetOf(session, options);
+  const { signing = verify !== null && Object.hasOwn(SCHEMES, verify) ? verify : 'greenlake', secret } = options;
   const scheme = Object.hasOwn(SCHEMES, signing) ? (SCHEMES[signing] as Scheme) : null;
   if (scheme === null) throw usage(`--signing takes ${Object.keys(SCHEMES).join(' or ')}, not "${signing}"`);
-  const url = await targetOf(session, options);
   const event = await eventOf(session, type);
   for (const text of options.set ?? []) change(event, text);
   const id = typeof event['id'] === 'string' && event['id'] !== '' ? event['id'] : randomUUID();
   const body = Buffer.from(JSON.stringify(event));
   const signature = secret === undefined ? {} : await signed({ scheme, secret }, { id, body });
+  const hint = signingHint(verify, { signing, secret });
+  if (hint !== null) session.note(hint);
   const answer = await post(session, url, { body, headers: signature });
   session.show({ url, event, ...answer }, () => [
     ...session.facts({ sent: `${type} ${id}`, to: url, signed: secret === undefined ? 'no' : signing }),
@@ -48,14 +50,28 @@ async function fire(session: Session, options: TriggerOptions, [type]: [string])
   return answer.ok ? EXIT.ok : EXIT.failed;
 }
 
-async function targetOf(session: Session, { to, hook }: TriggerOptions): Promise<string> {
+/** What a hook will make of it; null where there is nothing to say. */
+function signingHint(verify: string | null, { signing, secret }: { signing: string; secret?: string }): string | null {
+  if (verify === null) return null;
+  const schemes = Object.keys(SCHEMES);
+  if (!schemes.includes(verify))
+    return `the hook verifies by ${verify}, and trigger signs as ${schemes.join(' or ')} only`;
+  if (secret === undefined) return `the hook verifies by ${verify}: sign with --secret`;
+  return signing === verify ? null : `the hook verifies by ${verify}, and this is signed as ${signing}`;
+}
+
+/** Where to, and what verifies there, where that is known. */
+async function targetOf(
+  session: Session,
+  { to, hook }: TriggerOptions,
+): Promise<{ url: string; verify: string | null }> {
   if ((to === undefined) === (hook === undefined)) throw usage('trigger needs either --to <url> or --hook <scenario>');
   if (to !== undefined) {
     if (!/^https?:\/\//i.test(to) || !URL.canParse(to)) throw usage(`${to} is no http or https address`);
-    return to;
+    return { url: to, verify: null };
   }
   const scenario = await (await session.client()).scenarios.get(hook as string, { signal: session.signal });
-  return session.href(scenario.hook?.path ?? '');
+  return { url: await session.href(scenario.hook?.path ?? ''), verify: scenario.hook?.verify ?? null };
 }
 
 async function eventOf(session: Session, type: string): Promise<Record<string, Json>> {

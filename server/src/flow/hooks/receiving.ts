@@ -151,7 +151,11 @@ class Reception {
       return { state: 'refused', reason, reply };
     }
     if (verdict?.kind === 'refused')
-      return { state: 'refused', reason: `${verdict.reason}: ${verdict.detail}`, reply: UNVERIFIED };
+      return {
+        state: 'refused',
+        reason: `${verdict.reason}: ${verdict.detail}`,
+        reply: hook.verify?.preset === 'basic' ? NO_CREDENTIAL : UNVERIFIED,
+      };
     const doubt = verdict?.kind === 'accepted' && hook.verify !== null ? verdict.doubt : undefined;
     return { doubt: doubt === undefined ? null : `${doubt.reason}: ${doubt.detail}` };
   }
@@ -292,6 +296,11 @@ class Reception {
 
 /** Which of the reasons it was, nobody is told who does not know the secret. */
 const UNVERIFIED = refusal('unverified', 'The request could not be verified.');
+/** Clients that know a user and a password often send them only when they are asked to (RFC 7617). */
+const NO_CREDENTIAL = refusal('unverified', 'The request could not be verified.', [
+  'www-authenticate',
+  'Basic realm="hook"',
+]);
 
 function nextOf({ at, timezone }: { at: string; timezone: string }, now: number): number | null {
   return nextStart({ at, timezone, skip: [], startTimeoutMs: null, catchUp: 'none', params: {} }, now);

@@ -14,7 +14,10 @@ export type MadeVerifier = { ok: true; verify: Verifier } | { ok: false; reason:
 
 /** Makes the verifier of a hook. `secrets` are those that are set. */
 export function makeVerifier(hook: Hook, secrets: Readonly<Record<string, string>>, now: () => number): MadeVerifier {
-  const missing = secretsOfHook(hook).filter((name) => !Object.hasOwn(secrets, name));
+  const isSet = (name: string): boolean => Object.hasOwn(secrets, name);
+  // Of several secrets one is enough: while they are changed, the new one is not set yet, or the old one no more.
+  const spare = hook.verify?.secrets.some(isSet) ? hook.verify.secrets : [];
+  const missing = secretsOfHook(hook).filter((name) => !isSet(name) && !spare.includes(name));
   if (missing.length > 0) return { ok: false, reason: `The secret ${missing.join(', ')} is not set.` };
   if (hook.verify === null && hook.challenges.length === 0) return { ok: true, verify: null };
   try {
@@ -37,7 +40,7 @@ function optionsOf(
   const common = { now, challenges: challenges.map(({ name }) => name), verifyToken: tokensOf(challenges, secrets) };
   // The library answers challenges for whoever verifies. Where nobody does, everything is observed, and no doubt kept.
   const { preset, settings, observe } = verify ?? { preset: 'token', settings: {}, observe: true };
-  const secret = verify === null ? ['-'] : verify.secrets.map((name) => secrets[name] as string);
+  const secret = verify === null ? ['-'] : verify.secrets.flatMap((name) => secrets[name] ?? []);
   return { ...settings, ...common, preset, secret, observe } as unknown as PresetOptions;
 }
 
