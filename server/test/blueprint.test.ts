@@ -270,14 +270,14 @@ test('what has no step is one that does nothing, and is told with its number, it
   const { steps, lost, yaml } = imported(slack, {
     id: 8,
     module: 'util:SetVariable2',
-    mapper: { name: 'a', value: '{{stripHTML(1.html)}} {{77.x}}' },
+    mapper: { name: 'a', value: '{{escapeMarkdown(1.html)}} {{77.x}}' },
   });
   assert.deepEqual(steps, [{ name: 'slack7', noop: {} }, { set: { a: '${ null } ${ null }' } }]);
   assert.deepEqual(
     lost.map(({ module, what, why }) => `${module} ${what}: ${why}`),
     [
       '7 slack:CreateMessage "Tell ops": there is no step for this kind of module',
-      '8 util:SetVariable2: the formula {{stripHTML(1.html)}} (there is no counterpart of stripHTML with these arguments)',
+      '8 util:SetVariable2: the formula {{escapeMarkdown(1.html)}} (there is no counterpart of escapeMarkdown with these arguments)',
       '8 util:SetVariable2: a reference to module 77, which is not in the blueprint',
     ],
   );

@@ -11,6 +11,8 @@ const RENAMED: Readonly<Record<string, string>> = {
   deduplicate: 'distinct',
   add: 'concat',
   merge: 'concat',
+  startcase: 'titleCase',
+  striphtml: 'stripHtml',
 };
 
 /** Names that are the same here; Make does not tell their case. */
@@ -32,7 +34,7 @@ const SAME = new Map(
     ],
     ...['substring', 'split', 'join', 'abs', 'average', 'ceil', 'floor', 'max', 'min', 'round', 'sum', 'parseNumber'],
     ...['addDays', 'addHours', 'addMinutes', 'addMonths', 'addSeconds', 'addYears', 'dateDifference', 'formatDate'],
-    ...['parseDate', 'first', 'last', 'flatten', 'keys', 'reverse', 'slice'],
+    ...['parseDate', 'first', 'last', 'flatten', 'keys', 'reverse', 'slice', 'median', 'trunc'],
   ].map((name) => [name.toLowerCase(), name]),
 );
 
@@ -55,6 +57,10 @@ const OWN: Readonly<Record<string, Translate>> = {
     const direction = String(order?.literal ?? 'asc').startsWith('desc') ? "'desc'" : "'asc'";
     return key ? `sort(${list.code}, ${eachOf(key)}, ${direction})` : `sort(${list.code}, , ${direction})`;
   },
+  remove: ([list, ...gone]) => {
+    if (!list) return null;
+    return `difference(${list.code}, [${gone.map((piece) => codeOf(piece, 'null')).join(', ')}])`;
+  },
   distinct: ([list, key]) => (list ? `distinct(${[list.code, ...(key ? [eachOf(key)] : [])].join(', ')})` : null),
   // Make writes 1.234,5 where nothing is said, ours 1,234.5.
   formatnumber: ([number, decimals, point, group]) => {
@@ -62,7 +68,6 @@ const OWN: Readonly<Record<string, Translate>> = {
     const others = [codeOf(decimals, '0'), codeOf(point, "','"), codeOf(group, "'.'")];
     return `formatNumber(${[number.code, ...others].join(', ')})`;
   },
-  trunc: ([number]) => (number ? `(${number.code} < 0 ? ceil(${number.code}) : floor(${number.code}))` : null),
   replace: ([text, search, other]) => replaced(text, search, other),
   tobinary: ([text, encoding]) => {
     if (!text) return null;

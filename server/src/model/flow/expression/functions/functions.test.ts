@@ -46,6 +46,22 @@ test('R66 R83 wire 1 sha256 with a key is the verification of a challenge', () =
   );
 });
 
+test('words, tags, middles and what lists have in common', () => {
+  gives([
+    ["titleCase('ÉCOLE élan, o’NEIL 3rd')", 'École Élan, O’neil 3rd'],
+    ['titleCase(nothing)', ''],
+    ["stripHtml('<b>x</b> 1 < 2 <!-- c -->y <open')", 'x 1 < 2 y <open'],
+    ["length(stripHtml(replace(padStart('', 20000), ' ', '<a')))", 40_000],
+    ['trunc(1.9)', 1],
+    ['trunc(nothing)', null],
+    ['median()', null],
+    ['median(4, 1, [3, 2])', 2.5],
+    ["difference([{ a: 1 }, 'x', 1, '1'], [{ a: 1 }, 1])", ['x', '1']],
+    ['intersection([1, 2, 2, 3], [2])', [2, 2]],
+    ['difference(nothing, [1])', []],
+  ]);
+});
+
 test('R83 the formula of the seed that lost its third argument is a plain hash', () => {
   const plain = createHash('sha256').update(challenge).digest('hex');
   const body = { data: { challengeRequest: challenge } };

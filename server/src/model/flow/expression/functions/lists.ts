@@ -75,6 +75,15 @@ function distinct([value]: readonly Argument[], call: Call, each: (item: Json) =
   );
 }
 
+/** The entries that another list has, or that it does not have. */
+function kept(list: Argument, { other, wanted }: { other: Argument; wanted: boolean }, call: Call): Json {
+  const known = new Set(walked(other, call).map((item) => keyOf(item, call)));
+  return made(
+    walked(list, call).filter((item) => known.has(keyOf(item, call)) === wanted),
+    call,
+  );
+}
+
 function groupBy([value]: readonly Argument[], call: Call, each: (item: Json) => Json): Json {
   const groups = new Map<string, Json[]>();
   for (const item of walked(value, call)) {
@@ -164,6 +173,8 @@ export const LIST_FUNCTIONS: readonly FunctionEntry[] = [
   entry('concat(list…)', (args, call) =>
     args.flatMap((arg) => made(Array.isArray(arg) ? arg : exists(arg ?? null) ? [arg as Json] : [], call)),
   ),
+  entry('difference(list, other)', ([list, other], call) => kept(list, { other, wanted: false }, call)),
+  entry('intersection(list, other)', ([list, other], call) => kept(list, { other, wanted: true }, call)),
   entry('keys(object)', ([object], call) => made(namesOf(call, objectOf(object)), call)),
   entry('values(object)', ([object], call) => made(Object.values(objectOf(object)), call)),
   entry('merge(object…)', merge),

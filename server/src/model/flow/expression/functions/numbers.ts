@@ -42,6 +42,15 @@ function decimalsOf(value: Argument, or: number): number {
   return wholeOf(value, 'number of decimals', { from: 0, to: 20, or });
 }
 
+/** The one in the middle, or what is between the two there. */
+function median(numbers: readonly number[], call: Call): Json {
+  if (numbers.length === 0) return null;
+  spend(call, numbers.length * Math.ceil(Math.log2(numbers.length + 1)));
+  const ordered = numbers.toSorted((one, other) => one - other);
+  const [low, high] = [ordered[(ordered.length - 1) >> 1] as number, ordered[ordered.length >> 1] as number];
+  return low + (high - low) / 2;
+}
+
 function formatNumber(args: readonly Argument[], call: Call): Json {
   return withNumber(args[0], (number) => {
     spend(call, 50);
@@ -90,6 +99,7 @@ export const NUMBER_FUNCTIONS: readonly FunctionEntry[] = [
   }),
   entry('floor(number)', ([value]) => withNumber(value, Math.floor)),
   entry('ceil(number)', ([value]) => withNumber(value, Math.ceil)),
+  entry('trunc(number)', ([value]) => withNumber(value, Math.trunc)),
   entry('abs(number)', ([value]) => withNumber(value, Math.abs)),
   entry('min(number…)', (args, call) => best(numbersOf(args, call), (one, other) => one < other)),
   entry('max(number…)', (args, call) => best(numbersOf(args, call), (one, other) => one > other)),
@@ -98,6 +108,7 @@ export const NUMBER_FUNCTIONS: readonly FunctionEntry[] = [
     const numbers = numbersOf(args, call);
     return numbers.length === 0 ? null : sum(numbers) / numbers.length;
   }),
+  entry('median(number…)', (args, call) => median(numbersOf(args, call), call)),
   entry('formatNumber(number, decimals?, point?, group?)', formatNumber),
   entry('parseNumber(text, point?)', parseNumber),
 ];

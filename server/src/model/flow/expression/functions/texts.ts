@@ -69,6 +69,20 @@ function length(value: Argument, call: Call): number {
   return textOf(value, call).length;
 }
 
+/** Without what stands between `<` and `>` where that can be a tag; each character is looked at once. */
+function stripTags(text: string): string {
+  let kept = '';
+  let at = 0;
+  for (let open = text.indexOf('<'); open >= 0; open = text.indexOf('<', at)) {
+    const isTag = /[a-z/!]/i.test(text.charAt(open + 1));
+    const close = isTag ? text.indexOf('>', open) : open;
+    if (close < 0) break;
+    kept += text.slice(at, isTag ? open : open + 1);
+    at = close + 1;
+  }
+  return kept + text.slice(at);
+}
+
 const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 export const TEXT_FUNCTIONS: readonly FunctionEntry[] = [
@@ -79,6 +93,12 @@ export const TEXT_FUNCTIONS: readonly FunctionEntry[] = [
     const first = String.fromCodePoint(text.codePointAt(0) ?? 0x20);
     return text === '' ? '' : made(first.toUpperCase() + text.slice(first.length), call);
   }),
+  entry('titleCase(text)', ([text], call) =>
+    folded(text, call).replaceAll(/[\p{L}\p{N}][\p{L}\p{M}\p{N}'’]*/gu, (word) => {
+      const first = String.fromCodePoint(word.codePointAt(0) as number);
+      return first.toUpperCase() + word.slice(first.length);
+    }),
+  ),
   entry('trim(text)', ([text], call) => made(walkedText(text, call).trim(), call)),
   entry('length(value)', ([value], call) => length(value, call)),
   entry('substring(text, from, to?)', ([value, from, to], call) => {
@@ -121,4 +141,5 @@ export const TEXT_FUNCTIONS: readonly FunctionEntry[] = [
     produce(call, text.length * 6);
     return text.replaceAll(/[&<>"']/g, (char) => HTML[char] as string);
   }),
+  entry('stripHtml(text)', ([text], call) => made(stripTags(walkedText(text, call)), call)),
 ];
