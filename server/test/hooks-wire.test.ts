@@ -109,6 +109,18 @@ test('R20 wire 4 the handshake of CloudEvents is answered by the hook: consent i
   assert.deepEqual(await ask(off.url, handshake), [503, null, null, null]);
 });
 
+test('R20 wire 4 a webhook of the platform that is verified by the handshake becomes active at a hook', async (t) => {
+  const hooks = await startHooks(t, { challenge: { origin: 'events.example.com' } });
+  const { url } = await hooks.scenario('own', [], { hook: { origins: ['events.example.com'] } });
+  const made = await hooks.expect(201, 'POST /v1/webhooks', { body: { name: 'own', url, verification: 'options' } });
+  let shown: Record<string, unknown> = { state: 'pending' };
+  for (let looks = 0; shown['state'] === 'pending' && looks < 3_000; looks++) {
+    await new Promise((again) => setTimeout(again, 5));
+    shown = await hooks.expect(200, `GET /v1/webhooks/${String(made['id'])}`);
+  }
+  assert.equal(shown['state'], 'active', JSON.stringify(shown));
+});
+
 test('R80 R96 what fits no shape is noted, of a request that has waited for its run, too', async (t) => {
   const hooks = await startHooks(t);
   const shape = { type: 'collection', fields: { id: { type: 'number' } } } as const;

@@ -132,6 +132,8 @@ test('faults of hooks name their place', () => {
   one(hook('challenges: [meta]'), '2:28', /the challenge meta needs secret/);
   one(hook('challenges: [x]'), '2:28', /answered with the secret of verify/);
   one(hook('methods: [post]'), '2:25', /there is no method "post"/);
+  one(hook('origins: []'), '2:24', 'origins names none; it needs one');
+  one(hook('origins: [a b]'), '2:25', /origins must be a name such as events\.example\.com/);
   one(hook('dedupe: body.id'), '2:23', /dedupe must hold a template/);
   one(hook('dedupe: "${ body.id"'), '2:24', /dedupe: The \$\{ has no closing/);
   one(hook('dedupe: "${ bdy.id }"'), '2:23', /nothing here is called "bdy"; did you mean body/);
