@@ -53,12 +53,12 @@ test('An output or an input that is too large fails its step, and one that nests
     stand(async ({ input }) => (input === `${URL}large` ? 'x'.repeat(300_000) : deep(200))),
   );
   const large = await flows.play(await flows.job('large', [does('http', `${URL}large`)]));
-  assert.equal(large.reason, 'steps[0] (http): its output is larger than 256 KiB');
+  assert.equal(large.reason, 'steps[0] (http): its output is larger than 256 KiB (flows.stepOutput)');
   const nested = await flows.play(await flows.job('nested', [does('http', `${URL}deep`)]));
   assert.equal(nested.reason, 'steps[0] (http): its output nests deeper than 100 levels');
   const twice = does('set', { a: '${ params.a }${ params.a }' });
   const input = await flows.play(await flows.job('input', [twice]), { params: { a: 'x'.repeat(200_000) } });
-  assert.equal(input.reason, 'steps[0] (set): its input is larger than 256 KiB');
+  assert.equal(input.reason, 'steps[0] (set): its input is larger than 256 KiB (flows.stepOutput)');
   assert.equal(sizeFault(deep(1_000_000), 1e9), 'nests deeper than 100 levels');
 });
 

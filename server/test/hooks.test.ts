@@ -148,15 +148,17 @@ test('Bad input: a reply that would split the response, a second one, and what n
     name: string,
     steps: Parameters<typeof hooks.scenario>[1],
     body: unknown,
-  ): Promise<[number, string]> => {
+  ): Promise<[number, string, unknown]> => {
     const placed = await hooks.scenario(name, steps);
     const { status } = await post(placed.url, body);
-    return [status, (await hooks.ended(placed)).reason ?? ''];
+    const { run, reason } = await hooks.ended(placed);
+    return [status, reason ?? '', (await hooks.steps(run))[0]?.input];
   };
   const splits = [does('reply', { status: 200, headers: { 'x-name': '${ body.name }' } })];
-  const [split, why] = await play('splits', splits, { name: 'a\r\nset-cookie: b=c' });
+  const [split, why, shown] = await play('splits', splits, { name: 'a\r\nset-cookie: b=c' });
   assert.equal(split, 500);
-  assert.match(why, /reply\.headers\["x-name"\] .*line break/);
+  assert.match(why, /reply\.headers\["x-name"\] contains a line break/);
+  assert.deepEqual(shown, { status: 200, headers: { 'x-name': 'a\r\nset-cookie: b=c' } });
   const [status, range] = await play('status', [does('reply', { status: '${ body.status }' })], { status: 99 });
   assert.equal(status, 500);
   assert.match(range, /from 200 to 599/);

@@ -5,7 +5,7 @@ import { formatSize } from '../model/quantities.ts';
 /** Lists and objects nest at most this deep. */
 export const MAX_DEPTH = 100;
 
-/** Why a value is too large to be kept, as a clause; null when it is not. Any depth may be judged. */
+/** Why a value is too large to be kept, as a clause that names the setting; null when it is not. Any depth may be judged. */
 export function sizeFault(value: Json, maxBytes: number): string | null {
   // A stack of its own: a recursion would overflow on what is about to be refused.
   const waiting: [Json, number][] = [[value, 0]];
@@ -23,7 +23,7 @@ export function sizeFault(value: Json, maxBytes: number): string | null {
         }
       }
     }
-    if (bytes > maxBytes) return `is larger than ${formatSize(maxBytes)}`;
+    if (bytes > maxBytes) return `is larger than ${formatSize(maxBytes)} (flows.stepOutput)`;
   }
   return null;
 }

@@ -107,12 +107,16 @@ async function resume(parts: Performing, of: Performed & { action: Action; rule:
   });
 }
 
-function inputOf({ expressions, clock, stepBytes }: Performing, { step, scope }: Performed): Json {
+function inputOf({ expressions, clock, stepBytes, masker }: Performing, { step, row, scope }: Performed): Json {
   const input = expressions.fill(step, scope, clock.now());
   const tooLarge = sizeFault(input, stepBytes);
   if (tooLarge !== null) throw new ActionFailed(`its input ${tooLarge}`, { retryable: false });
   const fault = actionFault(step.action, input, 'evaluated');
-  if (fault !== null) throw new ActionFailed(fault, { retryable: false });
+  if (fault !== null) {
+    // What was wrong is seen in the history.
+    row.begin({ input: masker.json(input) });
+    throw new ActionFailed(fault, { retryable: false });
+  }
   return input;
 }
 
