@@ -11,7 +11,7 @@ const scale: Scale = { kills: 5, awayMs: 2_000, timeoutMs: 1_000 };
 for (const fault of faults) {
   for (const engine of fault.engines) {
     const skip = fault.skip || (engine === 'PostgreSQL' && withoutPostgres);
-    test(`R124 R53 nothing acknowledged is lost when ${fault.name}: ${engine}`, { skip }, async (t) => {
+    test(`${fault.shows} nothing acknowledged is lost when ${fault.name}: ${engine}`, { skip }, async (t) => {
       // Durability is what is tested, so this server syncs; a fault of its own must not meet another test.
       const postgres = engine === 'PostgreSQL' ? await startPostgres({ fsync: true }) : null;
       t.after(() => postgres?.stop());

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { failPoints } from '../kit/platform-entry.ts';
 import type { Postgres } from '../kit/postgres.ts';
 import { Ground, type Play, type Sum } from './ground.ts';
+import { playHook } from './hook-play.ts';
 
 /** How much of everything: a test run has seconds, a report has all the time it needs. */
 export interface Scale {
@@ -25,6 +26,10 @@ export interface Fault {
   /** As it stands in the name of the test and in the report. */
   name: string;
   engines: readonly Engine[];
+  /** Is it the killing that a play is made of, at instants that nobody chose? It strikes as often as the scale says. */
+  isKilling?: true;
+  /** The requirements that it shows. */
+  shows: string;
   /** Why it cannot be played here, or false. */
   skip?: string | false;
   play(setting: Setting): Promise<Sum>;
@@ -45,17 +50,31 @@ const HOUR_MS = 3_600_000;
 /** Every instant that the promise rests on; at `send` only the endpoint knows when. */
 const POINTS = [...failPoints, 'send'] as const;
 
+/** Nothing acknowledged is lost, and no publisher waits for a subscriber. */
+const LOST_NOTHING = 'R124 R53';
+
 /** All of them. */
 export const faults: readonly Fault[] = [
-  { name: 'kill -9 at random instants', engines: BOTH, play: killed },
-  { name: 'kill -9 between accept, send and settle', engines: BOTH, play: killedAtPoints },
-  { name: 'PostgreSQL is shut down and started again', engines: ['PostgreSQL'], play: (s) => away(s, 'SIGINT') },
-  { name: 'PostgreSQL is killed with -9 and started again', engines: ['PostgreSQL'], play: (s) => away(s, 'SIGKILL') },
-  { name: 'the connections to PostgreSQL are cut', engines: ['PostgreSQL'], play: cut },
-  { name: 'the connections to PostgreSQL go silent', engines: ['PostgreSQL'], play: silent },
-  { name: 'the process is frozen for longer than every time-out', engines: BOTH, play: frozen },
-  { name: 'the clock steps by an hour, forward and back', engines: BOTH, play: clockSteps },
-  { name: 'the disk is full', engines: ['SQLite'], skip: withoutSmallDisk(), play: diskFull },
+  { name: 'kill -9 at random instants', engines: BOTH, isKilling: true, shows: LOST_NOTHING, play: killed },
+  { name: 'kill -9 while requests come to a hook', engines: BOTH, isKilling: true, shows: 'R106 R103', play: playHook },
+  { name: 'kill -9 between accept, send and settle', engines: BOTH, shows: LOST_NOTHING, play: killedAtPoints },
+  {
+    name: 'PostgreSQL is shut down and started again',
+    engines: ['PostgreSQL'],
+    shows: LOST_NOTHING,
+    play: (s) => away(s, 'SIGINT'),
+  },
+  {
+    name: 'PostgreSQL is killed with -9 and started again',
+    engines: ['PostgreSQL'],
+    shows: LOST_NOTHING,
+    play: (s) => away(s, 'SIGKILL'),
+  },
+  { name: 'the connections to PostgreSQL are cut', engines: ['PostgreSQL'], shows: LOST_NOTHING, play: cut },
+  { name: 'the connections to PostgreSQL go silent', engines: ['PostgreSQL'], shows: LOST_NOTHING, play: silent },
+  { name: 'the process is frozen for longer than every time-out', engines: BOTH, shows: LOST_NOTHING, play: frozen },
+  { name: 'the clock steps by an hour, forward and back', engines: BOTH, shows: LOST_NOTHING, play: clockSteps },
+  { name: 'the disk is full', engines: ['SQLite'], shows: LOST_NOTHING, skip: withoutSmallDisk(), play: diskFull },
 ];
 
 async function on(play: Play, act: (ground: Ground) => Promise<void>, withinMs = 40_000): Promise<Sum> {

@@ -321,7 +321,7 @@ function of(events: ReadonlySet<string>, { subjects }: Target): ReadonlySet<stri
 }
 
 /** Mulberry32: from 0 inclusive to 1 exclusive. */
-function diceOf(start: number): () => number {
+export function diceOf(start: number): () => number {
   let state = start;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

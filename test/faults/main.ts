@@ -37,7 +37,9 @@ interface Planned {
 async function main(): Promise<number> {
   const wanted = faults.filter(({ name }) => name.includes(options.only));
   // The long ones last: a run that fails early is soon repeated.
-  const plays = wanted.flatMap(playsOf).toSorted((a, b) => Number(isRandom(a.fault)) - Number(isRandom(b.fault)));
+  const plays = wanted
+    .flatMap(playsOf)
+    .toSorted((a, b) => Number(a.fault.isKilling === true) - Number(b.fault.isKilling === true));
   let played = recorded();
   for (const planned of plays.filter(({ engine }) => engine.includes(options.engine))) {
     const { fault, engine, seed } = planned;
@@ -78,13 +80,9 @@ function machine(): string {
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}, ${day}, load ${loadBefore} at the end`;
 }
 
-function isRandom(fault: Fault): boolean {
-  return fault === faults[0];
-}
-
-/** The random one many times over, the engines in turn; each of the others once. */
+/** The killing many times over, the engines in turn; each of the others once. */
 function playsOf(fault: Fault): Planned[] {
-  const plays = isRandom(fault) ? Math.ceil(Number(options.kills) / KILLS) : 1;
+  const plays = fault.isKilling ? Math.ceil(Number(options.kills) / KILLS) : 1;
   return Array.from({ length: plays }, (_, play) => Number(options.seed) + play).flatMap((seed) =>
     fault.engines.map((engine) => ({ fault, engine, seed })),
   );
@@ -92,7 +90,7 @@ function playsOf(fault: Fault): Planned[] {
 
 async function play({ fault, engine, seed }: Planned): Promise<Played> {
   const skip = fault.skip || (engine === 'PostgreSQL' && withoutPostgres) || null;
-  const times = isRandom(fault) ? KILLS : 1;
+  const times = fault.isKilling ? KILLS : 1;
   const one = { fault: fault.name, engine, seed, skip };
   if (skip) return { ...one, times: 0, sum: null, failure: null };
   return { ...one, times, ...(await playOne(fault, engine, seed)) };

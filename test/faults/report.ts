@@ -53,6 +53,8 @@ Of every play it is checked that
 - in the lines that are first in first out nothing arrived before all that is earlier had been taken;
 - nothing is left open or dead, and the webhooks whose endpoints always answered were never anything but active;
 - publishers were answered 503 with \`Retry-After\` while the store was away, and went on by themselves;
+- of requests to a hook, each that was answered 2xx is kept and has exactly one row in the sheet, though some were sent
+  again on purpose, and no run is left queued or running;
 - no page of the SQLite file is damaged (\`PRAGMA integrity_check\`).
 
 | fault | engine | times | acknowledged | lost | again | inversions | 503 | events/s | answered before a fault, repeated |
