@@ -252,6 +252,18 @@ test('R104 an unreadable request is replayed into a run that says why it cannot 
   assert.match(String(run['reason']), /JSON/);
 });
 
+test('R104 a request whose body was too large to be taken in is no request to replay', async (t) => {
+  const { api, hook } = await start(t);
+  assert.equal((await post(hook, 'x'.repeat(5 * 2 ** 20), SENT)).status, 413);
+  const { items } = (await api.expect(200, 'GET /v1/scenarios/audit/requests')) as { items: Json[] };
+  const id = items[0]!['id'];
+  for (const dry of [true, false]) {
+    const refused = await api.expect(409, `POST /v1/requests/${id}/replay`, { body: { dry } });
+    assert.match(String(refused['detail']), /too large to be kept/);
+  }
+  await api.expect(409, 'POST /v1/scenarios/audit/dry-run', { body: { request: id } });
+});
+
 test('R104 what is somebody else’s, gone or of a job is refused in words', async (t) => {
   const { api, hook, push, ended } = await start(t);
   await post(hook, { id: 'a', size: 7 }, SENT);

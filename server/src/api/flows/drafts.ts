@@ -13,7 +13,7 @@ import { runDry, type DryRunOut } from './dry-runs.ts';
 import { findFlow, namedIn, ScenarioParams, showDetail, type FlowDetailOut } from './flows.ts';
 import { keepSheets, planSheets } from './pushed-sheets.ts';
 import { DifferenceOut, documentIn, keep, readDocuments } from './push.ts';
-import { findRequest, isErased } from './requests.ts';
+import { checkWhole, findRequest } from './requests.ts';
 import { checkSurroundings, missingSecrets } from './surroundings.ts';
 import { definitionOf, VersionText } from './versions.ts';
 
@@ -133,7 +133,7 @@ export const dryRunScenario = operation<DryRunIn, DryRunOut>()({
   summary: 'Show what a scenario, or its draft, would do with a request that was kept, or with a sample',
   description: 'Nothing reaches out, and nothing is kept. Signatures are not looked at.',
   params: ScenarioParams,
-  errors: ['erased'],
+  errors: ['erased', 'wrong-state'],
   async handle({ params, body, workspace, now }, tools) {
     const { version = 'published', request: id, send = {} } = body;
     const { definition } = await definitionOf(namedIn(params), version, { workspace, tools });
@@ -161,7 +161,7 @@ function sampleOf({ method, query = '', headers = {}, body = '' }: NonNullable<D
 
 async function keptRequest(id: string, workspace: Workspace, tools: Tools) {
   const request = await findRequest(id, workspace, tools);
-  if (isErased(request)) throw refuse('erased', 'What the request said was erased.');
+  checkWhole(request);
   const { content, receivedAt } = request;
   return { request: content, arrival: { id: formatId('req', workspace.token, request.request), receivedAt } };
 }

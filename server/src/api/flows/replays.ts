@@ -12,7 +12,7 @@ import type { StoredRequest } from '../../store/hooks/contract.ts';
 import { ok, operation, type Call, type JsonAnswer, type Tools } from '../kernel.ts';
 import { orNull } from '../wire.ts';
 import { DryRunOut, runDry } from './dry-runs.ts';
-import { findRequest, isErased, RequestParams } from './requests.ts';
+import { checkWhole, findRequest, RequestParams } from './requests.ts';
 import { findRun, keyOf, RunOut, RunParams, showRun } from './runs.ts';
 
 /** How a run is played again. */
@@ -65,6 +65,7 @@ export const replayRun = operation<ReplayIn, ReplayOut>()({
     const { version = 'current', dry = false } = body;
     const id = formatId('req', workspace.token, run.request);
     const request = await findRequest(id, workspace, tools);
+    checkWhole(request);
     if (dry) return dryAnswer(request, { run, version }, { ...caller, tools });
     return liveAnswer(request, { run: run.run, version }, { ...caller, tools });
   },
@@ -79,6 +80,7 @@ export const replayRequest = operation<ReplayRequestIn, ReplayOut>()({
   errors: ['wrong-state', 'erased'],
   async handle({ params, body, ...caller }, tools) {
     const request = await findRequest(params.request, caller.workspace, tools);
+    checkWhole(request);
     const of = { run: null, version: 'current' } as const;
     return body.dry === true
       ? dryAnswer(request, of, { ...caller, tools })
@@ -154,7 +156,6 @@ async function dryAnswer(
   { run, version }: { run: ShownRun | null; version: Wanted['version'] },
   { workspace, now, tools }: Caller & { tools: Tools },
 ): Promise<JsonAnswer<ReplayOut>> {
-  if (isErased(request)) throw refuse('erased', 'What the request said was erased.');
   const number = version === 'original' && run !== null ? run.version : null;
   const { scenario, version: played } = await scenarioOf(request.flow, number, { workspace, tools });
   const steps = run === null ? [] : await tools.store.flows.steps(keyOf(run));

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import type { Flow } from '../../model/flow/definition.ts';
 import type { Masker } from '../../model/flow/mask.ts';
 import { formatId } from '../../model/ids.ts';
+import { refuse } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
 import type { RequestHead, StoredRequest } from '../../store/hooks/contract.ts';
 import { ok, operation, type Tools } from '../kernel.ts';
@@ -134,8 +135,17 @@ export async function findRequest(
 }
 
 /** Is nothing left of what it said? A request over HTTP has headers. */
-export function isErased({ content }: StoredRequest): boolean {
+function isErased({ content }: StoredRequest): boolean {
   return content.headers.length === 0;
+}
+
+/** Refuses a request of which there is not all that it said: it was erased, or too large to be taken in. */
+export function checkWhole(request: StoredRequest): void {
+  if (isErased(request)) throw refuse('erased', 'What the request said was erased.');
+  const { status, content } = request;
+  if (status === 413 && content.body.length === 0) {
+    throw refuse('wrong-state', 'Its body was too large to be kept: there is nothing to work at.');
+  }
 }
 
 function showRequest(head: RequestHead, { token }: Workspace): RequestOut {
