@@ -251,7 +251,7 @@ test('R92 R100 R103 R106 R51 bellwire demo scenario: the challenge is answered a
       steps,
     );
     const textOf = (name: string): string => String(seen.find(({ step }) => step === name)?.['text']);
-    assert.match(textOf('run'), /^\d+ completed, route events, reply 200$/);
+    assert.match(textOf('run'), /^number \d+: completed, route events, reply 200$/);
     const cells = seen.find(({ row }) => row !== undefined)?.['row'] as Record<string, unknown>;
     assert.deepEqual([cells['B'], cells['C']], ['john.doe@hpedev.io', 'User john.doe@hpedev.io logged out']);
     const kept = documents(await bellwire(['sheet', 'rows', 'AuditLog', '--json'], { folder }));

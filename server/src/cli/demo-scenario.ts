@@ -124,7 +124,7 @@ async function eventRun(client: Client, signal: AbortSignal) {
     if (run?.state === 'failed') throw new Failure(`the run failed; see: npx bellwire job log ${run.id}`);
     if (run?.state === 'completed' && run.route.includes('events')) {
       return {
-        text: `${run.id} ${run.state}, route ${run.route.join(', ')}, reply ${run.reply?.status}`,
+        text: `number ${run.id}: ${run.state}, route ${run.route.join(', ')}, reply ${run.reply?.status}`,
         result: null,
       };
     }
