@@ -1,7 +1,8 @@
 // The heart of the promise: whatever goes wrong, nothing that was acknowledged is lost. `npm run faults` plays longer.
 import { test } from 'node:test';
 import { describeSum } from './faults/report.ts';
-import { faults, type Scale } from './faults/faults.ts';
+import type { Scale } from './faults/fault.ts';
+import { faults } from './faults/faults.ts';
 import { startPostgres, withoutPostgres } from './kit/postgres.ts';
 
 /** Numbers from a seed, so that a failure can be played again: `BELLWIRE_TEST_SEED=… npm test test/faults.test.ts`. */

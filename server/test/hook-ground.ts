@@ -3,25 +3,11 @@ import type { TestContext } from 'node:test';
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../src/model/clock.ts';
 import type { Hook, Scenario, Step } from '../src/model/flow/definition.ts';
+import { PLAIN_HOOK } from '../src/model/flow/document/hook.ts';
+
 import type { StoredFlow, StoredRun, StoredStep, RequestHead } from '../src/store/index.ts';
 import { startApi, type ApiGround } from './api-ground.ts';
 import { settingOf } from './flow-ground.ts';
-
-/** What a hook is unless a test says otherwise. */
-export const PLAIN_HOOK: Hook = {
-  verify: null,
-  challenge: 'answer',
-  challenges: [],
-  origins: null,
-  methods: ['POST'],
-  shapes: [],
-  onMisfit: 'note',
-  dedupe: null,
-  schedule: null,
-  queue: 10_000,
-  replyWithinMs: 10_000,
-  bodyBytes: 4 * 1_024 * 1_024,
-};
 
 /** A scenario on a platform. */
 export interface Placed {

@@ -19,7 +19,8 @@ import type { Hook, Step } from '../src/model/flow/definition.ts';
 import type { HookReply } from '../src/model/hook/exchange.ts';
 import type { OwnedLane, Store } from '../src/store/index.ts';
 import { does, nothingOutside, settingOf } from './flow-ground.ts';
-import { newScenario, PLAIN_HOOK, post, startHooks } from './hook-ground.ts';
+import { PLAIN_HOOK } from '../src/model/flow/document/hook.ts';
+import { newScenario, post, startHooks } from './hook-ground.ts';
 import { addWorkspace } from './store-furniture.ts';
 import { postgresGround, type Ground } from './store-ground.ts';
 

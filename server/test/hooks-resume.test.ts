@@ -5,7 +5,8 @@ import type { HookReply } from '../src/model/hook/exchange.ts';
 import type { Hook, Step } from '../src/model/flow/definition.ts';
 import type { StoredFlow, StoredRun } from '../src/store/index.ts';
 import { does, each, route, settingOf, startFlows, type FlowGround } from './flow-ground.ts';
-import { newScenario, PLAIN_HOOK } from './hook-ground.ts';
+import { PLAIN_HOOK } from '../src/model/flow/document/hook.ts';
+import { newScenario } from './hook-ground.ts';
 import { NOON } from './store-furniture.ts';
 
 const TOKEN = 'abcdefghijklmnopqrstuvwxyz012345';

@@ -11,7 +11,7 @@ import { createClient, type Client } from '../../server/src/client/index.ts';
 import { eventually } from '../kit/handler.ts';
 import { openLedger } from '../kit/ledger.ts';
 import { startProcess, type PlatformProcess } from '../kit/platform-process.ts';
-import type { Setting } from './faults.ts';
+import type { Setting } from './fault.ts';
 import { diceOf, type Sum } from './ground.ts';
 
 const SECRET = 's3cr3tKey';

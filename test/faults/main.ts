@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../bench/machine.ts';
 import { startPostgres, withoutPostgres, type Postgres } from '../kit/postgres.ts';
-import { faults, type Engine, type Fault, type Scale } from './faults.ts';
+import type { Engine, Fault, Scale } from './fault.ts';
+import { faults } from './faults.ts';
 import type { Sum } from './ground.ts';
 import { describeSum, reportOf, type Played } from './report.ts';
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { createClient, type Client } from '../client/index.ts';
-import { startDemoPlatform } from './demo-platform.ts';
+import { startDemoPlatform, sayWhatNext } from './demo-platform.ts';
 import { Failure } from './failure.ts';
 import type { Step } from './journey.ts';
 import { aborted, type PlatformOptions } from './serve.ts';
@@ -76,7 +76,13 @@ export async function playAutomation(session: Session, options: PlatformOptions)
     const client = createClient({ url: platform.url, key: platform.adminKey });
     const signal = AbortSignal.any([session.signal, AbortSignal.timeout(PATIENCE_MS)]);
     const evaluation = await play({ client, receiver, step, signal, session });
-    sayWhatNext(session, { url: platform.url, dataFolder, evaluation });
+    const commands = [
+      'job run demo-nightly --follow',
+      'job show demo-nightly',
+      `policy results ${evaluation}`,
+      `post-processing test ${POST_PROCESSING}`,
+    ];
+    sayWhatNext(session, { url: platform.url, dataFolder, commands });
     await aborted(session.signal);
     // A terminal has just shown ^C.
     session.say(`${session.terminal.stdout.isTTY === true ? '\n' : ''}  stopping: what is under way is finished first`);
@@ -159,29 +165,6 @@ function show(title: string, { headers, body }: Arrival, session: Session): void
       .split('\n')
       .map((line) => `    ${line}`),
   ]);
-}
-
-function sayWhatNext(
-  session: Session,
-  { url, dataFolder, evaluation }: { url: string; dataFolder: string; evaluation: number },
-): void {
-  const { paint } = session;
-  const commands = [
-    'job run demo-nightly --follow',
-    'job show demo-nightly',
-    `policy results ${evaluation}`,
-    `post-processing test ${POST_PROCESSING}`,
-  ];
-  const lines = [
-    '',
-    `  API      ${url}/v1  ${paint('dim', `(key: ${dataFolder}/admin-key)`)}`,
-    '  Try in another terminal, in this folder:',
-    ...commands.map((words) => `    ${paint('cyan', `npx bellwire ${words}`)}`),
-    '',
-    `  ${paint('bold', 'It runs until Ctrl-C.')}`,
-  ];
-  for (const line of lines) session.say(line);
-  session.show({ step: 'running', url, dataFolder }, () => []);
 }
 
 async function startReceiver(): Promise<Receiver> {

@@ -93,3 +93,21 @@ async function isBellwire(url: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Says where the platform is and what may be tried on it, each a command of the CLI; it runs until somebody ends it. */
+export function sayWhatNext(
+  session: Session,
+  { url, dataFolder, commands }: { url: string; dataFolder: string; commands: readonly string[] },
+): void {
+  const { paint } = session;
+  const lines = [
+    '',
+    `  API      ${url}/v1  ${paint('dim', `(key: ${dataFolder}/admin-key)`)}`,
+    '  Try in another terminal, in this folder:',
+    ...commands.map((words) => `    ${paint('cyan', `npx bellwire ${words}`)}`),
+    '',
+    `  ${paint('bold', 'It runs until Ctrl-C.')}`,
+  ];
+  for (const line of lines) session.say(line);
+  session.show({ step: 'running', url, dataFolder }, () => []);
+}

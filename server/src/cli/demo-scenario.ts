@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { createClient, type Client } from '../client/index.ts';
 import { pause } from '../client/request.ts';
-import { startDemoPlatform } from './demo-platform.ts';
+import { startDemoPlatform, sayWhatNext } from './demo-platform.ts';
 import { readDocuments, readSamples } from './documents.ts';
 import { Failure } from './failure.ts';
 import { AUDIT_LOG, auditLogEvent, untilActive, type Step } from './journey.ts';
@@ -35,7 +35,8 @@ export async function playScenario(session: Session, options: PlatformOptions): 
       if (session.signal.aborted || !patience.aborted) throw error;
       throw new Failure(`the demo came to a halt; see: npx bellwire webhooks list, npx bellwire scenario runs`);
     });
-    sayWhatNext(session, platform.url, dataFolder);
+    const commands = [`sheet rows ${SHEET}`, `scenario show ${SCENARIO}`, `publish --example ${AUDIT_LOG}`];
+    sayWhatNext(session, { url: platform.url, dataFolder, commands });
     await aborted(session.signal);
     // A terminal has just shown ^C.
     session.say(`${session.terminal.stdout.isTTY === true ? '\n' : ''}  stopping: what is under way is finished first`);
@@ -145,19 +146,4 @@ function showRow(cells: Readonly<Record<string, unknown>>, session: Session): vo
   session.show({ row: cells }, () =>
     Object.entries(cells).map(([name, value]) => `      ${session.paint('dim', name)}  ${plain(String(value))}`),
   );
-}
-
-function sayWhatNext(session: Session, url: string, dataFolder: string): void {
-  const { paint } = session;
-  const commands = [`sheet rows ${SHEET}`, `scenario show ${SCENARIO}`, `publish --example ${AUDIT_LOG}`];
-  const lines = [
-    '',
-    `  API      ${url}/v1  ${paint('dim', `(key: ${dataFolder}/admin-key)`)}`,
-    '  Try in another terminal, in this folder:',
-    ...commands.map((words) => `    ${paint('cyan', `npx bellwire ${words}`)}`),
-    '',
-    `  ${paint('bold', 'It runs until Ctrl-C.')}`,
-  ];
-  for (const line of lines) session.say(line);
-  session.show({ step: 'running', url, dataFolder }, () => []);
 }

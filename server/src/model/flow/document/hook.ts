@@ -43,7 +43,7 @@ const MAX_QUEUE = 1_000_000;
 const MAX_BODY = 16 * 2 ** 20;
 
 /** A hook that takes what comes: what `hook: true` means, and what is meant where a document says nothing. */
-const PLAIN: Hook = {
+export const PLAIN_HOOK: Hook = {
   verify: null,
   challenge: 'answer',
   challenges: [],
@@ -70,7 +70,7 @@ export interface HookReading {
 /** Reads `on` of a scenario; absent, its hook takes what comes (R77). */
 export function readHook(on: Value | null, reading: HookReading): Hook {
   const { faults, shapes } = reading;
-  const plain = (): Hook => ({ ...PLAIN, shapes: shapes(null) });
+  const plain = (): Hook => ({ ...PLAIN_HOOK, shapes: shapes(null) });
   if (!isGiven(on)) return plain();
   const value = fieldsOf(on, 'on', ['hook'], faults)?.value('hook') ?? null;
   if (!isGiven(value)) return plain();
@@ -93,21 +93,21 @@ function readFields(fields: Fields, reading: HookReading): Hook {
   const misfit = ['note', 'refuse'] as const;
   const hook: Hook = {
     verify,
-    challenge: given('challenge', (value) => choiceOf(value, 'challenge', { words, faults }), PLAIN.challenge),
+    challenge: given('challenge', (value) => choiceOf(value, 'challenge', { words, faults }), PLAIN_HOOK.challenge),
     challenges: readChallenges(fields.value('challenges'), { verify, faults }),
-    origins: given<Hook['origins']>('origins', (value) => readOrigins(value, faults), PLAIN.origins),
-    methods: given('methods', (value) => readMethods(value, faults), PLAIN.methods),
+    origins: given<Hook['origins']>('origins', (value) => readOrigins(value, faults), PLAIN_HOOK.origins),
+    methods: given('methods', (value) => readMethods(value, faults), PLAIN_HOOK.methods),
     shapes: reading.shapes(fields.value('shapes')),
-    onMisfit: given('onMisfit', (value) => choiceOf(value, 'onMisfit', { words: misfit, faults }), PLAIN.onMisfit),
+    onMisfit: given('onMisfit', (value) => choiceOf(value, 'onMisfit', { words: misfit, faults }), PLAIN_HOOK.onMisfit),
     dedupe: given<string | null>('dedupe', (value) => readDedupe(value, reading), null),
     schedule: given<Hook['schedule']>('schedule', (value) => readSchedule(value, faults), null),
-    queue: given('queue', (value) => integerOf(value, 'queue', { min: 1, max: MAX_QUEUE, faults }), PLAIN.queue),
+    queue: given('queue', (value) => integerOf(value, 'queue', { min: 1, max: MAX_QUEUE, faults }), PLAIN_HOOK.queue),
     replyWithinMs: given(
       'replyWithin',
       (value) => spanOf(value, 'replyWithin', { min: 100, max: 300_000, faults }),
-      PLAIN.replyWithinMs,
+      PLAIN_HOOK.replyWithinMs,
     ),
-    bodyBytes: given('maxBody', (value) => readBytes(value, faults), PLAIN.bodyBytes),
+    bodyBytes: given('maxBody', (value) => readBytes(value, faults), PLAIN_HOOK.bodyBytes),
   };
   if (hook.onMisfit === 'refuse' && hook.shapes.length === 0) {
     faults.add(fields.nameAt('onMisfit'), 'onMisfit: refuse needs shapes: what would fit?', ['shapes']);
