@@ -43,7 +43,7 @@ test('Jobs run: steps in order, each with a row of its input, output and time', 
   assert.deepEqual(flows.errors, []);
 });
 
-test('Jobs run: a step whose condition does not hold is skipped', async (t) => {
+test('R104 a step whose condition does not hold is skipped, and its row says what it came to', async (t) => {
   const flows = await startFlows(t);
   const job = await flows.job('maybe', [
     does('fail', 'must not run', { if: 'params.n > 5' }),
@@ -52,8 +52,11 @@ test('Jobs run: a step whose condition does not hold is skipped', async (t) => {
   const run = await flows.play(job, { params: { n: 3 } });
   assert.equal(run.state, 'completed');
   assert.deepEqual(
-    (await flows.steps(run.run)).map(({ state }) => state),
-    ['skipped', 'completed'],
+    (await flows.steps(run.run)).map(({ state, output }) => [state, output]),
+    [
+      ['skipped', { if: 'params.n > 5', was: false }],
+      ['completed', { big: true }],
+    ],
   );
 });
 

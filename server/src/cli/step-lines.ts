@@ -1,5 +1,5 @@
 // Steps of a run for people: what each was given, what it came to, and which branches a route took and why; read at 80 columns.
-import type { RouteOutput } from '../model/flow/route.ts';
+import type { RouteOutput, SkippedOutput } from '../model/flow/route.ts';
 import type { Session } from './session.ts';
 import { columnsOf, pad, plain, widthOf, type Style } from './terminal.ts';
 
@@ -32,18 +32,24 @@ export function stepLines(step: SeenStep, session: Pick<Session, 'paint' | 'term
   const [style, mark] = MARKS[state] ?? ['dim', '?'];
   const facts = [
     action,
-    state === 'completed' || state === 'failed' ? '' : state === 'skipped' ? 'skipped: its if does not hold' : state,
+    state === 'completed' || state === 'failed' ? '' : state,
     tookOf(step),
     tries > 1 ? `${tries} tries` : '',
   ].filter((fact) => fact !== '');
   const lines = [`${paint(style, mark)} ${plain(name ?? place)}  ${facts.join('  ')}`];
-  if (action === 'route' && output !== null) lines.push(...branchLines(output as RouteOutput, session));
+  if (state === 'skipped') lines.push(...skippedLines(output as SkippedOutput | null, session));
+  else if (action === 'route' && output !== null) lines.push(...branchLines(output as RouteOutput, session));
   else {
     if (input !== null) lines.push(...labelled('input', JSON.stringify(input), session));
     if (output !== null && action !== 'set') lines.push(...labelled('output', JSON.stringify(output), session));
   }
   if (error !== null) lines.push(...labelled('error', error, session));
   return lines;
+}
+
+function skippedLines(output: SkippedOutput | null, session: Pick<Session, 'terminal'>): string[] {
+  const value = output === null ? '' : `: ${output.if} (${JSON.stringify(output.was)})`;
+  return hanging('    ', plain(`its if does not hold${value}`), session);
 }
 
 function tookOf({ startedAt, finishedAt }: SeenStep): string {

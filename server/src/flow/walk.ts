@@ -12,7 +12,7 @@ import { sizeFault } from './bounds.ts';
 import { Ending, Stopped } from './ending.ts';
 import { isMasked } from '../model/flow/mask.ts';
 import { performAction, StepFailed, type Performing } from './perform.ts';
-import { decideRoute, type RouteOutput } from '../model/flow/route.ts';
+import { decideRoute, skippedOutput, type RouteOutput } from '../model/flow/route.ts';
 import { collects } from '../model/flow/step-tree.ts';
 import type { Scope } from './scope.ts';
 import { StepRow } from './step-row.ts';
@@ -56,7 +56,8 @@ export class Walk {
     const action = step.kind === 'action' ? step.action : step.kind;
     const row = new StepRow(journal, former ?? { place, name: step.name, action, startedAt: clock.now() });
     try {
-      if (!former && !this.#isWanted(step, scope)) return row.end('skipped', { at: clock.now() });
+      const skipped = former ? null : this.#whySkipped(step, scope);
+      if (skipped !== null) return row.end('skipped', { at: clock.now(), output: skipped });
       const output = await this.#perform(step, row, scope);
       row.end('completed', { at: clock.now(), output });
       // Nobody waits for it, but the shorter it takes, the less a crash can make of it.
@@ -68,9 +69,12 @@ export class Walk {
     }
   }
 
-  #isWanted(step: Step, scope: Scope): boolean {
-    const { expressions, clock } = this.#parts;
-    return step.if === null || expressions.holds(step.if, scope, clock.now()).holds;
+  /** Null: it is to be done. */
+  #whySkipped(step: Step, scope: Scope): Json | null {
+    const { expressions, clock, masker } = this.#parts;
+    if (step.if === null) return null;
+    const { holds, value } = expressions.holds(step.if, scope, clock.now());
+    return holds ? null : masker.json(skippedOutput(step.if, value));
   }
 
   async #perform(step: Step, row: StepRow, scope: Scope): Promise<Json> {

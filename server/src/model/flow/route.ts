@@ -15,6 +15,18 @@ export interface RouteOutput {
   }[];
 }
 
+/** Why a step was left out, as it stands in its row (R104). */
+export interface SkippedOutput {
+  /** The condition of the step, and what it came to. */
+  if: string;
+  was: Json;
+}
+
+/** What the row of a step says whose condition did not hold. */
+export function skippedOutput(condition: string, value: Json): Json {
+  return { if: condition, was: shown(value) } satisfies SkippedOutput as unknown as Json;
+}
+
 /** What a filter's value counts as is shown, but not a whole document. */
 const SHOWN = 200;
 

@@ -8,7 +8,7 @@ import type { HookReply } from '../../hook/exchange.ts';
 import { actionFault } from '../actions.ts';
 import type { ActionStep, EachStep, Json, RouteStep, Step } from '../definition.ts';
 import { compileValue, ExpressionError, isTrue, parseExpression } from '../expression/index.ts';
-import { decideRoute, type RouteOutput } from '../route.ts';
+import { decideRoute, skippedOutput, type RouteOutput } from '../route.ts';
 import { collects } from '../step-tree.ts';
 
 /** What actions come to, and the instant that expressions take for now (epoch ms). */
@@ -117,8 +117,9 @@ function walkStep(step: Step, here: Here, walking: Walking): void {
   const shown: DryStep = { ...head, state: 'completed' };
   walk.steps.push(shown);
   try {
-    if (step.if !== null && !isTrue(evaluate(step.if, here, walking))) {
-      shown.state = 'skipped';
+    const condition = step.if === null ? true : evaluate(step.if, here, walking);
+    if (step.if !== null && !isTrue(condition)) {
+      Object.assign(shown, { state: 'skipped', output: skippedOutput(step.if, condition) });
       return;
     }
     if (step.name !== null) walk.ran.push(step.name);
