@@ -24,7 +24,7 @@ export interface SkippedOutput {
 
 /** What the row of a step says whose condition did not hold. */
 export function skippedOutput(condition: string, value: Json): Json {
-  return { if: condition, was: shown(value) } satisfies SkippedOutput as unknown as Json;
+  return { if: condition, was: shown(value) } satisfies SkippedOutput;
 }
 
 /** What a filter's value counts as is shown, but not a whole document. */
