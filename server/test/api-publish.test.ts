@@ -281,6 +281,6 @@ test('R115 what Bellwire says of itself nobody else can say, register or delete'
   await api.refused('foreign-type', 'DELETE /v1/event-types/bellwire.delivery.dead');
   const { items } = await api.expect(200, 'GET /v1/event-types?service=bellwire');
   const types = items as { type: string; schema: { required: string[] }; example: Record<string, unknown> }[];
-  assert.equal(types.length, 15);
+  assert.equal(types.length, 18);
   for (const { type, schema, example } of types) assert.deepEqual(Object.keys(example), schema.required, type);
 });

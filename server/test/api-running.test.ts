@@ -245,6 +245,11 @@ test('OpenAPI: real answers are what the document says', async (t) => {
   const files = [{ name: 'a.yaml', text: `job: nightly\nsteps: [noop]\n---\npolicySet: baseline\nrules: ${rules}\n` }];
   files.push({ name: 'b.yaml', text: 'scenario: answer\non: { hook: true }\n---\nsheet: AuditLog\n' });
   await api.expect(200, 'PUT /v1/flows', { body: { files } });
+  const draft = 'scenario: answer\non: { hook: true }\nsteps: [noop]\n';
+  await api.expect(200, 'PUT /v1/scenarios/answer/draft', { body: draft, headers: { 'content-type': 'text/plain' } });
+  const { hook } = await api.expect(200, 'GET /v1/scenarios/answer');
+  await fetch(api.url + (hook as { path: string }).path, { method: 'POST', body: '{}' });
+  const [request] = (await api.expect(200, 'GET /v1/scenarios/answer/requests'))['items'] as { id: string }[];
   const run = await api.expect(202, 'POST /v1/jobs/nightly/runs', { body: {} });
   const evaluation = await api.expect(202, 'POST /v1/policy-sets/baseline/evaluations', { body: {} });
   await api.expect(200, 'PUT /v1/secrets/TOKEN', { body: { value: 'x' } });
@@ -255,6 +260,8 @@ test('OpenAPI: real answers are what the document says', async (t) => {
     '{policySet}': 'baseline',
     '{scenario}': 'answer',
     '{sheet}': 'AuditLog',
+    '{version}': '1',
+    '{request}': request!.id,
     '{run}': String(run['id']),
     '{evaluation}': String(evaluation['id']),
     '{secret}': 'TOKEN',

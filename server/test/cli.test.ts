@@ -156,7 +156,7 @@ test('the CLI: finds the platform and its key beside the data, from any folder b
   mkdirSync(below, { recursive: true });
   const { code, stdout } = await bellwire(['types', 'list', '--json'], { folder: below });
   assert.equal(code, 0);
-  assert.equal(documents({ stdout }).length, 17);
+  assert.equal(documents({ stdout }).length, 20);
   const named = await bellwire(['types', 'list'], {
     folder: empty.folder,
     env: { BELLWIRE_DATA_FOLDER: join(ground.folder, 'data') },
