@@ -404,15 +404,9 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     process.kill(victim.pid, 'SIGKILL');
     await Promise.all(publishing);
     // Until it has begun to recover it takes what comes, and nobody could tell `after` from before.
-    await eventually(
-      'the killed process is out of the books',
-      () =>
-        server.admin('SELECT pid FROM pg_stat_activity WHERE pid = $1', [victim.pid]).then(
-          (living) => living.length === 0,
-          () => false,
-        ),
-      60_000,
-    );
+    const living = () => server.admin('SELECT pid FROM pg_stat_activity WHERE pid = $1', [victim.pid]);
+    const isGone = async (): Promise<boolean> => (await living().catch(() => [victim])).length === 0;
+    await eventually('the killed process is out of the books', isGone, 60_000);
     while (!known.includes('after'))
       await publish(place, [newEvent('after')]).then(
         () => known.push('after'),
