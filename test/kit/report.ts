@@ -9,6 +9,12 @@ export interface Counts {
   skipped: number;
 }
 
+/** What a run came to. */
+export interface Outcome extends Counts {
+  /** The files in which something failed, as absolute paths. */
+  failedFiles: string[];
+}
+
 type Stream = ReturnType<typeof run>;
 
 /** What is known of one file while it runs. */
@@ -23,7 +29,7 @@ interface FileState {
 }
 
 /** Prints while `stream` runs, unless quiet; resolves with the counts of tests (suites are not tests). */
-export async function report(stream: Stream, { quiet, root }: { quiet: boolean; root: string }): Promise<Counts> {
+export async function report(stream: Stream, { quiet, root }: { quiet: boolean; root: string }): Promise<Outcome> {
   const files = new Map<string, FileState>();
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   for await (const { type, data } of stream as AsyncIterable<TestEvent>) {
@@ -47,7 +53,7 @@ export async function report(stream: Stream, { quiet, root }: { quiet: boolean; 
     }
     if (!quiet) print(state, relative(root, file));
   }
-  return counts;
+  return { ...counts, failedFiles: [...files].filter(([, state]) => hasFailed(state)).map(([file]) => file) };
 }
 
 /** The fields of the events used here; Node's own types lack some of them. */
@@ -97,11 +103,15 @@ function isOver({ ended, summarised, failures }: FileState): boolean {
 function print(state: FileState, file: string): void {
   if (state.printed) return;
   state.printed = true;
-  const failed = state.failures.length > 0 || state.ended?.details.error !== undefined;
+  const failed = hasFailed(state);
   const time = styleText('dim', `${Math.round(state.ended?.details.duration_ms ?? 0)} ms`);
   console.log(`${failed ? styleText('red', '✖') : styleText('green', '✔')} ${file} ${time}`);
   for (const text of state.failures) console.log(text);
   if (failed && state.output) console.log(styleText('dim', indent(`output of ${file}:\n${state.output.trimEnd()}`)));
+}
+
+function hasFailed(state: FileState): boolean {
+  return state.failures.length > 0 || state.ended?.details.error !== undefined;
 }
 
 const ENDED = 'the file ended with ';
