@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { createCsvPlace } from '../src/flow/sheets/csv.ts';
+import { createCsvPlace } from '../src/flow/sheets/csv/index.ts';
 import { fileFault } from '../src/flow/sheets/file-fault.ts';
 import type { Sheet } from '../src/model/sheet.ts';
 import { allowed, atHand, failing, sheetFolder } from './sheet-ground.ts';

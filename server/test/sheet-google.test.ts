@@ -7,7 +7,7 @@ import { createAddressGuard } from '../src/engine/transport/address-guard.ts';
 import { createTransport } from '../src/engine/transport/index.ts';
 import { fetchOver } from '../src/flow-port.ts';
 import type { ActionFailed } from '../src/flow/action.ts';
-import { createGooglePlace } from '../src/flow/sheets/google.ts';
+import { createGooglePlace } from '../src/flow/sheets/google/index.ts';
 import type { Sheet } from '../src/model/sheet.ts';
 import { atHand, failing } from './sheet-ground.ts';
 import { NOON } from './store-furniture.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openXlsx, readXlsx, writeXlsx } from 'hucre/xlsx';
-import { createXlsxPlace } from '../src/flow/sheets/xlsx.ts';
+import { createXlsxPlace } from '../src/flow/sheets/xlsx/index.ts';
 import type { Sheet } from '../src/model/sheet.ts';
 import { allowed, atHand, failing, sheetFolder } from './sheet-ground.ts';
 

@@ -3,11 +3,11 @@ import type { Clock } from '../../model/clock.ts';
 import type { AllowedFolders } from '../allowed-file.ts';
 import type { Databases } from '../databases/index.ts';
 import type { Fetch } from '../fetch.ts';
-import { createCsvPlace } from './csv.ts';
-import { createGooglePlace } from './google.ts';
+import { createCsvPlace } from './csv/index.ts';
+import { createGooglePlace } from './google/index.ts';
 import type { SheetPlaces } from './index.ts';
 import { createSqlPlace } from './sql.ts';
-import { createXlsxPlace } from './xlsx.ts';
+import { createXlsxPlace } from './xlsx/index.ts';
 
 /** What they stand on. */
 export interface PlacesElsewhereParts {

@@ -2,13 +2,13 @@
 //
 // A file is written whole for every change, in a thread of its own: so what many runs ask of it is gathered, and the new
 // file takes the former one's place when it is synced. The first order does not wait.
-import { ActionFailed } from '../action.ts';
-import type { FilePlaceParts } from './csv.ts';
-import { fileFault, sheetFile } from './file-fault.ts';
-import { placeOfOrders, type OrderedPlace } from './ordered-place.ts';
-import { OrderRounds, type Waiting } from './rounds.ts';
-import type { TabOrder } from './xlsx-book.ts';
-import { XlsxThread } from './xlsx-thread.ts';
+import { ActionFailed } from '../../action.ts';
+import type { FilePlaceParts } from '../csv/index.ts';
+import { fileFault, sheetFile } from '../file-fault.ts';
+import { placeOfOrders, type OrderedPlace } from '../ordered-place.ts';
+import { OrderRounds, type Waiting } from '../rounds.ts';
+import type { TabOrder } from './book.ts';
+import { XlsxThread } from './thread.ts';
 
 /** What it is made of. */
 export interface XlsxPlaceParts extends FilePlaceParts {

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { importPKCS8, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../model/clock.ts';
-import { ActionFailed } from '../action.ts';
-import { FetchFailed, type Fetch } from '../fetch.ts';
+import type { Clock } from '../../../model/clock.ts';
+import { ActionFailed } from '../../action.ts';
+import { FetchFailed, type Fetch } from '../../fetch.ts';
 
 /** What the JSON key of an account holds that matters here. */
 export interface GoogleAccount {

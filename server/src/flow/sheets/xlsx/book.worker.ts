@@ -3,12 +3,12 @@ import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
-import { ActionFailed } from '../action.ts';
-import { fileFault, tooLarge } from './file-fault.ts';
-import type { Answer } from './orders.ts';
-import { replaceFile } from './replace-file.ts';
-import { XlsxBook } from './xlsx-book.ts';
-import type { Done, Job } from './xlsx-thread.ts';
+import { ActionFailed } from '../../action.ts';
+import { fileFault, tooLarge } from '../file-fault.ts';
+import type { Answer } from '../orders.ts';
+import { replaceFile } from '../replace-file.ts';
+import { XlsxBook } from './book.ts';
+import type { Done, Job } from './thread.ts';
 
 parentPort!.on('message', (job: Job) => void answer(job));
 

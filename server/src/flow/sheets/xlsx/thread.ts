@@ -1,8 +1,8 @@
 // The thread for XLSX files, seen from here: begun when there is something to do, ended when there was nothing for a while.
 import { Worker } from 'node:worker_threads';
-import { ActionFailed } from '../action.ts';
-import type { Answer } from './orders.ts';
-import type { TabOrder } from './xlsx-book.ts';
+import { ActionFailed } from '../../action.ts';
+import type { Answer } from '../orders.ts';
+import type { TabOrder } from './book.ts';
 
 /** What the thread gets. */
 export interface Job {
@@ -53,7 +53,7 @@ export class XlsxThread {
   }
 
   #start(): Worker {
-    const script = new URL(`./xlsx.worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+    const script = new URL(`./book.worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
     const worker = new Worker(script, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB } });
     worker.on('message', ({ id, done }: { id: number; done: Done[] }) => {
       this.#asked.get(id)?.resolve(done);

@@ -2,11 +2,11 @@
 //
 // Text is written as text, never as a formula, so nothing has to be guarded here (R98).
 import { openXlsx, saveXlsx, writeXlsx, type RoundtripWorkbook, type Sheet as Tab } from 'hucre/xlsx';
-import type { Cell } from '../../model/sheet.ts';
-import { ActionFailed } from '../action.ts';
-import { plainText } from './layout.ts';
-import type { Answer, Order } from './orders.ts';
-import { Table } from './table.ts';
+import type { Cell } from '../../../model/sheet.ts';
+import { ActionFailed } from '../../action.ts';
+import { plainText } from '../layout.ts';
+import type { Answer, Order } from '../orders.ts';
+import { Table } from '../table.ts';
 
 /** An order for one tab of a file. */
 export interface TabOrder {

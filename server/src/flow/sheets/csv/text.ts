@@ -1,6 +1,6 @@
 // CSV as text (RFC 4180): records with their places in the text, and rows as records.
-import { guardFormula, type Cell } from '../../model/sheet.ts';
-import { plainText } from './layout.ts';
+import { guardFormula, type Cell } from '../../../model/sheet.ts';
+import { plainText } from '../layout.ts';
 
 /** A record of a CSV text. */
 export interface CsvRecord {

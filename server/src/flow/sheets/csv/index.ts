@@ -3,15 +3,15 @@
 // One writer at a time per file, within this process. What many runs append at once is one write and one sync. A row is
 // looked up by its key column before it is appended, so a step that is done again after a crash adds nothing.
 import { LRUCache } from 'lru-cache';
-import type { Cells } from '../../model/sheet.ts';
-import type { AllowedFolders } from '../allowed-file.ts';
-import { CsvFile } from './csv-file.ts';
-import { fileFault, sheetFile, MOST_FILE_BYTES } from './file-fault.ts';
-import { plainText } from './layout.ts';
-import { placeOfOrders, type OrderedPlace } from './ordered-place.ts';
-import type { Order } from './orders.ts';
-import { OrderRounds, type Waiting } from './rounds.ts';
-import { Table } from './table.ts';
+import type { Cells } from '../../../model/sheet.ts';
+import type { AllowedFolders } from '../../allowed-file.ts';
+import { CsvFile } from './file.ts';
+import { fileFault, sheetFile, MOST_FILE_BYTES } from '../file-fault.ts';
+import { plainText } from '../layout.ts';
+import { placeOfOrders, type OrderedPlace } from '../ordered-place.ts';
+import type { Order } from '../orders.ts';
+import { OrderRounds, type Waiting } from '../rounds.ts';
+import { Table } from '../table.ts';
 
 /** What files are reached by. */
 export interface FilePlaceParts {

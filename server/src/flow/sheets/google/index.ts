@@ -4,15 +4,15 @@
 // what asks may be a redelivery, or the repetition of a request whose answer was lost. What many runs ask of one tab at
 // once is one reading and one append: an account has sixty of each a minute.
 import { LRUCache } from 'lru-cache';
-import type { Cell } from '../../model/sheet.ts';
-import { ActionFailed } from '../action.ts';
-import { GoogleApi, GoogleRefused, type GoogleApiParts, type GoogleTab } from './google-api.ts';
-import { GoogleTokens, readAccount } from './google-account.ts';
-import { Layout, plainText, type KeyedRow } from './layout.ts';
-import { placeOfOrders, type OrderedPlace } from './ordered-place.ts';
-import type { AppendOrder, Order } from './orders.ts';
-import { OrderRounds, type Waiting } from './rounds.ts';
-import { Table } from './table.ts';
+import type { Cell } from '../../../model/sheet.ts';
+import { ActionFailed } from '../../action.ts';
+import { GoogleApi, GoogleRefused, type GoogleApiParts, type GoogleTab } from './api.ts';
+import { GoogleTokens, readAccount } from './account.ts';
+import { Layout, plainText, type KeyedRow } from '../layout.ts';
+import { placeOfOrders, type OrderedPlace } from '../ordered-place.ts';
+import type { AppendOrder, Order } from '../orders.ts';
+import { OrderRounds, type Waiting } from '../rounds.ts';
+import { Table } from '../table.ts';
 
 /** What it is made of. */
 export interface GooglePlaceParts extends Omit<GoogleApiParts, 'tokens'> {

@@ -1,12 +1,12 @@
 // The part of the Google Sheets API (v4, spreadsheets.values) that sheets need: read, append, update.
 //
 // Values go in RAW: text is text, never a formula (R98).
-import { lettersOf, type Cell } from '../../model/sheet.ts';
-import type { Clock } from '../../model/clock.ts';
-import { parseRetryAfter } from '../../model/retry.ts';
-import { ActionFailed } from '../action.ts';
-import { FetchFailed, type Fetch, type FetchAnswer } from '../fetch.ts';
-import type { GoogleAccount, GoogleTokens } from './google-account.ts';
+import { lettersOf, type Cell } from '../../../model/sheet.ts';
+import type { Clock } from '../../../model/clock.ts';
+import { parseRetryAfter } from '../../../model/retry.ts';
+import { ActionFailed } from '../../action.ts';
+import { FetchFailed, type Fetch, type FetchAnswer } from '../../fetch.ts';
+import type { GoogleAccount, GoogleTokens } from './account.ts';
 
 /** What requests are made with. */
 export interface GoogleApiParts {

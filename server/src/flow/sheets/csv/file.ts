@@ -2,13 +2,13 @@
 import { constants } from 'node:fs';
 import { appendFile, open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { unguardFormula, type Cell } from '../../model/sheet.ts';
-import { ActionFailed } from '../action.ts';
-import { formatRecord, parseCsv, type CsvRecord } from './csv-text.ts';
-import { tooLarge } from './file-fault.ts';
-import type { Placed } from './layout.ts';
-import { NEW_FILE_MODE, replaceFile, syncFolder, writeAll } from './replace-file.ts';
-import type { Changes } from './table.ts';
+import { unguardFormula, type Cell } from '../../../model/sheet.ts';
+import { ActionFailed } from '../../action.ts';
+import { formatRecord, parseCsv, type CsvRecord } from './text.ts';
+import { tooLarge } from '../file-fault.ts';
+import type { Placed } from '../layout.ts';
+import { NEW_FILE_MODE, replaceFile, syncFolder, writeAll } from '../replace-file.ts';
+import type { Changes } from '../table.ts';
 
 /** What tells a file that nobody has touched since. */
 interface Print {
