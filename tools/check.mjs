@@ -1,6 +1,6 @@
-// `npm run check`: everything CI checks. Format, lint with types, types, unused code, the lock file; then all tests.
+// `npm run check`: everything CI checks. Format, lint with types, types, unused code, the lock file, licences, known holes
+// in what we depend on; then all tests. `-- --without-tests` leaves the tests out.
 // The types of an export are documentation and may be unused; anything else exported has a user (knip.json).
-// `-- --without-tests` leaves the tests out; `-- --audit` asks the registry for known holes in what we depend on.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -8,6 +8,11 @@ import { findNpm, root } from './install.mjs';
 import { orSay, readyNode, run } from './up.mjs';
 
 const args = new Set(process.argv.slice(2));
+
+/** Licences that ask for no more than their notice. */
+const PERMISSIVE = /^(MIT|MIT-0|ISC|Apache-2\.0|0?BSD(-[23]-Clause)?|BlueOak-1\.0\.0|CC0-1\.0|Unlicense|Python-2\.0)$/;
+
+const AUDIT_WITHIN_MS = 20_000;
 
 await orSay(async () => main(await readyNode()));
 
@@ -18,7 +23,8 @@ async function main(node) {
     types: () => tool(node, 'typescript/tsc', ['-p', 'tsconfig.json']),
     unused: () => tool(node, 'knip', ['--no-progress', '--no-config-hints']),
     'lock file': () => checkLock(),
-    ...(args.has('--audit') ? { audit } : {}),
+    licences: () => checkLicences(),
+    'known holes': audit,
   };
   const failed = [];
   for (const [name, step] of Object.entries(steps)) {
@@ -38,27 +44,34 @@ function tool(node, name, toolArgs) {
   const [packageName, command = packageName] = name.split('/');
   const home = join(root, 'node_modules', packageName);
   const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
-  return capture(node, [join(home, typeof bin === 'string' ? bin : bin[command]), ...toolArgs], {
-    ...process.env,
-    PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`,
-  });
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` };
+  return capture(node, [join(home, typeof bin === 'string' ? bin : bin[command]), ...toolArgs], { env });
 }
 
-function capture(command, commandArgs, env = process.env) {
+function capture(command, commandArgs, { env = process.env, withinMs } = {}) {
   return new Promise((done) => {
-    const child = spawn(command, commandArgs, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, commandArgs, {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: withinMs,
+      killSignal: 'SIGKILL',
+    });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
     child.once('error', (error) => done({ ok: false, said: error.message }));
-    child.once('close', (code) => done(code === 0 ? { ok: true, said: '' } : { ok: false, said }));
+    child.once('close', (code, signal) => done(code === 0 ? { ok: true, said: '' } : { ok: false, said, signal }));
   });
+}
+
+function readPackages() {
+  return Object.entries(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages);
 }
 
 /** Each entry can be verified and names no host; npm passes an entry whose integrity was deleted. */
 function checkLock() {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const said = [];
-  for (const [path, entry] of Object.entries(packages)) {
+  for (const [path, entry] of readPackages()) {
     const installed = path.startsWith('node_modules/') && !entry.link;
     if (installed && !entry.integrity?.startsWith('sha512-')) said.push(`${path}: no sha512 integrity`);
     if (/^[a-z+]+:/.test(entry.resolved ?? '')) said.push(`${path}: "resolved" names a host`);
@@ -69,14 +82,25 @@ function checkLock() {
   return { ok: said.length === 0, said: said.join('\n') };
 }
 
+/** Of a choice (`MIT OR …`) one that is permissive will do. */
+function checkLicences() {
+  const said = readPackages()
+    .filter(([, { link }]) => !link)
+    .map(([path, { license = 'none' }]) => ({ path, license, choices: license.replaceAll(/[()]/g, '').split(' OR ') }))
+    .filter(({ choices }) => !choices.some((choice) => PERMISSIVE.test(choice)))
+    .map(({ path, license }) => `${path || 'the repository'}: its licence is ${license}`);
+  return { ok: said.length === 0, said: said.join('\n') };
+}
+
 /** Known holes of high severity in what users run. Without the registry's audit service it says so and passes. */
 async function audit() {
   const [npm, ...npmArgs] = findNpm();
-  const result = await capture(npm, [...npmArgs, 'audit', '--omit=dev', '--audit-level=high']);
-  const unreachable = /audit endpoint returned an error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|E40\d|E50\d/.test(
-    result.said,
-  );
-  return !result.ok && unreachable
+  const asked = ['audit', '--omit=dev', '--audit-level=high', '--fetch-retries=0', '--fetch-timeout=10000'];
+  const result = await capture(npm, [...npmArgs, ...asked], { withinMs: AUDIT_WITHIN_MS });
+  const isUnreachable =
+    result.signal === 'SIGKILL' ||
+    /audit endpoint returned an error|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|E40\d|E50\d/.test(result.said);
+  return !result.ok && isUnreachable
     ? { ok: true, said: 'skipped: the audit service of the registry cannot be reached' }
     : result;
 }
