@@ -97,15 +97,20 @@ function exerciseSchema(engine: string, prepare: Prepare): void {
     const ground = await prepare(t);
     await (await ground.open()).close();
     const newer = SCHEMA_VERSION + 1;
-    await ground.query(`INSERT INTO migrations (number, name, checksum) VALUES (${newer}, '00${newer}-later', 'x')`);
+    await ground.query(
+      `INSERT INTO migrations (number, name, checksum, release) VALUES (${newer}, '00${newer}-later', 'x', '9.0.0')`,
+    );
     await assert.rejects(
       ground.open(),
-      /this store is at schema \d+ and this program knows only \d+: start a newer bellwire/,
+      /^Error: this store is at schema \d+ by bellwire 9\.0\.0, and this is bellwire \d\S+, which knows schemas up to \d+: start bellwire 9\.0\.0 or a newer one; nothing was changed$/,
     );
     await ground.query(`DELETE FROM migrations WHERE number = ${newer}`);
     await (await ground.open()).close();
     await ground.query(`UPDATE migrations SET checksum = 'x' WHERE number = 1`);
-    await assert.rejects(ground.open(), /migration 1 of this store \(001-begin\) is not the one this program knows/);
+    await assert.rejects(
+      ground.open(),
+      /migration 1 of this store \(001-begin, by bellwire \S+\) is not the one that this bellwire \S+ knows/,
+    );
   });
 
   test(`${engine}: a migration that fails leaves nothing behind`, async (t) => {
