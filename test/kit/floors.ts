@@ -14,7 +14,7 @@ interface Room {
 }
 
 const ground = ['model', 'receiver'];
-const base = [...ground, 'store', 'config', 'log', 'metrics', 'clock'];
+const base = [...ground, 'store', 'config', 'log', 'metrics', 'clock', 'tracing'];
 
 const rooms: Room[] = [
   { name: 'model', owns: /^server\/src\/model\//, below: [], because: 'the model is pure and stands on nothing' },
@@ -43,6 +43,13 @@ const rooms: Room[] = [
     owns: /^server\/src\/config\//,
     below: ground,
     because: 'the config is read before anything else exists',
+  },
+  {
+    name: 'tracing',
+    owns: /^server\/src\/tracing\//,
+    below: [...ground, 'metrics'],
+    typesOf: ['config', 'log'],
+    because: 'tracing is at the bottom: everyone is traced by it',
   },
   {
     name: 'store',

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isMap, parseDocument } from 'yaml';
 import { didYouMean } from '../model/near-names.ts';
 import { layer, type Door, type Layer, type Origin } from './layers.ts';
+import { readOtelVariables } from './otel-variables.ts';
 import { createReader, type ProxyAddress, type Reader, type Reading } from './reader.ts';
 
 /** Everything that can be set; `bellwire.default.yaml` tells what each means. Spans in ms, sizes in bytes. */
@@ -74,7 +75,9 @@ export interface Config {
   /** Hooks of scenarios. `bodyBytes`: the largest body that is read; a hook may ask for less. */
   hooks: { bodyBytes: number };
   sheets: SheetSetting;
-  log: { level: LogLevel; pretty: boolean };
+  log: { level: LogLevel; pretty: boolean; deliveries: DeliveryLines };
+  /** Where traces go; null for nowhere. */
+  tracing: TracingSetting | null;
   shutdown: { graceMs: number };
 }
 
@@ -134,6 +137,22 @@ export interface SheetSetting {
   /** Rows that a built-in sheet may have. */
   mostRows: number;
 }
+
+/** Traces: where they go, and how many of them. */
+export interface TracingSetting {
+  /** URL that spans are POSTed to. */
+  endpoint: string;
+  /** Of traces that begin here, 0 to 1. */
+  sample: number;
+  /** Of every request to the collector; values are secrets. */
+  headers: Readonly<Record<string, string>>;
+  service: string;
+  /** Of the resource, beside the service. */
+  attributes: Readonly<Record<string, string>>;
+}
+
+/** Which attempts have a line in the log. */
+export type DeliveryLines = 'none' | 'failed' | 'all';
 
 /** How much is logged. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -268,7 +287,9 @@ function compose(read: Reader, folder: string): Config {
     log: {
       level: read.word('log.level', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
       pretty: read.boolean('log.pretty'),
+      deliveries: read.word('log.deliveries', ['none', 'failed', 'all']),
     },
+    tracing: composeTracing(read),
     shutdown: { graceMs: read.span('shutdown.grace') },
   };
 }
@@ -367,6 +388,17 @@ function composeLimits(read: Reader): Pick<Config, 'limits' | 'schemas' | 'quota
   };
 }
 
+function composeTracing(read: Reader): TracingSetting | null {
+  const endpoint = read.optionalEndpoint('tracing.endpoint');
+  const rest = {
+    sample: read.share('tracing.sample'),
+    headers: read.secretPairs('tracing.headers'),
+    service: read.text('tracing.service'),
+    attributes: read.pairs('tracing.attributes'),
+  };
+  return endpoint === null ? null : { endpoint, ...rest };
+}
+
 /** Faults that show only between settings. */
 function checkTogether(config: Config, read: Reader): void {
   const { window } = config.delivery;
@@ -426,6 +458,9 @@ function environment(env: Readonly<Record<string, string | undefined>>, door: Do
     const path = paths.get(name);
     if (path) values.set(path, { raw: value, origin: `environment variable ${name}` });
     else door.faults.push(`the environment variable ${name} names no setting${didYouMean(name, paths.keys())}`);
+  }
+  for (const { path, raw, variable } of readOtelVariables(env)) {
+    if (!values.has(path)) values.set(path, { raw, origin: `environment variable ${variable}` });
   }
   return { get: (path) => values.get(path), names: () => new Set(values.keys()) };
 }

@@ -38,6 +38,12 @@ export interface Reader {
   texts(path: string): string[];
   /** Ranges in CIDR form. */
   addresses(path: string): string[];
+  /** `name=value`, values as in a URL. */
+  pairs(path: string): Record<string, string>;
+  /** The same of values that nobody may see. */
+  secretPairs(path: string): Record<string, string>;
+  /** An http or https URL without user name and password, or null. */
+  optionalEndpoint(path: string): string | null;
   secretList(path: string): string[];
   optionalSecret(path: string): string | null;
   /** `sqlite:`, `sqlite:<path>`, or a PostgreSQL URL. */
@@ -100,6 +106,9 @@ export function createReader(layers: readonly Layer[], faults: string[]): Reader
     optionalSize: (path) => read(path, optional(SIZE)),
     texts: (path) => read(path, listOf({ wanted: 'text', standIn: '', parse: toText })),
     addresses: (path) => read(path, listOf(ADDRESS)).flat(),
+    pairs: (path) => Object.fromEntries(read(path, listOf(PAIR))),
+    secretPairs: (path) => Object.fromEntries(read(path, { ...listOf(PAIR), show: setOrUnset })),
+    optionalEndpoint: (path) => read(path, optional(ENDPOINT)),
     secretList: (path) => read(path, { ...listOf({ wanted: 'text', standIn: '', parse: toText }), show: setOrUnset }),
     optionalSecret: (path) =>
       read(path, { ...optional({ wanted: 'text', standIn: '', parse: toText }), show: setOrUnset }),
@@ -182,6 +191,35 @@ const PROXY: Kind<ProxyAddress> = {
     return { hostname: bareHost(url), port: Number(url.port || 80), authorization: credentials };
   },
   show: (raw) => shown(raw).replace(/^(\w+:\/\/)?.*@/s, '$1***@'),
+};
+
+const ENDPOINT: Kind<string> = {
+  wanted: 'an http or https URL without user name and password',
+  standIn: '',
+  parse(raw) {
+    const text = toText(raw);
+    const url = URL.parse(text ?? '');
+    if (url === null || !/^https?:$/.test(url.protocol)) return undefined;
+    return url.username === '' && url.password === '' ? text : undefined;
+  },
+  show: (raw) =>
+    shown(raw)
+      .replace(/(:\/\/).*@/s, '$1***@')
+      .replace(/\?.*$/s, '?***'),
+};
+
+const PAIR: Kind<[string, string]> = {
+  wanted: 'texts such as name=value',
+  standIn: ['', ''],
+  parse(raw) {
+    const [, name, value] = /^\s*([^\s=]+)\s*=\s*(.*?)\s*$/s.exec(toText(raw) ?? '') ?? [];
+    if (name === undefined || value === undefined) return undefined;
+    try {
+      return [name, decodeURIComponent(value)];
+    } catch {
+      return undefined;
+    }
+  },
 };
 
 // Null without any; undefined when they cannot be decoded.

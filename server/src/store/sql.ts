@@ -179,6 +179,7 @@ export const TABLES = {
       request: 'int',
       continues: 'int',
       begin_at: 'int',
+      trace: 'text',
       abort_asked: 'text',
       lines: 'int',
       created_at: 'int',

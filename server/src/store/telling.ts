@@ -18,6 +18,8 @@ export const IS_OPERATIONAL = `substr(type, 1, 9) = 'bellwire.'`;
 export interface Told {
   event: OperationalEvent;
   reports: readonly number[];
+  /** The trace context it is sent under; absent without. */
+  trace?: string | null;
 }
 
 /** A workspace in which something may be told. Its row is held until the commit. */
@@ -90,26 +92,26 @@ export class Telling {
   async report(hearing: Hearing, told: readonly Told[]): Promise<(number | null)[]> {
     const { workspace } = hearing;
     const living = await this.#livingReports(workspace, told);
-    const judged = told.map(({ event, reports }) => {
+    const judged = told.map(({ event, reports, trace = null }) => {
       const { type, data, about } = event;
       const targets = hearing.targetsOf({ type, attributes: attributesOf(event), data });
       const others = new Set(targets.filter((target) => target !== about));
       for (const target of reports) if (living.has(target)) others.add(target);
-      return { event, others: [...others], number: others.size === 0 ? null : ++hearing.head };
+      return { event, trace, others: [...others], number: others.size === 0 ? null : ++hearing.head };
     });
-    const wanted = judged.flatMap(({ event, others, number }) =>
-      number === null ? [] : [{ event, others, number, envelope: envelopeOf(event) }],
+    const wanted = judged.flatMap(({ event, trace, others, number }) =>
+      number === null ? [] : [{ event, trace, others, number, envelope: envelopeOf(event) }],
     );
     if (wanted.length === 0) return judged.map(() => null);
     const isNew = await this.#tx.insertNew(
       'events',
-      wanted.map(({ event, number, envelope }) => {
-        return [workspace, number, event.at, OPERATIONAL_SOURCE, event.id, event.type, null, null, envelope];
+      wanted.map(({ event, trace, number, envelope }) => {
+        return [workspace, number, event.at, OPERATIONAL_SOURCE, event.id, event.type, null, trace, envelope];
       }),
     );
     const written = wanted.filter((_, i) => isNew[i]);
-    const made = written.flatMap(({ event, others, number, envelope }) => {
-      const carried: CarriedEvent = { event: number, type: event.type, envelope, trace: null };
+    const made = written.flatMap(({ event, trace, others, number, envelope }) => {
+      const carried: CarriedEvent = { event: number, type: event.type, envelope, trace };
       return others.map((target) => newDelivery({ workspace, target, carried, at: event.at }));
     });
     await this.#tx.insert(

@@ -86,10 +86,10 @@ async function replay(making: Making, { workspace, request, run, version, ...wis
   }
   const cause: Cause = { by: 'replay', run, key: wish.key };
   const what = { workspace, flow: asked.flow, cause, params: {}, event: null, dedupe: null, request };
-  const { maxDepth, now } = wish;
+  const { maxDepth, trace = null, now } = wish;
   const asWhat = original === null ? '' : `, by version ${original}`;
   const note = `Works once more at ${run === null ? 'a request that had started no run' : `the request of run ${run}`}${asWhat}.`;
-  return enter(making, { ...what, depth: former?.depth ?? 0, maxDepth, now }, { version: original, note });
+  return enter(making, { ...what, depth: former?.depth ?? 0, maxDepth, trace, now }, { version: original, note });
 }
 
 // A request over HTTP has headers; one of which nothing is left has none (erasing.ts).
@@ -105,7 +105,7 @@ interface Former extends StoredRun {
   causeEvent: number | null;
 }
 
-async function continueRun(making: Making, { workspace, run, key, maxDepth, now }: ContinueWish) {
+async function continueRun(making: Making, { workspace, run, key, maxDepth, trace = null, now }: ContinueWish) {
   const { tx } = making;
   const former = await formerOf(making, { workspace, run });
   await checkOpenEnd(tx, former);
@@ -115,7 +115,7 @@ async function continueRun(making: Making, { workspace, run, key, maxDepth, now 
   const cause: Cause = { by: 'continue', run, origin, key };
   const count = steps.filter(({ state }) => state !== 'running').length;
   const note = `Continues run ${run}: ${count} of its steps ${count === 1 ? 'is' : 'are'} taken over.`;
-  const wish = { workspace, flow, cause, params, event: readJson(event), dedupe: null, depth, maxDepth, now };
+  const wish = { workspace, flow, cause, params, event: readJson(event), dedupe: null, depth, maxDepth, trace, now };
   const taken = steps.some(({ action, state }) => action === 'reply' && state === 'completed') ? reply : null;
   const asked = request === null ? wish : { ...wish, request };
   const { started, lanes } = await enter(making, asked, { continues: run, causeEvent, note });

@@ -249,6 +249,8 @@ export interface NewRun {
   /** How many runs led to this one. */
   depth: number;
   maxDepth: number;
+  /** The trace context it belongs to (model/trace-context.ts); absent without. */
+  trace?: string | null;
   now: number;
 }
 
@@ -272,11 +274,13 @@ export interface ReplayWish {
   /** The name of the key by which it is asked for. */
   key: string;
   maxDepth: number;
+  /** As of a {@link NewRun}. */
+  trace?: string | null;
   now: number;
 }
 
 /** A run that is to be continued. */
-export interface ContinueWish extends Pick<ReplayWish, 'key' | 'maxDepth' | 'now'> {
+export interface ContinueWish extends Pick<ReplayWish, 'key' | 'maxDepth' | 'trace' | 'now'> {
   workspace: number;
   run: number;
 }
@@ -295,6 +299,8 @@ export interface StoredRun extends RunKey {
   cause: Cause;
   params: Readonly<Record<string, Json>>;
   depth: number;
+  /** The trace context it belongs to, or null. */
+  trace: string | null;
   abortAsked: string | null;
   /** The request to a hook that it works at, or null. */
   request: number | null;
@@ -402,6 +408,8 @@ export interface RunEnd extends RunNotes {
   events: readonly { event: OperationalEvent; after: 'completed' | 'failed' }[];
   /** What a policy set found; empty for a job. */
   results: readonly RuleResult[];
+  /** The trace context that what tells of the end is sent under; absent without. */
+  trace?: string | null;
 }
 
 /** What became of a rule, as it is read. */

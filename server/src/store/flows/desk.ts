@@ -23,7 +23,7 @@ export interface FlowAtHand {
 }
 
 /** A run to be inserted. */
-export interface Entry extends Pick<NewRun, 'cause' | 'params' | 'event' | 'dedupe' | 'depth' | 'now'> {
+export interface Entry extends Pick<NewRun, 'cause' | 'params' | 'event' | 'dedupe' | 'depth' | 'trace' | 'now'> {
   number: number;
   flow: FlowAtHand;
   request: number | null;
@@ -192,14 +192,14 @@ async function knownRuns(tx: Tx, workspace: number, asked: readonly Asked[]): Pr
 
 function runRow(workspace: number, entry: Entry): Value[] {
   const { number, flow, cause, params, event, dedupe, depth, request, slot, begins, beginAt, reason, now } = entry;
-  const { version, continues } = entry;
+  const { version, continues, trace = null } = entry;
   const state = reason !== null ? 'failed' : begins ? 'running' : 'queued';
   const causeEvent = cause.by === 'event' ? cause.event : entry.causeEvent;
   const of = [workspace, number, flow.flow, flow.bucket, flow.kind, flow.name, version ?? flow.version, state, slot];
   const why = [reason, JSON.stringify(cause), causeEvent, JSON.stringify(params), writeJson(event), dedupe, depth];
   const times = [now, begins ? now : null, reason === null ? null : now];
   const lines = linesOf(entry).length;
-  return [...of, ...why, request, continues, beginAt, null, lines, ...times, JSON.stringify(entry.endEvents)];
+  return [...of, ...why, request, continues, beginAt, trace, null, lines, ...times, JSON.stringify(entry.endEvents)];
 }
 
 function lineRows(workspace: number, entry: Entry): Value[][] {

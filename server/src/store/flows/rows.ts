@@ -15,6 +15,7 @@ export interface RunRow extends RunKey {
   cause: string;
   params: string;
   depth: number;
+  trace: string | null;
   abortAsked: string | null;
   request: number | null;
   createdAt: number;
@@ -25,12 +26,12 @@ export interface RunRow extends RunKey {
 
 /** Columns of a run `r`. */
 export const RUN_COLUMNS = `r.workspace, r.run, r.flow, r.kind, r.name, r.version, r.state, r.reason, r.cause, r.params,
-  r.depth, r.abort_asked AS "abortAsked", r.request, r.created_at AS "createdAt", r.started_at AS "startedAt",
+  r.depth, r.trace, r.abort_asked AS "abortAsked", r.request, r.created_at AS "createdAt", r.started_at AS "startedAt",
   r.finished_at AS "finishedAt", r.end_events AS "endEvents"`;
 
 /** A run as it is read. */
 export function runOf(row: RunRow): StoredRun {
-  const { workspace, run, flow, kind, name, version, state, reason, depth, abortAsked, request } = row;
+  const { workspace, run, flow, kind, name, version, state, reason, depth, trace, abortAsked, request } = row;
   return {
     workspace,
     run,
@@ -43,6 +44,7 @@ export function runOf(row: RunRow): StoredRun {
     cause: JSON.parse(row.cause) as Cause,
     params: JSON.parse(row.params) as Record<string, Json>,
     depth,
+    trace,
     abortAsked,
     request,
     createdAt: row.createdAt,

@@ -301,7 +301,7 @@ async function tellEnds(
       const name = `${held.flow} ${after}`;
       const known = reports.get(name) ?? (await reportsOf(tx, { workspace, flow: held.flow, after }));
       reports.set(name, known);
-      told.push({ event, reports: known });
+      told.push({ event, reports: known, trace: end.trace ?? null });
     }
   }
   const numbers = await telling.report(telling.hearing(workspace)!, told);

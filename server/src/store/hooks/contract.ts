@@ -59,6 +59,8 @@ export interface NewRequest {
   /** How many runs led to this one (R16), and may. */
   depth: number;
   maxDepth: number;
+  /** The trace context of the request; absent without. */
+  trace?: string | null;
   now: number;
 }
 

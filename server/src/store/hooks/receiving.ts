@@ -182,7 +182,7 @@ function take(counter: Counter, { one, flow }: Asked): Receipt {
 }
 
 function begunRun({ one, flow, work, lane, run }: Asked & { work: Work; lane: OwnedLane; run: number }): ClaimedRun {
-  const { workspace, depth, dedupe, doubt, request: content, now } = one;
+  const { workspace, depth, trace = null, dedupe, doubt, request: content, now } = one;
   const { flow: number, kind, name, version } = flow;
   const { definition, group } = work;
   return {
@@ -197,6 +197,7 @@ function begunRun({ one, flow, work, lane, run }: Asked & { work: Work; lane: Ow
     cause: { by: 'hook', request: run },
     params: {},
     depth,
+    trace,
     abortAsked: null,
     createdAt: now,
     startedAt: now,
@@ -218,10 +219,10 @@ function fail(counter: Counter, asked: Asked, { reason, isTold }: { reason: stri
 // A request and its run have the same number.
 function enter(counter: Counter, { one, flow }: Asked, of: Partial<Entry>): number {
   const { desk } = counter;
-  const { dedupe, depth, now } = one;
+  const { dedupe, depth, trace, now } = one;
   const number = desk.next();
   const cause = { by: 'hook', request: number } as const;
-  desk.enter({ number, flow, cause, params: {}, event: null, dedupe, depth, now, request: number, ...of });
+  desk.enter({ number, flow, cause, params: {}, event: null, dedupe, depth, trace, now, request: number, ...of });
   keep(counter, one, { request: number, run: number, state: 'taken' });
   return number;
 }

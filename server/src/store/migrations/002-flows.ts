@@ -132,6 +132,7 @@ CREATE TABLE runs (
   request BIGINT,
   continues BIGINT,
   begin_at BIGINT,
+  trace TEXT,
   reply TEXT,
   abort_asked TEXT,
   lines BIGINT NOT NULL,
