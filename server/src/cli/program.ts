@@ -46,6 +46,9 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   'verify-hash': { summary: 'Compute the answer to a challenge', alone: true, load: async () => (await import('./verify-hash.ts')).verifyHash },
   challenge:     { summary: 'Ask a handler’s URL for its answer, and judge it', alone: true, load: async () => (await import('./challenge.ts')).challenge },
   keys:          { summary: 'API keys: list, add, rm', load: async () => (await import('./keys.ts')).keys },
+  backup:        { summary: 'The whole store as one file, while the platform runs', alone: true, load: async () => (await import('./backup.ts')).backup },
+  restore:       { summary: 'Make a store of a backup, or check one', alone: true, load: async () => (await import('./restore.ts')).restore },
+  copy:          { summary: 'Copy a store into another place: SQLite to PostgreSQL', alone: true, load: async () => (await import('./copy.ts')).copy },
   workspaces:    { summary: 'Tenants: list, add, limit, rm', load: async () => (await import('./workspaces.ts')).workspaces },
 };
 

@@ -34,6 +34,8 @@ export interface Keyring {
   isStale(sealed: string): boolean;
   /** What all begins with that was sealed with the first key, so that a query finds the rest. */
   readonly freshPrefix: string;
+  /** Is the key of this id here? */
+  holds(id: string): boolean;
   /** A known value, sealed: kept in the store on its first start. */
   makeCanary(): string;
   /** Why these keys do not open the store that keeps this canary, in words; null when they do. */
@@ -95,6 +97,7 @@ function keyring(keys: ReadonlyMap<string, KeyObject>): Keyring {
     },
     isStale: (sealed) => parse(sealed).id !== firstId,
     freshPrefix: `${FORMAT}.${firstId}.`,
+    holds: (id) => keys.has(id),
     makeCanary: () => ring.seal(CANARY, CANARY_CONTEXT),
     checkCanary(canary) {
       try {

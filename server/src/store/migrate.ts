@@ -15,7 +15,7 @@ export interface Migration {
 }
 
 /** Every migration in order; its place is its number. An entry never changes after a release: add another one. */
-const MIGRATIONS: readonly Migration[] = [
+export const MIGRATIONS: readonly Migration[] = [
   { name: '001-begin', statements: begin },
   { name: '002-flows', statements: flows },
   { name: '003-hooks', statements: hooks },
@@ -38,12 +38,21 @@ interface Applied {
   release: string;
 }
 
+/** What statements of a migration run on. */
+type Runs = Pick<Tx, 'all' | 'run'>;
+
+/** What can be migrated: an open store, or one that is being filled (moving/). */
+export interface Migrated {
+  dialect: Dialect;
+  write<T>(work: (tx: Runs) => Promise<T>): Promise<T>;
+}
+
 /**
  * Applies what is missing, all of it in one transaction: who is ended in the middle leaves the former schema. Refuses, in
  * words and without writing anything, a store that is newer than this program or whose applied migrations differ from
  * those it knows. `known` is what it knows; a test says something else.
  */
-export async function migrate(sql: Sql, known: readonly Migration[] = MIGRATIONS): Promise<void> {
+export async function migrate(sql: Migrated, known: readonly Migration[] = MIGRATIONS): Promise<void> {
   await sql.write(async (tx) => {
     await takeTurn(tx, sql.dialect);
     await tx.run(
@@ -71,7 +80,7 @@ export async function readSchema(sql: Pick<Sql, 'read' | 'dialect'>): Promise<Sc
 
 // Two nodes that start at once: the second waits here and then finds nothing left to do. Not a lock on the table: it
 // may not be there yet, and PostgreSQL does not make `IF NOT EXISTS` wait for another one's transaction.
-async function takeTurn(tx: Tx, dialect: Dialect): Promise<void> {
+async function takeTurn(tx: Runs, dialect: Dialect): Promise<void> {
   if (dialect.name === 'postgres') await tx.all('SELECT pg_advisory_xact_lock(7090744, 1)');
 }
 
@@ -90,7 +99,7 @@ function complaintOf(applied: readonly Applied[], known: readonly Migration[], d
 }
 
 async function apply(
-  tx: Tx,
+  tx: Runs,
   { number, name, statements }: Migration & { number: number },
   dialect: Dialect,
 ): Promise<void> {

@@ -20,7 +20,7 @@ import {
   type Value,
 } from './sql.ts';
 
-const dialect: Dialect = {
+export const postgresDialect: Dialect = {
   name: 'postgres',
   forUpdate: ' FOR UPDATE',
   bytes: 'BYTEA',
@@ -116,7 +116,7 @@ function inWords(where: string, error: unknown): unknown {
 }
 
 class Postgres implements Sql {
-  readonly dialect = dialect;
+  readonly dialect = postgresDialect;
   readonly hints: HintChannel = {
     send: (text) => this.#sendHint(text),
     hear: (listener) => void (this.#hear = listener),
@@ -276,7 +276,7 @@ const CHANNEL = `'bellwire ' || current_schema()`;
 
 const LOCK_CLASS = 0x62656c6c;
 
-function sessionLock(session: string): [number, number] {
+export function sessionLock(session: string): [number, number] {
   return [LOCK_CLASS, createHash('sha256').update(session).digest().readInt32BE(0)];
 }
 

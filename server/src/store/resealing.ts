@@ -15,7 +15,8 @@ interface Place {
   contextOf(workspace: number, name: string | number): string;
 }
 
-const PLACES: readonly Place[] = [
+/** All places where something is sealed, but for the canary. */
+export const SEALED: readonly Place[] = [
   {
     table: 'webhooks',
     name: 'webhook',
@@ -32,7 +33,7 @@ const PLACES: readonly Place[] = [
 
 /** The `reseal` verb: up to `limit` secrets. Resolves how many were moved; 0 when the rotation is complete. */
 export async function reseal(sql: Sql, keyring: Keyring, limit: number): Promise<number> {
-  for (const place of PLACES) {
+  for (const place of SEALED) {
     const moved = await resealSome(sql, keyring, { place, limit });
     if (moved > 0) return moved;
   }

@@ -13,7 +13,7 @@ import { makeFolder } from './folder.ts';
 import { TABLES, type Dialect, type Row, type Sql, type TableName, type Tx, type Update, type Value } from './sql.ts';
 import { Reader } from './sqlite-reader.ts';
 
-const dialect: Dialect = {
+export const sqliteDialect: Dialect = {
   name: 'sqlite',
   forUpdate: '',
   bytes: 'BLOB',
@@ -95,7 +95,7 @@ function openFile(file: string): DatabaseSync {
 
 // The operating system drops the lock with the process, kill -9 included; an exclusive lock on the data file itself
 // would keep our own reader out.
-function lockFile(file: string): DatabaseSync {
+export function lockFile(file: string): DatabaseSync {
   const path = `${file}.lock`;
   try {
     const lock = new DatabaseSync(path);
@@ -117,7 +117,7 @@ interface Prepared {
 }
 
 class Sqlite implements Sql {
-  readonly dialect = dialect;
+  readonly dialect = sqliteDialect;
   readonly hints = null;
   readonly #file: string;
   readonly #db: DatabaseSync;

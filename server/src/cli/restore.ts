@@ -1,0 +1,58 @@
+// `bellwire restore`: a store made of a backup, where there is none yet.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Config } from '../config/index.ts';
+import { checkBackup, MoveRefusal, restoreBackup } from '../store/moving/index.ts';
+import { openKeyring, type Keyring } from '../store/keyring.ts';
+import { addStoreOptions, carriedJson, carriedLines, keyNames, move, placeOf, type StoreOptions } from './moving.ts';
+import { loadSettings, near } from './serve.ts';
+import type { Declare, Session } from './session.ts';
+
+export const restore: Declare = (command, run) => {
+  addStoreOptions(command)
+    .argument('<file>', 'A backup that bellwire backup has written')
+    .option('--check', 'Read all of it, compare it with what it says of itself, and restore nothing')
+    .addHelpText('after', '\nThe keys of its secrets have to be there first. What a restore means: docs/backup.md.')
+    .action(run(bringBack));
+};
+
+async function bringBack(
+  session: Session,
+  { check = false, ...options }: StoreOptions & { check?: boolean },
+  [named = '']: string[],
+): Promise<void> {
+  const { folder } = session.terminal;
+  const file = resolve(folder, named);
+  if (check) return lookThrough(session, file);
+  const { config } = loadSettings(options, session);
+  const to = placeOf(config.store);
+  const keyring = (keys: readonly string[]): Keyring => keysHere(config, keys);
+  const moved = await move(session, (wish) => restoreBackup(file, { to, keyring, ...wish }));
+  const taken = new Date(moved.takenAt).toISOString();
+  session.show({ file, store: config.store.kind, ...carriedJson(moved) }, () => [
+    `restored from ${near(file, folder)}, as it was at ${taken}`,
+    ...carriedLines(session, moved),
+  ]);
+  session.note(
+    'what was delivered since then is delivered again, under the same webhook-id; what was accepted since is gone',
+  );
+  session.note('keys, hooks and payloads that were taken away since then are there again: take them away once more');
+  session.note('start it: npx bellwire serve');
+}
+
+async function lookThrough(session: Session, file: string): Promise<void> {
+  const moved = await move(session, (wish) => checkBackup(file, wish));
+  session.show({ file, ...carriedJson(moved) }, () => [
+    `${near(file, session.terminal.folder)} is whole, as it was at ${new Date(moved.takenAt).toISOString()}`,
+    ...carriedLines(session, moved),
+  ]);
+  if (moved.keys.length > 0) session.note(`its secrets need ${keyNames(moved.keys)}`);
+}
+
+// A start makes a key where there is none; here that would be a store whose secrets nobody can open.
+function keysHere({ secrets }: Config, keys: readonly string[]): Keyring {
+  if ('file' in secrets && keys.length > 0 && !existsSync(secrets.file)) {
+    throw new MoveRefusal(`its secrets need ${keyNames(keys)}: put your copy of the keys at ${secrets.file} first`);
+  }
+  return openKeyring(secrets);
+}

@@ -1,0 +1,56 @@
+// What makes a file a backup: a table of its own that says what is in it, written last. Without it a file is none.
+import { MoveRefusal, type Source, type Target } from './ends.ts';
+import type { Carried } from './carry.ts';
+import { MARK } from './tables.ts';
+
+/** What a backup says of itself. */
+export interface BackupMark {
+  /** Of this table. */
+  format: number;
+  /** The instant it shows, epoch ms. */
+  takenAt: number;
+  /** The engine it was taken from, and the bellwire that took it. */
+  engine: string;
+  release: string;
+  /** Keys that open what is sealed in it; they are not in it. */
+  keys: readonly string[];
+  /** Rows and digest of each table. */
+  tables: readonly Carried[];
+}
+
+const FORMAT = 1;
+
+/** SQLite's word for whose file it is, in its head: a platform does not take a backup for its store. */
+export const BACKUP_APPLICATION = 0x62776270;
+
+/** Marks a file as a whole backup. */
+export async function writeMark(target: Target, mark: Omit<BackupMark, 'format'>): Promise<void> {
+  await target.run(`CREATE TABLE ${MARK} (name TEXT PRIMARY KEY, value TEXT NOT NULL)`);
+  for (const [name, value] of Object.entries({ format: FORMAT, ...mark })) {
+    await target.run(`INSERT INTO ${MARK} (name, value) VALUES ($1, $2)`, [name, JSON.stringify(value)]);
+  }
+  await target.run(`PRAGMA application_id = ${BACKUP_APPLICATION}`);
+}
+
+/** Reads the mark. Throws {@link MoveRefusal} where there is none, or a newer one. */
+export async function readMark(source: Source): Promise<BackupMark> {
+  const tables = (await source.tables()).map(({ name }) => name);
+  if (!tables.includes(MARK)) {
+    const isStore = tables.includes('migrations');
+    throw new MoveRefusal(
+      isStore
+        ? `${source.name} is a store, not a backup: bellwire copy carries a store`
+        : `${source.name} is not a backup of Bellwire`,
+    );
+  }
+  const rows = await source.ask<{ name: string; value: string }>(`SELECT name, value FROM ${MARK}`);
+  const mark = Object.fromEntries(
+    rows.map(({ name, value }) => [name, JSON.parse(value) as unknown]),
+  ) as unknown as BackupMark;
+  if (mark.format > FORMAT) {
+    throw new MoveRefusal(
+      `${source.name} was taken by bellwire ${mark.release}: restore it with that one or a newer one`,
+    );
+  }
+  return mark;
+}

@@ -1,0 +1,289 @@
+// The ends of a move on SQLite: a file that is read beside the process that owns it, and a new file that gets its name last.
+import { closeSync, existsSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { platform } from 'node:os';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
+import { makeFolder } from '../folder.ts';
+import { lockFile, sqliteDialect } from '../sqlite.ts';
+import type { ColumnKind } from '../sql.ts';
+import { MoveRefusal, PORTION, weightOf, type Source, type Target } from './ends.ts';
+import type { Cell, Shape } from './rows.ts';
+
+/** Opens a file as a source. Its snapshot is that of this instant. Throws {@link MoveRefusal}. */
+export function readSqlite(path: string): Source {
+  const file = resolve(path);
+  if (!existsSync(file)) throw new MoveRefusal(`there is no file ${file}`);
+  refuseCutOff(file);
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+  try {
+    // The first look at it fixes what is seen.
+    db.exec('BEGIN; SELECT count(*) FROM sqlite_schema');
+  } catch (error) {
+    db.close();
+    throw new MoveRefusal(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  return {
+    engine: 'sqlite',
+    name: file,
+    ...readerOf(db, file),
+    isRunning: async () => !isFree(file),
+    close: async () => db.close(),
+  };
+}
+
+/** What the head of a file says of its length is compared with it: a copy that was cut off is told at once. */
+function refuseCutOff(file: string): void {
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    const { size } = db
+      .prepare('SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size')
+      .get() as { size: number };
+    // A file that is being written has its newest pages in the log beside it.
+    if (statSync(file).size < size && !existsSync(`${file}-wal`)) {
+      throw new MoveRefusal(`${file} is cut off: it has ${statSync(file).size} bytes of ${size}`);
+    }
+  } catch (error) {
+    if (error instanceof MoveRefusal) throw error;
+    throw new MoveRefusal(`${file} cannot be read: ${(error as Error).message}`);
+  } finally {
+    db.close();
+  }
+}
+
+/** Keeps any platform from starting on a file; answers how to end that. Throws {@link MoveRefusal} where one runs. */
+export function holdFile(path: string): () => void {
+  try {
+    const lock = lockFile(resolve(path));
+    return () => lock.close();
+  } catch (error) {
+    throw new MoveRefusal((error as Error).message);
+  }
+}
+
+function isFree(file: string): boolean {
+  try {
+    holdFile(file)();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const KINDS: Readonly<Record<string, ColumnKind>> = { BIGINT: 'int', TEXT: 'text', BLOB: 'bytes' };
+
+function readerOf(db: DatabaseSync, file: string): Pick<Source, 'tables' | 'rows' | 'ask'> {
+  const damaged = (error: unknown): never => {
+    throw new MoveRefusal(`${file} is damaged: ${(error as Error).message}`);
+  };
+  return {
+    async tables() {
+      const rows = db
+        .prepare(
+          `SELECT t.name AS "table", c.name, c.type FROM pragma_table_list t, pragma_table_info(t.name) c
+           WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid`,
+        )
+        .all() as { table: string; name: string; type: string }[];
+      return shapesOf(rows.map((row) => ({ ...row, kind: KINDS[row.type] })));
+    },
+    async *rows({ name, columns }) {
+      const wanted = columns.map((column) => (column.kind === 'int' ? `CAST(${column.name} AS TEXT)` : column.name));
+      const statement = db.prepare(`SELECT ${wanted.join(', ')} FROM ${name}`);
+      statement.setReturnArrays(true);
+      try {
+        yield* portionsOf(statement.iterate() as Iterable<unknown> as Iterable<Cell[]>);
+      } catch (error) {
+        damaged(error);
+      }
+    },
+    async ask<R>(text: string) {
+      return db.prepare(text).all() as R[];
+    },
+  };
+}
+
+/** Puts columns together to tables; refuses a kind of column that no store has. */
+export function shapesOf(rows: readonly { table: string; name: string; type: string; kind?: ColumnKind }[]): Shape[] {
+  const tables = Map.groupBy(rows, ({ table }) => table);
+  return Array.from(tables, ([name, columns]) => ({
+    name,
+    columns: columns.map((column) => {
+      if (!column.kind) throw new MoveRefusal(`${name}.${column.name} is ${column.type}, which cannot be carried`);
+      return { name: column.name, kind: column.kind };
+    }),
+  }));
+}
+
+// The loop is let run in between: for signals, and for the line of progress.
+async function* portionsOf(rows: Iterable<Cell[]>): AsyncGenerator<Cell[][]> {
+  let portion: Cell[][] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    portion.push(row);
+    bytes += weightOf(row);
+    if (portion.length < PORTION.rows && bytes < PORTION.bytes) continue;
+    yield portion;
+    [portion, bytes] = [[], 0];
+    await setImmediate();
+  }
+  if (portion.length > 0) yield portion;
+}
+
+/** How a new file is made. */
+export interface FileWish {
+  path: string;
+  /** A store: no platform may run on it, or begin to, until it is there. */
+  isStore: boolean;
+  /** May it take the place of a file of that name? */
+  replaces: boolean;
+}
+
+/**
+ * Begins a new file, for nobody else on this machine (0600). It is written beside as `<path>.part`, synced, and then
+ * renamed, so that whatever happens no part of one is ever taken for a whole. Throws {@link MoveRefusal}.
+ */
+export function writeSqlite({ path, isStore, replaces }: FileWish): Target {
+  const file = resolve(path);
+  makeFolder(dirname(file));
+  const letGo = isStore ? holdFile(file) : () => undefined;
+  try {
+    if (existsSync(file) && !replaces) {
+      throw new MoveRefusal(
+        `${file} is there already${isStore ? ': what is carried goes into an empty place only' : ''}`,
+      );
+    }
+    return new NewFile(file, letGo);
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+/** Rows of one statement, by the largest first. */
+const MANY = [50, 10, 1];
+/** SQLite's own bound on the values of one statement. */
+const MOST_VALUES = 32_000;
+
+class NewFile implements Target {
+  readonly engine = 'sqlite';
+  readonly dialect = sqliteDialect;
+  readonly name: string;
+  readonly tables: Source['tables'];
+  readonly rows: Source['rows'];
+  readonly ask: Source['ask'];
+  readonly #part: string;
+  readonly #db: DatabaseSync;
+  readonly #letGo: () => void;
+  readonly #statements = new Map<string, StatementSync>();
+  #isOpen = true;
+
+  constructor(file: string, letGo: () => void) {
+    this.name = file;
+    this.#letGo = letGo;
+    this.#part = `${file}.part`;
+    this.#db = beginPart(this.#part);
+    ({ tables: this.tables, rows: this.rows, ask: this.ask } = readerOf(this.#db, file));
+  }
+
+  async write({ name, columns }: Shape, rows: readonly Cell[][]): Promise<void> {
+    let from = 0;
+    for (const many of MANY) {
+      if (many > 1 && many * columns.length > MOST_VALUES) continue;
+      const statement = this.#insert(name, columns, many);
+      for (; from + many <= rows.length; from += many) {
+        this.#said(() => statement.run(...rows.slice(from, from + many).flat()));
+      }
+    }
+  }
+
+  #insert(table: string, columns: Shape['columns'], many: number): StatementSync {
+    const key = `${table} ${many}`;
+    let statement = this.#statements.get(key);
+    if (!statement) {
+      const tuple = `(${columns.map(() => '?').join(', ')})`;
+      const names = columns.map((column) => column.name).join(', ');
+      statement = this.#db.prepare(`INSERT INTO ${table} (${names}) VALUES ${Array(many).fill(tuple).join(', ')}`);
+      this.#statements.set(key, statement);
+    }
+    return statement;
+  }
+
+  async run(text: string, values: readonly (string | number | null)[] = []): Promise<number> {
+    const named = [...text.matchAll(/\$(\d+)/g)].map(([, n]) => values[Number(n) - 1] ?? null);
+    return this.#said(() => Number(this.#db.prepare(text.replace(/\$\d+/g, '?')).run(...named).changes));
+  }
+
+  async keep(): Promise<void> {
+    this.#said(() => this.#db.exec('COMMIT'));
+    this.#db.close();
+    this.#isOpen = false;
+    this.#said(() => {
+      sync(this.#part, 'r+');
+      renameSync(this.#part, this.name);
+      if (platform() !== 'win32') sync(dirname(this.name), 'r');
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isOpen) {
+      this.#isOpen = false;
+      this.#db.close();
+      rmSync(this.#part, { force: true });
+    }
+    this.#letGo();
+  }
+
+  #said<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw new MoveRefusal(`${this.#part} cannot be written: ${(error as Error).message}`);
+    }
+  }
+}
+
+// Not a journal: what is not renamed is nothing. Room that deletions leave is given back in small steps, as in any store.
+const BEGIN = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+  PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; BEGIN EXCLUSIVE`;
+
+// One that was left by a process that was ended is no hindrance; one that another process writes is.
+function beginPart(part: string): DatabaseSync {
+  try {
+    if (existsSync(part)) {
+      refuseBusy(part);
+      rmSync(part);
+    }
+    const handle = openSync(part, 'wx', 0o600);
+    fchmodSync(handle, 0o600);
+    closeSync(handle);
+    const db = new DatabaseSync(part);
+    db.exec(BEGIN);
+    return db;
+  } catch (error) {
+    if (error instanceof MoveRefusal) throw error;
+    throw new MoveRefusal(`${part} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+function refuseBusy(part: string): void {
+  const db = new DatabaseSync(part);
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    if (/locked|busy/i.test((error as Error).message)) {
+      throw new MoveRefusal(`another process is writing ${basename(part)} at this moment`);
+    }
+    // Not a database: the rest of one.
+  } finally {
+    db.close();
+  }
+}
+
+function sync(path: string, flags: string): void {
+  const handle = openSync(path, flags);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,65 @@
+// Which tables are carried. The list is the schema's own, so none that a migration adds can be forgotten; here is only what
+// differs: what is made anew, and in whose words the others are counted.
+import { MoveRefusal } from './ends.ts';
+import type { Shape } from './rows.ts';
+
+/** Tables that are not carried, each with the reason. */
+export const MADE_ANEW: Readonly<Record<string, string>> = {
+  migrations: 'the store that is filled has its own, with the words of its own engine',
+};
+
+/** The one table that a backup has and a store has not (backup-mark.ts). */
+export const MARK = 'backup';
+
+/** In whose words rows are counted: each table of the schema once, by the thing that people know. */
+export const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'workspaces, settings': ['installation', 'workspaces', 'lanes', 'idempotency_keys'],
+  'catalog, keys': ['services', 'event_types', 'api_keys'],
+  'webhooks, subscriptions': ['webhooks', 'webhook_changes', 'subscriptions', 'burials', 'leases'],
+  events: ['events', 'fanouts'],
+  deliveries: ['deliveries'],
+  attempts: ['attempts'],
+  'operations, erasures': ['operations', 'erasures'],
+  'jobs, policies, scenarios': [
+    'groups',
+    'post_processings',
+    'flow_reports',
+    'flows',
+    'flow_versions',
+    'flow_drafts',
+    'flow_secrets',
+    'schedules',
+    'hook_tombstones',
+  ],
+  'runs, requests': ['runs', 'run_steps', 'run_log', 'hook_requests'],
+  'policy results': ['policy_rules', 'policy_results', 'policy_known', 'policy_history'],
+  sheets: ['sheets', 'sheet_rows', 'sheet_changes'],
+};
+
+/** The tables to be carried. Both sides are at one schema; a difference is a table that somebody else has put there. */
+export function carriedOf(source: readonly Shape[], target: readonly Shape[]): Shape[] {
+  const wanted = new Map(target.filter(({ name }) => isCarried(name)).map((shape) => [shape.name, shape]));
+  const given = source.filter(({ name }) => isCarried(name));
+  for (const shape of given) {
+    const other = wanted.get(shape.name);
+    if (!other)
+      throw new MoveRefusal(`there is a table ${shape.name} that is not of Bellwire: take it elsewhere first`);
+    wanted.delete(shape.name);
+    const [mine, theirs] = [columnsOf(shape), columnsOf(other)];
+    if (mine !== theirs) throw new MoveRefusal(`the table ${shape.name} is not as the schema has it: ${mine}`);
+  }
+  const [lacking] = wanted.keys();
+  if (lacking !== undefined) throw new MoveRefusal(`the table ${lacking} is not there`);
+  return given;
+}
+
+function isCarried(name: string): boolean {
+  return !(name in MADE_ANEW) && name !== MARK;
+}
+
+function columnsOf({ columns }: Shape): string {
+  return columns
+    .map(({ name, kind }) => `${name} ${kind}`)
+    .toSorted()
+    .join(', ');
+}
