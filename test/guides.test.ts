@@ -1,0 +1,24 @@
+// Every guide of docs/guides, every block of it: typed, written or compared as test/guides/page.ts says.
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { repository } from './kit/sources.ts';
+import { playGuide } from './guides/play.ts';
+
+const pages = globSync('docs/guides/*.md', { cwd: repository }).sort();
+
+describe('R54 the guides: every command and every block of', { concurrency: 2, timeout: 600_000 }, () => {
+  for (const page of pages) {
+    test(page, { timeout: 400_000 }, async (t) => {
+      const text = readFileSync(join(repository, page), 'utf8');
+      for (const reason of await playGuide({ page, text })) t.diagnostic(`not run: ${reason}`);
+    });
+  }
+});
+
+test('the guides: each stands in their list', () => {
+  const list = readFileSync(join(repository, 'docs/guides/README.md'), 'utf8');
+  const missing = pages.map((page) => page.replace('docs/guides/', '')).filter((name) => !list.includes(`](${name})`));
+  assert.deepEqual(missing, ['README.md']);
+});
