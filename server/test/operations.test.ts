@@ -262,6 +262,26 @@ function exercise(engine: string, prepare: Prepare): void {
     assert.deepEqual(errors, []);
   });
 
+  test(`${engine}: a replay with a filter passes over what was erased`, async (t) => {
+    const ground = await prepare(t);
+    const store = await ground.open();
+    const workspace = await addWorkspace(store);
+    const place = { store, workspace };
+    const { webhook } = await addWebhook(place, 'all', 'com.example.*');
+    const [first, second] = await mustPublish(place, someEvents(2));
+    const nothing = ground.engine === 'sqlite' ? "x''" : "''::bytea";
+    await ground.query(`UPDATE events SET envelope = ${nothing}, erased_at = ${NOON} WHERE event = ${first!.event}`);
+    const { runner, errors } = await node(store, 'one');
+    const given = wish({ workspace, kind: 'replay', webhook, type: 'com.example.*', filter: 'n gt 0' });
+    const done = await ended(store, await store.operations.begin(given, NOON));
+    await runner.stop();
+    assert.deepEqual([done.state, done.reason, done.looked, done.released, errors], ['done', null, 2, 1, []]);
+    assert.deepEqual(
+      await ids(ground, 'copy > 0'),
+      new Set([idOf({ workspace, event: second!.event, target: webhook, copy: 1 })]),
+    );
+  });
+
   test(`${engine}: a redrive takes the dead letters of one webhook, then of all that still exist`, async (t) => {
     const ground = await prepare(t);
     const store = await ground.open();

@@ -116,7 +116,8 @@ export class OperationRunner {
     const isWanted = await this.#judgeOf(operation);
     return {
       release: [],
-      copy: events.filter((event) => isWanted(filtered(event))).map(({ event }) => event),
+      // What was erased has nothing that a filter could look at, nor that could be sent.
+      copy: events.filter((one) => one.erasedAt === null && isWanted(filtered(one))).map(({ event }) => event),
       looked: events.length,
       cursor: { event: Math.min(page.cursor, upTo), target: 0, copy: 0 },
       ended: page.cursor >= upTo,
