@@ -36,7 +36,7 @@ async function migrated(place: Place): Promise<void> {
 
 const all = frozenReleases();
 
-test('R71 Upgrade: the present release is frozen, and so is every one before it', () => {
+test('Upgrade: the present release is frozen, and so is every one before it', () => {
   const { version } = JSON.parse(readFileSync('server/package.json', 'utf8')) as { version: string };
   const known = all.map(({ release }) => release);
   assert.ok(known.includes(version), `nothing is frozen of ${version}: npm run freeze, and commit what it made`);
@@ -114,7 +114,7 @@ async function runs({ client }: Installation, { came }: Outside): Promise<void> 
       30_000,
     );
   }
-  const [told] = came.filter(({ path }) => path === '/job');
+  const told = came.find(({ path }) => path === '/job');
   assert.equal(told?.authorization, 'Bearer flow-s3cret');
 }
 
