@@ -1,7 +1,8 @@
 // `bellwire copy`: a whole store into another place, of the same engine or the other one.
-import { copyStore } from '../store/moving/index.ts';
+import { copyOver } from '../moving.ts';
 import { usage } from './failure.ts';
-import { addressOf, addStoreOptions, carriedJson, carriedLines, keyNames, move, type StoreOptions } from './moving.ts';
+import { addStoreOptions, carriedJson, carriedLines, keyNames, move, type StoreOptions } from './moving.ts';
+import { loadSettings } from './serve.ts';
 import type { Declare, Session } from './session.ts';
 
 interface CopyOptions extends Omit<StoreOptions, 'store'> {
@@ -24,8 +25,10 @@ export const copy: Declare = (command, run) => {
 
 async function copyAll(session: Session, { from, to, whileRunning = false, ...options }: CopyOptions): Promise<void> {
   if (to === undefined) throw usage('copy needs --to, an empty place: sqlite:<file> or postgres://user@host/database');
-  const places = { from: addressOf(options, session, from), to: addressOf(options, session, to) };
-  const moved = await move(session, (wish) => copyStore(places.from, { to: places.to, whileRunning, ...wish }));
+  const settingOf = (store?: string) =>
+    loadSettings({ ...options, ...(store === undefined ? {} : { store }) }, session).config.store;
+  const places = { from: settingOf(from), to: settingOf(to) };
+  const moved = await move(session, (wish) => copyOver(places, { whileRunning, ...wish }));
   session.show(carriedJson(moved), () => carriedLines(session, moved));
   if (moved.keys.length > 0)
     session.note(`its secrets need ${keyNames(moved.keys)}: a platform on the copy needs the same keys`);

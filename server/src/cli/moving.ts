@@ -1,9 +1,8 @@
 // What `backup`, `restore` and `copy` share: which store is meant, how far it is, and what was carried.
 import type { Command } from 'commander';
-import { GROUPS, MoveRefusal, type Moved, type MoveWish } from '../store/moving/index.ts';
-import type { StoreSetting } from '../config/index.ts';
+import { GROUPS, MoveRefusal, type Moved, type MoveWish } from '../moving.ts';
 import { Failure } from './failure.ts';
-import { loadSettings, type PlatformOptions } from './serve.ts';
+import type { PlatformOptions } from './serve.ts';
 import { collect, type Session } from './session.ts';
 
 /** Options that say which store is meant, as `serve` takes them. */
@@ -16,17 +15,6 @@ export function addStoreOptions(command: Command): Command {
     .option('--store <address>', 'sqlite, sqlite:<file> or postgres://… (store)')
     .option('--config <file>', 'Settings file; else bellwire.yaml, if there is one')
     .option('--set <name=value>', 'Any setting, by its name in bellwire.default.yaml; repeatable', collect);
-}
-
-/** The address of a store as the settings give it; of `address` instead where one is named. */
-export function addressOf(options: StoreOptions, session: Session, address = options.store): string {
-  const { store } = loadSettings({ ...options, ...(address === undefined ? {} : { store: address }) }, session).config;
-  return placeOf(store);
-}
-
-/** What a store setting leads to. */
-export function placeOf(store: StoreSetting): string {
-  return store.kind === 'sqlite' ? store.file : store.url;
 }
 
 const SHOW_EVERY_MS = 200;

@@ -1,10 +1,7 @@
 // `bellwire restore`: a store made of a backup, where there is none yet.
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Config } from '../config/index.ts';
-import { checkBackup, MoveRefusal, restoreBackup } from '../store/moving/index.ts';
-import { openKeyring, type Keyring } from '../store/keyring.ts';
-import { addStoreOptions, carriedJson, carriedLines, keyNames, move, placeOf, type StoreOptions } from './moving.ts';
+import { bringBack, checkBackup } from '../moving.ts';
+import { addStoreOptions, carriedJson, carriedLines, keyNames, move, type StoreOptions } from './moving.ts';
 import { loadSettings, near } from './serve.ts';
 import type { Declare, Session } from './session.ts';
 
@@ -13,10 +10,10 @@ export const restore: Declare = (command, run) => {
     .argument('<file>', 'A backup that bellwire backup has written')
     .option('--check', 'Read all of it, compare it with what it says of itself, and restore nothing')
     .addHelpText('after', '\nThe keys of its secrets have to be there first. What a restore means: docs/backup.md.')
-    .action(run(bringBack));
+    .action(run(restoreBackup));
 };
 
-async function bringBack(
+async function restoreBackup(
   session: Session,
   { check = false, ...options }: StoreOptions & { check?: boolean },
   [named = '']: string[],
@@ -25,9 +22,7 @@ async function bringBack(
   const file = resolve(folder, named);
   if (check) return lookThrough(session, file);
   const { config } = loadSettings(options, session);
-  const to = placeOf(config.store);
-  const keyring = (keys: readonly string[]): Keyring => keysHere(config, keys);
-  const moved = await move(session, (wish) => restoreBackup(file, { to, keyring, ...wish }));
+  const moved = await move(session, (wish) => bringBack(config, { file, ...wish }));
   const taken = new Date(moved.takenAt).toISOString();
   session.show({ file, store: config.store.kind, ...carriedJson(moved) }, () => [
     `restored from ${near(file, folder)}, as it was at ${taken}`,
@@ -47,12 +42,4 @@ async function lookThrough(session: Session, file: string): Promise<void> {
     ...carriedLines(session, moved),
   ]);
   if (moved.keys.length > 0) session.note(`its secrets need ${keyNames(moved.keys)}`);
-}
-
-// A start makes a key where there is none; here that would be a store whose secrets nobody can open.
-function keysHere({ secrets }: Config, keys: readonly string[]): Keyring {
-  if ('file' in secrets && keys.length > 0 && !existsSync(secrets.file)) {
-    throw new MoveRefusal(`its secrets need ${keyNames(keys)}: put your copy of the keys at ${secrets.file} first`);
-  }
-  return openKeyring(secrets);
 }
