@@ -2,10 +2,16 @@
 // `bellwire`: arguments, signals, exit code. The only file that touches the process; everything else is handed down.
 import { readFileSync } from 'node:fs';
 
-/** The version, from the package beside us. */
-function readVersion(): string {
-  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
+/** What the package beside us says: its version, and the oldest Node it runs on. */
+function readManifest(): { version: string; engines: { node: string } } {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+}
+
+/** Is this Node older than `>=24.15`? npm only warns, and what then fails says nothing of the reason. */
+function isTooOld(wanted: string): boolean {
+  const [major = 0, minor = 0] = wanted.replace('>=', '').split('.').map(Number);
+  const [ownMajor = 0, ownMinor = 0] = process.versions.node.split('.').map(Number);
+  return ownMajor < major || (ownMajor === major && ownMinor < minor);
 }
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -28,11 +34,16 @@ function endingBySignal(): AbortController {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const version = readVersion();
+  const { version, engines } = readManifest();
   // Before anything is loaded: the commonest question is answered at once.
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     process.stdout.write(`${version}\n`);
     return 0;
+  }
+  if (isTooOld(engines.node)) {
+    const floor = engines.node.replace('>=', '');
+    process.stderr.write(`bellwire: needs Node ${floor} or newer, this is ${process.versions.node}; see nodejs.org.\n`);
+    return 1;
   }
   const ending = endingBySignal();
   // `bellwire events tail | head -1`: whoever reads has seen enough.

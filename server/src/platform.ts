@@ -22,6 +22,10 @@ import { makeFolder } from './store/folder.ts';
 import { openStore, type Store } from './store/index.ts';
 import { openKeyring } from './store/keyring.ts';
 
+// What a program needs to start one, as `bellwire/platform`.
+export { ConfigError, loadConfig } from './config/index.ts';
+export { createLog } from './log/index.ts';
+
 /** What a platform is made of. */
 export interface PlatformParts {
   config: Config;

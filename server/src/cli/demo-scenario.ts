@@ -11,7 +11,9 @@ import { aborted, type PlatformOptions } from './serve.ts';
 import type { Session } from './session.ts';
 import { plain } from './terminal.ts';
 
-const DOCUMENT = fileURLToPath(new URL('../../../examples/flows/greenlake-audit.yaml', import.meta.url));
+/** Beside the sources in the repository, beside the built files in the package. */
+const EXAMPLES = import.meta.url.endsWith('.ts') ? '../../../examples/' : '../../examples/';
+const DOCUMENT = fileURLToPath(new URL(`${EXAMPLES}flows/greenlake-audit.yaml`, import.meta.url));
 const SCENARIO = 'greenlake-audit';
 const SECRET = 'GREENLAKE';
 const SHEET = 'AuditLog';
