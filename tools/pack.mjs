@@ -115,9 +115,11 @@ function keepDeclarations(folder, entries) {
 }
 
 /** The manifest as published: what only the repository needs left out, the exports where the built files are. */
-function published({ private: _, scripts: __, exports, ...manifest }, bin) {
+function published(manifest, bin) {
+  const { exports } = manifest;
   const entries = Object.entries(exports).map(([entry, source]) => [entry, built(source)]);
-  return { ...manifest, ...(bin ? { bin } : {}), exports: Object.fromEntries(entries) };
+  const left = { private: undefined, scripts: undefined };
+  return { ...manifest, ...left, ...(bin ? { bin } : {}), exports: Object.fromEntries(entries) };
 }
 
 /** `./src/x.ts` as its built files. */
