@@ -7,7 +7,7 @@ import { createSql } from './flow/actions/sql.ts';
 import { createRunAction } from './flow/actions/run.ts';
 import { createCommands } from './flow/commands/index.ts';
 import { createDatabases } from './flow/databases/index.ts';
-import { createFlows, type FlowEngine } from './flow/index.ts';
+import { createFlows, type FlowEngine, type FlowWatch } from './flow/index.ts';
 import { createEvaluate } from './flow/policy/evaluate.ts';
 import { fetchOver } from './flow-port.ts';
 import { createPlacesElsewhere } from './flow/sheets/elsewhere.ts';
@@ -23,13 +23,15 @@ export interface FlowParts {
   store: Store;
   schemas: PayloadSchemas;
   delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail' | 'addresses'>;
+  /** Is told of what ends. */
+  watch: FlowWatch;
 }
 
 /** Steps of one run: a loop that goes through ten thousand things may do ten for each. */
 const MOST_STEPS = 100_000;
 
 /** Puts it together; nothing runs before its `start`. */
-export function assembleFlows({ config, log, clock, store, schemas, delivering }: FlowParts): FlowEngine {
+export function assembleFlows({ config, log, clock, store, schemas, delivering, watch }: FlowParts): FlowEngine {
   const { concurrency, maxDepth, stepBytes, logBytes, folders, machineIdentity } = config.flows;
   const fetch = fetchOver((request) => delivering.send(request));
   const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
@@ -60,6 +62,7 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering }
     ],
     evaluate: createEvaluate({ fetch, folders, machineIdentity }),
     onError: (error) => log.error({ error }, 'the flow engine reports an error'),
+    watch,
   });
   const stop = async (graceMs: number): Promise<void> => {
     await engine.stop(graceMs);

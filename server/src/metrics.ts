@@ -6,6 +6,8 @@ type Labels = readonly string[];
 /** Counts up. */
 export interface Counter {
   add(amount?: number, ...labels: string[]): void;
+  /** Of what is counted elsewhere: how many there are by now. */
+  set(total: number, ...labels: string[]): void;
 }
 
 /** Goes up and down. */
@@ -147,6 +149,8 @@ class Buckets implements Family {
     this.#bounds = described.buckets;
     const size = described.buckets.length + 1;
     this.#series = new Series(described.labels ?? [], () => ({ counts: new Float64Array(size), sum: 0 }));
+    // What has not happened yet is seen as such.
+    if ((described.labels ?? []).length === 0) this.#series.at([]);
   }
 
   observe(value: number, ...labels: string[]): void {

@@ -9,7 +9,6 @@ import { createApi, type Api } from './api/api.ts';
 import { createPayloadSchemas, type PayloadSchemas } from './api/payload-schema/index.ts';
 import type { Config } from './config/index.ts';
 import { systemClock } from './clock.ts';
-import { countDeliveries } from './delivery-metrics.ts';
 import { joinEngine } from './engine-port.ts';
 import { createDelivering, type Delivering } from './engine/index.ts';
 import { prepareStore } from './first-start.ts';
@@ -17,9 +16,13 @@ import type { FlowEngine } from './flow/index.ts';
 import { assembleFlows } from './flows.ts';
 import type { Log } from './log/index.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createMeters, type Meters } from './metrics/index.ts';
+import { gaugeProcess } from './metrics/process.ts';
+import { countCommits, gaugeDisk } from './metrics/store.ts';
 import type { Clock } from './model/clock.ts';
+import { Pulse } from './model/pulse.ts';
 import { makeFolder } from './store/folder.ts';
-import { openStore, type Store } from './store/index.ts';
+import { openStore, type Store, type StoreWatch } from './store/index.ts';
 import { openKeyring } from './store/keyring.ts';
 
 // What a program needs to start one, as `bellwire/platform`.
@@ -58,11 +61,15 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     // A start that cannot listen must not leave a new data folder behind.
     if (!existsSync(config.dataFolder)) await listen(probe(), config);
     makeFolder(config.dataFolder);
-    const store = await open(config, log, parts.openStore ?? openStore);
+    const metrics = createMetrics();
+    const watch = countCommits(metrics);
+    const store = await open({ config, log, watch }, parts.openStore ?? openStore);
     stops.push(() => store.close());
     const first = { dataFolder: config.dataFolder, limits: config.quotas, log, now: clock.now() };
     const adminKey = await prepareStore(store.settings, first);
-    const metrics = createMetrics();
+    const { kind } = config.store;
+    gaugeDisk(metrics, { dataFolder: config.dataFolder, file: kind === 'sqlite' ? config.store.file : null });
+    stops.push(gaugeProcess(metrics, { version, store: kind }));
     const schemas = createPayloadSchemas(config.schemas);
     stops.push(() => schemas.close());
     const { delivering, flows, api } = assemble({ config, log, version, clock, store, metrics, schemas });
@@ -98,7 +105,10 @@ async function stopAll(stops: readonly (() => Promise<void> | void)[], log: Log)
   if (failures.length > 0) throw failures[0];
 }
 
-function open(config: Config, log: Log, openWith: typeof openStore): Promise<Store> {
+function open(
+  { config, log, watch }: { config: Config; log: Log; watch: StoreWatch },
+  openWith: typeof openStore,
+): Promise<Store> {
   const { store: setting, limits } = config;
   return openWith({
     address: setting.kind === 'sqlite' ? setting.file : setting.url,
@@ -108,6 +118,7 @@ function open(config: Config, log: Log, openWith: typeof openStore): Promise<Sto
     sheetRows: config.sheets.mostRows,
     ...(setting.kind === 'sqlite' ? { connections: 1 } : setting),
     onError: (error) => log.error({ error }, 'the store reports an error'),
+    watch,
   });
 }
 
@@ -129,8 +140,15 @@ interface Assembled {
 
 function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine; api: Api } {
   const { config, log, version, clock, store, metrics, schemas } = parts;
+  const pulse = new Pulse();
+  const meters: Meters = createMeters({
+    ...parts,
+    pulse,
+    delivering: () => delivering,
+    flows: () => flows,
+    places: { deliveries: config.delivery.concurrency, runs: config.flows.concurrency },
+  });
   const { port, onAttempt } = joinEngine(store.settings, log, () => delivering);
-  const count = countDeliveries(metrics, store.log, clock);
   const userAgent = config.userAgent ?? `Bellwire/${version}`;
   const delivering: Delivering = createDelivering({
     store,
@@ -167,13 +185,15 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     retention: config.retention,
     onError: (error) => log.error({ error }, 'the engine reports an error'),
     onAttempt: (end) => {
-      count(end);
+      meters.onAttempt(end);
       onAttempt(end);
     },
+    onChallenge: meters.onChallenge,
+    onMail: meters.onMail,
     onLanes: { taken: () => flows.wake(), lost: (lanes) => flows.drop(lanes) },
     otherSockets: config.flows.concurrency,
   });
-  const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, delivering });
+  const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, delivering, watch: meters.flows });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({
     store,

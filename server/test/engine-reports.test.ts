@@ -385,5 +385,5 @@ test('R22 a report that failed can be sent once more by hand, and is judged by i
   assert.equal(await byHand(), false, '204 is none');
   assert.equal(await byHand(), true);
   assert.match(await over(engine, event), /succeeded \(answered 200\)$/);
-  assert.ok(engine.ends.every(({ isReport }) => isReport));
+  assert.ok(engine.ends.every(({ to }) => to === 'post-processing'));
 });

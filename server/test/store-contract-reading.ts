@@ -236,7 +236,7 @@ export function exerciseReading(engine: string, prepare: Prepare): void {
     assert.equal((await publish({ store, workspace: 999 }, [newEvent('a')])).kind, 'gone');
   });
 
-  test(`${engine}: totals count what is open and dead per workspace`, async (t) => {
+  test(`${engine}: counts say what is open of each target, what is dead, and which webhooks there are`, async (t) => {
     const store = await (await prepare(t)).open();
     const one = await furnish(store, 'one');
     const two = await furnish(store, 'two');
@@ -244,12 +244,19 @@ export function exerciseReading(engine: string, prepare: Prepare): void {
     const [a, b] = await openOf(one, one.target, NOON + 5);
     const dead = { state: 'dead', tries: 1, dueAt: NOON, endedAt: NOON, reason: 'it is so' } as const;
     await settle(store, settlementOf(a!), settlementOf(b!, { next: dead }));
-    assert.deepEqual(
-      (await store.log.totals()).map((row) => ({ ...row })),
-      [
-        { workspace: one.workspace, open: 1, dead: 1, oldestDueAt: NOON + 5 },
-        { workspace: two.workspace, open: 0, dead: 0, oldestDueAt: null },
-      ],
-    );
+    const { workspace, target } = one;
+    const state = { mode: 'push', intent: 'enabled', health: 'active' } as const;
+    const counted = await store.log.counts(NOON);
+    assert.deepEqual(counted.open, [{ workspace, target, open: 1, oldestDueAt: NOON + 5, ...state }]);
+    assert.deepEqual(counted.dead, [
+      { workspace, dead: 1 },
+      { workspace: two.workspace, dead: 0 },
+    ]);
+    assert.deepEqual(counted.webhooks, [
+      { workspace, count: 1, ...state },
+      { workspace: two.workspace, count: 1, ...state },
+    ]);
+    const { leases, operations, runs } = counted;
+    assert.deepEqual({ leases, operations, runs }, { leases: 0, operations: {}, runs: {} });
   });
 }

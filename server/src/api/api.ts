@@ -8,7 +8,6 @@ import type { Tools } from './kernel.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { routes } from './routes.ts';
-import { watchEngine } from './running.ts';
 import { createSources } from './sources.ts';
 
 export type { ApiConfig, ApiParts, EnginePort, Random, SettledAttempt } from './parts.ts';
@@ -41,7 +40,6 @@ export function createApi(parts: ApiParts): Api {
     sources: createSources(parts, ending.signal),
     document: once(() => JSON.stringify(describeApi(routes, parts.version))),
   };
-  watchEngine(parts.metrics, parts.engine);
   const door = createDoor(routes, tools, () => ending.signal.aborted);
   const server = createServer({ ...TIMES, insecureHTTPParser: false }, (request, response) => {
     door(request, response).catch((error: unknown) => {

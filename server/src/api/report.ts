@@ -22,6 +22,8 @@ export interface Report {
   failure(facts: Facts, error: unknown): string;
 }
 
+const PUBLISH = 'POST /v1/events';
+
 /** Makes the report. */
 export function createReport({ log, metrics, clock, random }: ApiParts): Report {
   const requests = metrics.histogram({
@@ -30,9 +32,16 @@ export function createReport({ log, metrics, clock, random }: ApiParts): Report 
     labels: ['route', 'status'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
   });
+  const refusals = metrics.counter({
+    name: 'bellwire_publishes_refused_total',
+    help: 'Requests that were to publish and were refused, by the code of the refusal.',
+    labels: ['code'],
+  });
   return {
     request(request, facts, reply) {
       const durationMs = clock.monotonic() - facts.startedAt;
+      const code = reply !== null && 'code' in reply ? reply.code : undefined;
+      if (code !== undefined && facts.route?.name === PUBLISH) refusals.add(1, code);
       requests.observe(durationMs / 1_000, facts.route?.name ?? 'none', String(reply?.status ?? 'gone'));
       const line = {
         method: request.method,
@@ -40,7 +49,7 @@ export function createReport({ log, metrics, clock, random }: ApiParts): Report 
         // A path that fits no route may hold anything, a secret put in the wrong place included.
         path: facts.route === null ? null : facts.path,
         status: reply?.status ?? null,
-        code: reply !== null && 'code' in reply ? reply.code : undefined,
+        code,
         durationMs: Math.round(durationMs * 1_000) / 1_000,
         caller: facts.key?.key,
         workspace: facts.workspace?.name,

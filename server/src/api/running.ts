@@ -1,9 +1,8 @@
 // What operators ask: is it alive, is it ready, what are its numbers, what does it offer.
 import { Type, type Static } from 'typebox';
-import { METRICS_TYPE, type Metrics } from '../metrics.ts';
+import { METRICS_TYPE } from '../metrics.ts';
 import { refuse } from '../model/problem.ts';
 import { ok, operation } from './kernel.ts';
-import type { EnginePort } from './parts.ts';
 
 /** It is well. */
 export const HealthOut = Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] });
@@ -91,13 +90,3 @@ export const describe = operation<null, DocumentOut>()({
   quiet: true,
   handle: async (_call, { document }) => ({ status: 200, bytes: document(), mediaType: 'application/json' }),
 });
-
-/** The engine's own gauges, read when they are asked for. */
-export function watchEngine(metrics: Metrics, { stats }: Pick<EnginePort, 'stats'>): void {
-  metrics.onRead(() => {
-    for (const [name, value] of Object.entries(stats())) {
-      const words = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-      metrics.gauge({ name: `bellwire_engine_${words}`, help: `The delivery engine’s ${name}.` }).set(value);
-    }
-  });
-}

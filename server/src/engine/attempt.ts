@@ -1,6 +1,6 @@
 // One attempt: what is sent, and what is kept of it. Pure but for the signature's key.
 import { encodeBatch, encodeBinary } from '../model/cloud-events/index.ts';
-import type { Attempt, PendingDelivery, Settlement } from '../model/delivery.ts';
+import type { Attempt, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import { batchId, deliveryId } from '../model/ids.ts';
 import { describeOutcome, type Outcome } from '../model/outcome.ts';
 import { PARKED_AT } from '../model/order.ts';
@@ -152,4 +152,22 @@ export function nextOf(
     case 'disable':
       return { state: 'open', tries, dueAt: now, endedAt: null, reason: decision.reason };
   }
+}
+
+/** An attempt that has ended, for those who watch. */
+export interface AttemptEnd {
+  delivery: PendingDelivery;
+  attempt: Attempt;
+  state: StoredState;
+  to: AttemptTarget;
+  outcome: Outcome;
+}
+
+/** What an attempt was made at. */
+export type AttemptTarget = 'webhook' | 'post-processing' | 'flow';
+
+/** What a route leads to; one that is gone meanwhile led to a webhook, as most do. */
+export function targetKindOf(route: Route | null): AttemptTarget {
+  if (route?.isFlow) return 'flow';
+  return route?.report ? 'post-processing' : 'webhook';
 }

@@ -2,11 +2,11 @@
 // only a success ends it. One that belongs to a batch leaves it for that: what stays goes on as it was, and the one that
 // was tried alone joins another batch when it failed. A pace or `Retry-After` does not stand in its way: a person asks for this one request.
 import type { Clock } from '../model/clock.ts';
-import type { Attempt, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
+import type { Settlement } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { OwnedLane, Store } from '../store/contract.ts';
-import { attemptOf, isTaken, type Load, type Sending } from './attempt.ts';
+import { attemptOf, isTaken, targetKindOf, type AttemptEnd, type Load, type Sending } from './attempt.ts';
 import type { Stored } from './line.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import type { QueueKeeper } from './queue-keeper.ts';
@@ -35,7 +35,7 @@ export interface ByHandParts {
   queues: QueueKeeper;
   settler: Settler;
   send(load: Load, route: Route): Sending;
-  onAttempt?(end: { delivery: PendingDelivery; attempt: Attempt; state: StoredState; isReport: boolean }): void;
+  onAttempt?(end: AttemptEnd): void;
 }
 
 /** Tries a delivery now. Rejects when the store does not answer. */
@@ -87,6 +87,6 @@ async function tryNow(
   const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt, attempt };
   await new Promise<void>((done) => settler.add({ settlements: [settlement], lane, synced: true, done }));
   const state = delivered ? 'delivered' : before.delivery.state;
-  parts.onAttempt?.({ delivery, attempt, state, isReport: route.report !== null });
+  parts.onAttempt?.({ delivery, attempt, state, to: targetKindOf(route), outcome });
   return { kind: 'tried', outcome, delivered };
 }

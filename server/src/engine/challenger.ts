@@ -47,6 +47,8 @@ export interface ChallengerParts {
   /** Attempts under way in all. */
   concurrency: number;
   onError(error: unknown): void;
+  /** Is told what each attempt came to. */
+  onResult?: ((result: ChallengeResult) => void) | undefined;
 }
 
 /** What one attempt at a challenge came to. */
@@ -210,6 +212,7 @@ export class Challenger {
     const goesOn = isOurs || (!verdict.ok && attempt < attempts);
     const note = this.#noteOf(verdict, { attempt, attempts, nextInMs: goesOn ? this.#parts.intervalMs : null });
     const made = { result: { verdict, outcome, attempt, attempts, note }, challenged: target };
+    this.#parts.onResult?.(made.result);
     if (isOurs) return { ...made, used: attempt - 1, then: 'later' };
     if (goesOn) {
       // What people see while the run goes on. A webhook that was changed meanwhile has other news.

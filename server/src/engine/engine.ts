@@ -6,13 +6,23 @@
 //
 // The store is read only for what memory does not have (queue-keeper.ts).
 import type { Clock } from '../model/clock.ts';
-import type { Attempt, PendingDelivery, StoredState } from '../model/delivery.ts';
+import type { PendingDelivery } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
 import { decideReport } from '../model/post-processing.ts';
 import { decide, type DecideInput, type Decision } from '../model/retry.ts';
 import type { OwnedLane, Store, StoreListener, TargetKey } from '../store/contract.ts';
-import { againAfter, compose, nextOf, settlementsOf, uncomposed, type Load, type Sending } from './attempt.ts';
+import {
+  againAfter,
+  compose,
+  nextOf,
+  settlementsOf,
+  targetKindOf,
+  uncomposed,
+  type AttemptEnd,
+  type Load,
+  type Sending,
+} from './attempt.ts';
 import { bindBatch } from './batches.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
 import type { Pass } from './clock-watch.ts';
@@ -46,15 +56,6 @@ export interface EngineParts {
   onAttempt?(end: AttemptEnd): void;
 }
 
-/** An attempt that has ended, for those who watch. */
-export interface AttemptEnd {
-  delivery: PendingDelivery;
-  attempt: Attempt;
-  state: StoredState;
-  /** It went to a post-processing. */
-  isReport: boolean;
-}
-
 /** A batch that could not be sent is tried again after this. */
 const REST_MS = 250;
 /**
@@ -75,6 +76,8 @@ export class Engine {
   #underWay = 0;
   /** In this turn of the event loop. */
   #begun = 0;
+  /** How often the wall clock was set back. */
+  #setBacks = 0;
   #running = true;
   #isStalled = false;
   readonly #quiet = Promise.withResolvers<void>();
@@ -198,7 +201,7 @@ export class Engine {
     const now = clock.now();
     const tries = fewestTries(deliveries) + (isOurFault(outcome) ? 0 : 1);
     const decision = this.#decide(queue.route, { outcome, tries, startedAt, now });
-    const isReport = queue.route !== null && queue.route.report !== null;
+    const to = targetKindOf(queue.route);
     const next = nextOf(decision, { tries, now });
     const firstTryAt = lastFirstTry(deliveries, startedAt);
     this.#leave(queue);
@@ -216,7 +219,7 @@ export class Engine {
         if (queue.behind) void this.#queues.refill(queue);
         if (queue.isReady()) this.#turns.join(queue);
         deliveries.forEach((delivery, i) => {
-          onAttempt?.({ delivery, attempt: settlements[i]!.attempt, state: next.state, isReport });
+          onAttempt?.({ delivery, attempt: settlements[i]!.attempt, state: next.state, to, outcome });
         });
         if (this.#isStalled || queue.isInOrder) this.#pump();
       },
@@ -266,6 +269,7 @@ export class Engine {
 
   /** The wall clock was set back by so many ms: pauses end when they were to end. What waits follows it later. */
   setBack(ms: number): void {
+    this.#setBacks++;
     this.#queues.setBack(ms);
   }
 
@@ -306,9 +310,13 @@ export class Engine {
     return tryByHand({ ...this.#parts, queues: this.#queues, settler: this.#settler, send }, key);
   }
 
-  /** Gauges: sends under way, deliveries ready in memory, targets known, attempts not yet written. */
-  stats(): { underWay: number; ready: number; targets: number; unsettled: number } {
-    return { underWay: this.#underWay, unsettled: this.#settler.backlog, ...this.#queues.stats() };
+  /**
+   * Sends under way, deliveries ready in memory, targets known, attempts not yet written; how often the clock was set
+   * back since the start.
+   */
+  stats(): { underWay: number; ready: number; targets: number; unsettled: number; setBacks: number } {
+    const setBacks = this.#setBacks;
+    return { underWay: this.#underWay, unsettled: this.#settler.backlog, setBacks, ...this.#queues.stats() };
   }
 
   /** Starts nothing more; resolves when nothing is under way. */

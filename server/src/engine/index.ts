@@ -8,7 +8,8 @@ import { AddressRefused, createAddressGuard, type AddressGuard } from './transpo
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import type { ManualResult } from './by-hand.ts';
 import { chores, FAN_OUT } from './chores.ts';
-import { Engine, type AttemptEnd } from './engine.ts';
+import type { AttemptEnd, AttemptTarget } from './attempt.ts';
+import { Engine } from './engine.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { createSender, type Sender } from './oauth/index.ts';
 import { createMailer, type Mailer, type MailServer, type OutgoingMail } from './mail/index.ts';
@@ -27,7 +28,7 @@ import { joinWays, type StartFlow } from './ways-out.ts';
 import type { WindowLimits } from '../model/window.ts';
 
 export type { StartFlow } from './ways-out.ts';
-export type { AttemptEnd, ChallengeResult, ManualResult };
+export type { AttemptEnd, AttemptTarget, ChallengeResult, ManualResult };
 
 /** Everything that can be set about delivering. Spans in ms. */
 export interface DeliveringOptions {
@@ -75,6 +76,10 @@ export interface DeliveringOptions {
   retention: Retention;
   onError(error: unknown): void;
   onAttempt?(end: AttemptEnd): void;
+  /** Is told of every challenge that was answered, or not. */
+  onChallenge?(result: ChallengeResult): void;
+  /** Is told of every mail, whoever sent it. */
+  onMail?(outcome: Outcome): void;
   /** Lanes that have just become this node's, and those that no longer are: for whoever else works by them. */
   onLanes?: { taken(): void; lost(lanes: readonly number[]): void };
   /** Connections at a time beside those of deliveries and challenges: what others send through `send`. Default 0. */
@@ -114,7 +119,7 @@ export interface Delivering {
 export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, onError, userAgent, concurrency, challenge } = options;
   const { guard, transport, sender } = createWayOut(options);
-  const mailer = createMailer(options.mail);
+  const mailer = toldOf(createMailer(options.mail), options.onMail);
   const ways = joinWays(sender, mailer, options.startFlow ?? noFlows);
   const defaults = { plan: options.plan, timeoutMs: options.timeoutMs, userAgent, report: options.report };
   const upkeep = new Upkeep(clock, onError);
@@ -125,6 +130,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     uuid: options.uuid,
     userAgent,
     onError,
+    onResult: options.onChallenge,
     ...challenge,
   });
   const lanes: LaneKeeper = keepLanes(options, {
@@ -216,6 +222,16 @@ function createWayOut(options: DeliveringOptions): { guard: AddressGuard; transp
   // No limit by host: endpoints of many tenants live on one, and those that hang must not use up the others' share.
   const transport = createTransport({ guard, userAgent, proxy, maxSockets, maxSocketsPerOrigin: maxSockets });
   return { guard, transport, sender: createSender(transport, clock) };
+}
+
+function toldOf(mailer: Mailer, onMail?: (outcome: Outcome) => void): Mailer {
+  if (!onMail) return mailer;
+  const send = async (mail: OutgoingMail): Promise<Outcome> => {
+    const outcome = await mailer.send(mail);
+    onMail(outcome);
+    return outcome;
+  };
+  return { send, close: () => mailer.close() };
 }
 
 interface Stopping {

@@ -25,7 +25,7 @@ import { createReceive, type Receive } from './hooks/receiving.ts';
 import { ReplyDesk } from './hooks/waiting.ts';
 import { Plans } from './plan.ts';
 import type { Evaluate } from './policy-door.ts';
-import type { RunLimits } from './run.ts';
+import type { FlowWatch, RunLimits } from './run.ts';
 import { Runner, type FlowLanes } from './runner.ts';
 import { Scheduler } from './schedule.ts';
 import { createSheets, type SheetPlaces } from './sheets/index.ts';
@@ -34,6 +34,7 @@ export { ActionFailed, type Action, type ActionContext, type RunFacts } from './
 export type { Fetch, FetchAnswer, FetchRequest } from './fetch.ts';
 export type { Mail, Publish, Published, SendMail } from './outside.ts';
 export type { Evaluate, EvaluationOf } from './policy-door.ts';
+export type { EndedRun, FlowWatch } from './run.ts';
 export type { FlowLanes } from './runner.ts';
 export type { SheetPlaces } from './sheets/index.ts';
 
@@ -56,6 +57,8 @@ export interface FlowsOptions {
   /** Actions beside those of this room: `run`. */
   actions?: readonly Action[];
   onError(error: unknown): void;
+  /** Is told of what ends. */
+  watch?: FlowWatch;
 }
 
 /** The flow engine of one node. */
@@ -82,7 +85,7 @@ const TOKENS = 10_000;
 
 /** Puts it together; nothing runs before `start`. */
 export function createFlows(options: FlowsOptions): FlowEngine {
-  const { store, clock, lanes, concurrency, maxDepth, limits, evaluate, onError } = options;
+  const { store, clock, lanes, concurrency, maxDepth, limits, evaluate, onError, watch } = options;
   const { flows, hooks } = store;
   const plans = new Plans();
   const desk = new ReplyDesk({ hooks, clock, isHere: (key) => runner.has(key), onError });
@@ -99,6 +102,7 @@ export function createFlows(options: FlowsOptions): FlowEngine {
     actions: new Map([...ownActions(options), ...(options.actions ?? [])].map((action) => [action.name, action])),
     tokenOf: tokens(store.settings),
     onError,
+    watch,
   });
   const scheduler = new Scheduler({ flows: store.flows, lanes, clock, onError });
   store.on({

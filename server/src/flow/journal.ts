@@ -22,6 +22,8 @@ export interface JournalParts {
   /** The run is somebody else's by now. */
   onLost(): void;
   onError(error: unknown): void;
+  /** Is told of each step that ends. */
+  onStep?: ((step: StoredStep) => void) | undefined;
 }
 
 /** What a journal holds when a run ends. */
@@ -71,6 +73,7 @@ export class Journal {
     this.#steps.delete(row.place);
     this.#steps.set(row.place, row);
     this.#last = row;
+    if (row.finishedAt !== null) this.#parts.onStep?.(row);
     this.#wasPut();
   }
 

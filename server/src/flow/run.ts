@@ -1,12 +1,12 @@
 // One run under way: what it is given, its time-out, its steps or rules, and its end.
-import type { Job, Json, PolicySet, Scenario } from '../model/flow/definition.ts';
+import type { Flow, Job, Json, PolicySet, Scenario } from '../model/flow/definition.ts';
 import { jobEndEvent, policyEndEvent, scenarioEndEvent } from '../model/flow/end-events.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RequestBundle } from '../model/hook/body.ts';
 import type { HookReply } from '../model/hook/exchange.ts';
 import { formatSpan } from '../model/quantities.ts';
 import { StoreOutage } from '../store/contract.ts';
-import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd, RunKey } from '../store/flows/contract.ts';
+import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd, RunKey, StoredStep } from '../store/flows/contract.ts';
 import type { Action, RunFacts } from './action.ts';
 import { Ending, Halt, Stopped } from './ending.ts';
 import { Journal } from './journal.ts';
@@ -33,6 +33,24 @@ export interface RunParts {
   /** Those who wait for what runs reply. */
   waiting: RunWatch;
   onError(error: unknown): void;
+  watch?: FlowWatch | undefined;
+}
+
+/** Is told of what ends at this node. Called in the middle of the work: it must be quick, and must not throw. */
+export interface FlowWatch {
+  /** A step has ended. Its row is not committed yet. */
+  step(step: StoredStep): void;
+  /** A run has ended, and that is committed. */
+  run(end: EndedRun): void;
+}
+
+/** A run that has ended. Instants epoch ms. */
+export interface EndedRun {
+  claimed: ClaimedRun;
+  kind: Flow['kind'];
+  state: RunEnd['state'];
+  reason: string | null;
+  finishedAt: number;
 }
 
 /** Hears of runs of scenarios on this node. */
@@ -105,6 +123,7 @@ export class RunUnderWay {
       isLazy: isScenario,
       onLost: () => this.end(new Ending('lost', 'the run is another node’s by now')),
       onError: parts.onError,
+      onStep: parts.watch ? (step) => parts.watch?.step(step) : undefined,
     });
   }
 
@@ -293,7 +312,8 @@ export class RunUnderWay {
     for (let failures = 0; ;) {
       if (this.#halt.isLeft) return 'left';
       try {
-        await flows.finish({ key: { workspace, run }, lane, ...left, state, reason, now, events, results });
+        const end = { key: { workspace, run }, lane, ...left, state, reason, now, events, results };
+        if ((await flows.finish(end)) === 'finished') this.#told({ state, reason, finishedAt: now });
         return 'ended';
       } catch (error) {
         onError(error);
@@ -303,6 +323,10 @@ export class RunUnderWay {
         await new Promise<void>((again) => clock.after(RETRY_MS, again));
       }
     }
+  }
+
+  #told(end: Pick<EndedRun, 'state' | 'reason' | 'finishedAt'>): void {
+    this.#parts.watch?.run({ claimed: this.claimed, kind: this.#plan.flow.kind, ...end });
   }
 
   /** What tells of its end: of a job one event, of a policy set one for each rule (R1, R2). */

@@ -78,13 +78,15 @@ async function commit(
   listeners: Listeners,
   { matched, room }: { matched: readonly Matched[]; room: Room },
 ): Promise<AcceptResult[]> {
-  const batch = await sql.write(async (tx) => {
+  const work = async (tx: Tx): Promise<Batch> => {
     const heads = await lockHeads(tx, sql.dialect, matched);
     const batch = plan(matched, heads);
     await store(tx, batch, room);
     for (const head of heads.values()) if (head.touched) moveHead(tx, head);
     return batch;
-  });
+  };
+  const events = matched.reduce((sum, { targets }) => sum + targets.length, 0);
+  const batch = await sql.write(work, { kind: 'accept', size: events });
   if (batch.deliveries.length > 0) listeners.tell('deliveries', batch.deliveries);
   if (batch.touched.length > 0) listeners.tell('events', batch.touched);
   if (batch.leavesRest) listeners.tell('fanouts');

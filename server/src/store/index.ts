@@ -2,6 +2,7 @@
 import { makeAcceptor, type AcceptLimits } from './accept.ts';
 import { makeBatchVerbs } from './batches.ts';
 import { Catalogs } from './catalogs.ts';
+import { counts } from './counting.ts';
 import type { Log, Settings, Store } from './contract.ts';
 import { makeFlows } from './flows/index.ts';
 import { makeHooks } from './hooks/index.ts';
@@ -16,7 +17,7 @@ import { makePostProcessings } from './post-processings/index.ts';
 import { openPostgres } from './postgres.ts';
 import { prune } from './prune.ts';
 import { makePulls } from './pulls.ts';
-import { delivery, deliveries, event, events, headOf, WINDOW, totals } from './reading.ts';
+import { delivery, deliveries, event, events, headOf, WINDOW } from './reading.ts';
 import { reseal } from './resealing.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { settle } from './settle.ts';
@@ -30,9 +31,11 @@ import { backlogs, expedite, followClock, pending, refill } from './waiting.ts';
 import { bury } from './burials.ts';
 import { makeSubscriptionVerbs } from './subscriptions.ts';
 import { makeWebhookVerbs } from './webhooks.ts';
+import { timed, type StoreWatch } from './timed.ts';
 import { makeCatalogVerbs, makeWorkspaceVerbs } from './workspaces.ts';
 
 export * from './contract.ts';
+export type { StoreWatch } from './timed.ts';
 
 /** What a store is opened with. */
 export interface StoreOptions {
@@ -54,6 +57,8 @@ export interface StoreOptions {
   rewritesErased?: boolean;
   /** Is told of errors that belong to no verb: an idle connection that broke, a listener that threw. */
   onError(error: unknown): void;
+  /** Is told of every transaction. */
+  watch?: StoreWatch;
 }
 
 /**
@@ -74,7 +79,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await sql.close();
     throw error;
   }
-  return assemble(sql, options);
+  return assemble(options.watch ? timed(sql, options.watch) : sql, options);
 }
 
 function assemble(
@@ -112,7 +117,7 @@ function assemble(
     pending: (key) => pending(sql, key),
     prune: (retention, now, limit) => prune(sql, { retention, now, limit }),
     shrink: () => sql.shrink(),
-    totals: () => totals(sql),
+    counts: (now) => counts(sql, now),
   };
   const settings: Settings = {
     catalog: (workspace) => catalogs.get(workspace),

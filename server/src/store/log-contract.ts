@@ -2,7 +2,7 @@
 import type { Catalog } from '../model/catalog.ts';
 import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import type { Intent, Vitals } from '../model/webhook.ts';
+import type { Health, Intent, Mode, Vitals } from '../model/webhook.ts';
 import type { OwnedLane } from './lane-contract.ts';
 import type { Page } from './page.ts';
 
@@ -251,8 +251,37 @@ export interface Log {
    * more. PostgreSQL sees to it itself.
    */
   shrink(): Promise<boolean>;
-  /** Counts for metrics: open, dead, and the oldest due instant, per workspace. Runs off the hot thread. */
-  totals(): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]>;
+  /** Counts what is in the store, for metrics and overviews. Runs off the hot thread. */
+  counts(now: number): Promise<Counts>;
+}
+
+/** What is in the store, counted at one moment or nearly so. */
+export interface Counts {
+  /** Targets that have something open. */
+  open: readonly OpenOfTarget[];
+  /** Dead letters of each workspace. */
+  dead: readonly { workspace: number; dead: number }[];
+  /** Targets, of all modes, by what they are. */
+  webhooks: readonly { workspace: number; mode: TargetMode; intent: Intent; health: Health; count: number }[];
+  /** Leases that have not ended. */
+  leases: number;
+  /** Operations that have not ended, by state. */
+  operations: Readonly<Record<string, number>>;
+  /** Runs that have not ended, by state. */
+  runs: Readonly<Record<string, number>>;
+}
+
+/** What a target is: a webhook of either mode, a post-processing, a flow. */
+export type TargetMode = Mode | 'report' | 'flow';
+
+/** What one target has open, and what decides whether it is held. */
+export interface OpenOfTarget extends TargetKey {
+  open: number;
+  /** The earliest of them is, or was, due then. */
+  oldestDueAt: number;
+  mode: TargetMode;
+  intent: Intent;
+  health: Health;
 }
 
 /** The wall clock was set back. */

@@ -186,16 +186,3 @@ export async function delivery(
   );
   return { delivery: deliveryOf(row), attempts: attempts.map((a) => ({ ...a, manual: a.manual === 1 })) };
 }
-
-/** The `totals` verb. */
-export async function totals(
-  sql: Sql,
-): Promise<{ workspace: number; open: number; dead: number; oldestDueAt: number | null }[]> {
-  return sql.scan(
-    `SELECT w.workspace,
-            (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS open,
-            (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 2) AS dead,
-            (SELECT MIN(due_at) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = 0) AS "oldestDueAt"
-     FROM workspaces w WHERE w.deleted_at IS NULL ORDER BY w.workspace`,
-  );
-}

@@ -71,7 +71,7 @@ async function settleWhole(parts: SettleParts, batch: SettleBatch): Promise<'set
       if (dead.length > 0) await deadLetters.tell(tx, telling, { dead, now: batch.now });
       return 'settled';
     },
-    { synced: batch.synced },
+    { synced: batch.synced, kind: 'settle', size: batch.settlements.length },
   );
   for (const { workspace, target, change } of moved) if (change) listeners.tell('webhook', workspace, target);
   return result;

@@ -50,10 +50,16 @@ export interface Update {
   only?: string;
 }
 
+/** What a transaction was for, as far as it is worth telling apart. */
+export type CommitKind = 'accept' | 'settle' | 'run' | 'hook' | 'other';
+
 /** How a transaction is to end. */
 export interface WriteOptions {
   /** Synced to disk when it resolves (the default), or only written: a crash may then undo it. */
   synced?: boolean;
+  /** What it is for, and how many share it: for those who watch. */
+  kind?: CommitKind;
+  size?: number;
 }
 
 /** A connected engine. What is out of order makes its verbs reject with a `StoreOutage`. */

@@ -50,7 +50,7 @@ export function makeStarter(parts: StartParts): StartVerbs {
 async function commit(parts: StartParts, wishes: readonly Wish[]): Promise<Started[][]> {
   const { sql, listeners } = parts;
   const lanes = new Set<number>();
-  const answers = await writeTelling(parts, async (tx, telling) => {
+  const work = async (tx: Tx, telling: Telling): Promise<Started[][]> => {
     lanes.clear();
     const answers = new Map<Wish, Started[]>();
     const groups = Map.groupBy(wishes, ({ workspace }) => workspace);
@@ -70,7 +70,8 @@ async function commit(parts: StartParts, wishes: readonly Wish[]): Promise<Start
       for (const lane of await store({ sql, tx, telling }, table)) lanes.add(lane);
     }
     return wishes.map((wish) => answers.get(wish)!);
-  });
+  };
+  const answers = await writeTelling(parts, work, { kind: 'run', size: wishes.length });
   listeners.tellRuns(lanes);
   return answers;
 }

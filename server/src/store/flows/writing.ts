@@ -118,7 +118,7 @@ async function write(parts: Committing, writings: readonly Writing[], synced: bo
       replied = [...batch.pages.values()].filter(isHeardOf).map(({ held: { workspace, run } }) => ({ workspace, run }));
       return verdicts;
     },
-    { synced },
+    { synced, kind: 'run', size: writings.length },
   );
   listeners.tellRuns(lanes);
   listeners.tellReplied(replied);

@@ -14,7 +14,7 @@ import type { OwnedLane } from '../lane-contract.ts';
 import type { Listeners } from '../listeners.ts';
 import { readOwners } from '../settle.ts';
 import type { Sql, Tx } from '../sql.ts';
-import { writeTelling, type Hearing } from '../telling.ts';
+import { writeTelling, type Hearing, type Telling } from '../telling.ts';
 import type { Hooks, NewRequest, Receipt } from './contract.ts';
 import { dedupeName, GROUP, requestRow, weightOf, type Kept } from './rows.ts';
 import type { Trimmer } from './trimming.ts';
@@ -40,7 +40,7 @@ export function makeReceiver(parts: ReceiveParts): Pick<Hooks, 'receive'> {
 async function commit({ sql, listeners, trimmer }: ReceiveParts, requests: readonly NewRequest[]): Promise<Receipt[]> {
   let lanes: number[] = [];
   let kept: Kept[] = [];
-  const receipts = await writeTelling({ sql, listeners }, async (tx, telling) => {
+  const work = async (tx: Tx, telling: Telling): Promise<Receipt[]> => {
     lanes = [];
     kept = [];
     const receipts = new Map<NewRequest, Receipt>();
@@ -59,7 +59,8 @@ async function commit({ sql, listeners, trimmer }: ReceiveParts, requests: reado
     // Not as arrays of columns: bodies would travel as text.
     await tx.insertNew('hook_requests', kept.map(requestRow));
     return requests.map((one) => receipts.get(one)!);
-  });
+  };
+  const receipts = await writeTelling({ sql, listeners }, work, { kind: 'hook', size: requests.length });
   listeners.tellRuns(lanes);
   trimmer.count(kept);
   return receipts;
