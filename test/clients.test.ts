@@ -121,7 +121,7 @@ interface Programs {
   subscribe: string[];
 }
 
-const programsOf = ({ platform }: Life) => ({ BELLWIRE_API_KEY: platform.adminKey, BELLWIRE_SECRET: 's3cr3tKey' });
+const programsOf = ({ platform }: Life) => ({ BELLWIRE_KEY: platform.adminKey, BELLWIRE_SECRET: 's3cr3tKey' });
 
 /** A block with the addresses of this test. */
 function addressed(block: string, { url }: Life, port: number): string {

@@ -19,7 +19,7 @@ const tryTimeout = 150 * time.Second
 type ClientOptions struct {
 	// URL is where the API is, with a path where a proxy adds one; or BELLWIRE_URL, or http://127.0.0.1:8470.
 	URL string
-	// Key is an API key (bw_…); or BELLWIRE_API_KEY, or BELLWIRE_KEY, as the CLI has it.
+	// Key is an API key (bw_…); or BELLWIRE_KEY.
 	Key string
 	// Workspace is the id or name of the one to act on, needed by keys of several; or BELLWIRE_WORKSPACE.
 	Workspace string
@@ -48,7 +48,7 @@ type Client struct {
 func NewClient(options ClientOptions) (*Client, error) {
 	r := &requester{
 		origin:    strings.TrimRight(first(options.URL, os.Getenv("BELLWIRE_URL"), "http://127.0.0.1:8470"), "/"),
-		key:       first(options.Key, os.Getenv("BELLWIRE_API_KEY"), os.Getenv("BELLWIRE_KEY")),
+		key:       first(options.Key, os.Getenv("BELLWIRE_KEY")),
 		workspace: first(options.Workspace, os.Getenv("BELLWIRE_WORKSPACE")),
 		retries:   2,
 		timeout:   options.Timeout,

@@ -191,7 +191,7 @@ func TestTheEnvironmentSaysWhatOptionsDoNot(t *testing.T) {
 	}))
 	defer server.Close()
 	t.Setenv("BELLWIRE_URL", server.URL)
-	t.Setenv("BELLWIRE_API_KEY", "bw_env")
+	t.Setenv("BELLWIRE_KEY", "bw_env")
 	t.Setenv("BELLWIRE_WORKSPACE", "a b")
 	client, err := NewClient(ClientOptions{})
 	if err == nil {

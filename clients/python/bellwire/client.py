@@ -32,9 +32,8 @@ class Client:
     """A client. Nothing is sent until a method is called; every method raises BellwireError. Safe for several threads.
 
     ``url`` is where the API is, with a path where a proxy adds one; or BELLWIRE_URL, or ``http://127.0.0.1:8470``.
-    ``key`` is an API key (``bw_…``); or BELLWIRE_API_KEY, or BELLWIRE_KEY, as the CLI has it. ``workspace`` is the id
-    or name of the one to act on, needed by keys of several; or BELLWIRE_WORKSPACE. ``timeout`` in seconds is for one
-    try to connect, and for each wait for bytes.
+    ``key`` is an API key (``bw_…``); or BELLWIRE_KEY. ``workspace`` is the id or name of the one to act on, needed by
+    keys of several; or BELLWIRE_WORKSPACE. ``timeout`` in seconds is for one try to connect, and for each wait for bytes.
 
     What may be done twice is repeated, at most ``retries`` times, when no answer comes, or 502, 503, 504: reads, PUT,
     PATCH, DELETE, publish (an event carries its id, so a repeat is a duplicate), subscribe, pause and resume. What may
@@ -52,7 +51,7 @@ class Client:
         timeout: float = 60.0,
     ) -> None:
         env = os.environ
-        key = key or env.get("BELLWIRE_API_KEY") or env.get("BELLWIRE_KEY")
+        key = key or env.get("BELLWIRE_KEY")
         workspace = workspace or env.get("BELLWIRE_WORKSPACE")
         headers: Dict[str, str] = {}
         if key:

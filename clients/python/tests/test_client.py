@@ -155,7 +155,7 @@ class Calls(unittest.TestCase):
 
     def test_the_environment_says_what_arguments_do_not(self):
         with Server(ACCEPTED, ACCEPTED) as server:
-            settings = {"BELLWIRE_URL": server.url, "BELLWIRE_API_KEY": "bw_env", "BELLWIRE_WORKSPACE": "a b"}
+            settings = {"BELLWIRE_URL": server.url, "BELLWIRE_KEY": "bw_env", "BELLWIRE_WORKSPACE": "a b"}
             with mock.patch.dict(os.environ, settings):
                 Client().events.publish(EVENT)
                 Client(key="bw_given").events.publish(EVENT)
