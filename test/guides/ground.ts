@@ -1,16 +1,6 @@
 // What a guide is played on: a folder that looks like a clone, terminals in which `npx bellwire` is this clone's, and
 // ports that are free. A reader sees the ports of the page; each play has its own, so guides are played side by side.
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -34,8 +24,8 @@ const PLATFORM = '8470';
 const CLONE = '~/bellwire';
 const HIDDEN = new Set(['.git', '.github', 'data', 'clients']);
 
-/** Makes one for a page. */
-export async function makeGround(page: string): Promise<Ground> {
+/** Makes one for the text of a page; in its terminals these programs go before all others. */
+export async function makeGround(page: string, programs: Readonly<Record<string, string>> = {}): Promise<Ground> {
   const home = realpathSync(mkdtempSync(join(tmpdir(), 'bellwire-guide-')));
   const folder = join(home, 'bellwire');
   const scripts = join(home, 'scripts');
@@ -45,7 +35,9 @@ export async function makeGround(page: string): Promise<Ground> {
   }
   // pip writes into what it installs from.
   cpSync(join(repository, 'clients'), join(folder, 'clients'), { recursive: true });
-  writeNpx(join(home, 'bin', 'npx'));
+  for (const [name, script] of Object.entries({ npx: npx(), ...programs })) {
+    writeFileSync(join(home, 'bin', name), script, { mode: 0o755 });
+  }
   const ports = await freePorts(new Set([PLATFORM, ...Array.from(page.matchAll(PORT), ([port]) => port)]));
   const back = new Map(Array.from(ports, ([shown, ours]) => [ours, shown]));
   const ourPorts = new RegExp(`\\b(?:${[...back.keys()].join('|')})\\b`, 'g');
@@ -98,15 +90,11 @@ function environment(home: string, port: string): NodeJS.ProcessEnv {
     NODE_COMPILE_CACHE: join(tmpdir(), `bellwire-test-cache-${process.versions.node}`),
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
-    GOFLAGS: '-mod=mod',
-    GOPROXY: 'off',
-    GOTOOLCHAIN: 'local',
-    GOWORK: 'off',
   };
 }
 
 /** `npx` as it is in a clone, without the second it takes: our CLI and our Node, and nothing from any registry. */
-function writeNpx(file: string): void {
+function npx(): string {
   const lines = [
     '#!/bin/sh',
     'case "$1" in',
@@ -115,6 +103,5 @@ function writeNpx(file: string): void {
     'esac',
     'echo "npx $1: a guide may only run what is in the clone" >&2; exit 127',
   ];
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  chmodSync(file, 0o755);
+  return `${lines.join('\n')}\n`;
 }

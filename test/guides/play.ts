@@ -12,8 +12,9 @@ export interface Guide {
   /** As messages call it: its path from the root of the repository. */
   page: string;
   text: string;
-  /** Beside what every reader's terminal has. */
+  /** Beside what every terminal has, in its environment and on its PATH. */
   env?: NodeJS.ProcessEnv;
+  programs?: Record<string, string>;
 }
 
 /** Compilers and package managers on a cold machine are slow; nothing else is. */
@@ -22,9 +23,9 @@ const OUTPUT_MS = 60_000;
 const AGAIN_MS = 250;
 
 /** Plays all blocks; the reasons why some were not run. Rejects with a GuideError. Whatever happens, all programs end. */
-export async function playGuide({ page, text, env = {} }: Guide): Promise<string[]> {
+export async function playGuide({ page, text, env = {}, programs = {} }: Guide): Promise<string[]> {
   const blocks = readBlocks(page, text);
-  const made = await makeGround(text);
+  const made = await makeGround(text, programs);
   const ground = { ...made, env: { ...made.env, ...env } };
   const play = new Play(page, ground);
   try {
