@@ -74,6 +74,8 @@ async function answer(request: IncomingMessage, facts: Facts, { router, tools }:
   if (match.kind === 'other-methods') return otherMethods(request.method ?? '', match.allow);
   const { route, params } = match;
   facts.route = route;
+  // Where no key is asked for, the path itself may be what is secret.
+  if (route.access === 'anybody') facts.path = route.path;
   checkHeaders(request.rawHeaders, route.operation.anything === undefined);
   if (route.operation.anything !== undefined) return takeAnything(request, { facts, route, params, search }, tools);
   if (route.access !== 'anybody') {
@@ -108,7 +110,6 @@ interface Asked {
 /** Hands a request over as it came. */
 async function takeAnything(request: IncomingMessage, asked: Asked, tools: Tools): Promise<Reply> {
   const { facts, route, params, search } = asked;
-  facts.path = route.path;
   const { operation } = route;
   const limit = operation.anything?.(tools.config) ?? 0;
   const bytes = await readAnyBody(request, limit);

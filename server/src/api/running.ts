@@ -65,12 +65,14 @@ export const readiness = operation<null, HealthOut>()({
   reach: 'installation',
   quiet: true,
   errors: ['unavailable'],
-  async handle(_call, { store, sources }) {
+  async handle(_call, { store, sources, log }) {
     if (sources.ending.aborted) throw refuse('unavailable', 'It is shutting down.');
     try {
       await store.check();
     } catch (error) {
-      throw refuse('unavailable', `The store does not answer: ${(error as Error).message}`, { 'retry-after': '1' });
+      // Why is for the operator: it names hosts and users, and anybody may ask this.
+      log.warn({ error }, 'not ready: the store does not answer');
+      throw refuse('unavailable', 'The store does not answer; the log says why.', { 'retry-after': '1' });
     }
     return ok({ status: 'ok' as const });
   },

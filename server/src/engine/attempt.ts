@@ -53,6 +53,7 @@ export function compose(route: Route, { deliveries, batch }: Load, sentAt: numbe
       body,
       deadlineMs: route.timeoutMs,
       credentials: route.credentials,
+      masker: route.masker,
     },
     shownHeaders: `${JSON.stringify(own).slice(0, -1)},${route.shownHeaders.slice(1)}`,
   };

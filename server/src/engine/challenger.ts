@@ -27,7 +27,7 @@ import {
 } from '../store/contract.ts';
 import { ChallengePlaces } from './challenge-places.ts';
 import type { AuthorizedRequest, Sender } from './oauth/index.ts';
-import { credentialsOf, targetOf } from './route.ts';
+import { credentialsOf, secretsSent, targetOf } from './route.ts';
 
 /** What the challenger stands on. Spans in ms. */
 export interface ChallengerParts {
@@ -339,8 +339,13 @@ function formerSecret({ webhook, secrets }: Challenged, now: number): string | n
 }
 
 // A person may be waiting for it, and a challenge has few attempts.
-function addressOf(challenged: Challenged): Pick<AuthorizedRequest, 'target' | 'credentials' | 'eager'> {
-  return { target: targetOf(challenged), credentials: credentialsOf(challenged), eager: true };
+function addressOf(challenged: Challenged): Pick<AuthorizedRequest, 'target' | 'credentials' | 'masker' | 'eager'> {
+  return {
+    target: targetOf(challenged),
+    credentials: credentialsOf(challenged),
+    masker: secretsSent(challenged),
+    eager: true,
+  };
 }
 
 function isSame(now: Challenged, challenged: Challenged): boolean {

@@ -40,7 +40,16 @@ function composeAs(route: Route, { kind, recipients, dialect }: ReportRoute, say
   const body = new TextEncoder().encode(reportBody(report));
   return {
     // Its sends are counted (R26): none goes out a second time on a new connection.
-    request: { target: route.target, method: 'POST', headers, body, deadlineMs, credentials: null, resend: false },
+    request: {
+      target: route.target,
+      method: 'POST',
+      headers,
+      body,
+      deadlineMs,
+      credentials: null,
+      masker: route.masker,
+      resend: false,
+    },
     shownHeaders: JSON.stringify({ ...(JSON.parse(route.shownHeaders) as object), ...own }),
   };
 }

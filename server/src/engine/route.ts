@@ -1,6 +1,7 @@
 // A route: everything a delivery needs to know about its target, prepared once per change of the webhook or post-processing.
 import { createSyncSigner, type Message, type SignatureHeaders, type SigningKey } from '@bellwire/receiver';
 import { nodeCrypto } from '@bellwire/receiver/node-crypto';
+import type { Masker } from '../model/flow/mask.ts';
 import { MASK, maskHeaders } from '../model/headers.ts';
 import type { Batching } from '../model/batch.ts';
 import { BATCH_CONTENT_TYPE, STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
@@ -12,6 +13,7 @@ import { LANES, type OwnedLane, type Reached, type Webhook, type WebhookSecrets 
 import { hmacSha256 } from './hmac.ts';
 import { makeCredentials, type Credentials } from './oauth/index.ts';
 import { nameTlsIdentity, parseTarget, type Target, type TlsIdentity } from './transport/index.ts';
+import { maskerOf } from './unsaid.ts';
 
 /** A webhook, ready to be delivered to. */
 export interface Route {
@@ -24,6 +26,8 @@ export interface Route {
   format: Format;
   /** Static request headers, flat: name, value, … */
   headers: readonly string[];
+  /** Takes those of them that are secrets out of answers; null where none is. */
+  masker: Masker | null;
   /** The same as a JSON object with secrets masked, as they are kept with each attempt. */
   shownHeaders: string;
   sign(message: Message): SignatureHeaders;
@@ -98,6 +102,7 @@ export function makeRoute(
     credentials,
     format: webhook.format,
     headers: [...named(webhook.headers), ...secretHeaders(authorization ?? '')],
+    masker: secretsSent({ webhook, secrets }),
     shownHeaders: asObject([...named(maskHeaders(webhook.headers)), ...shown]),
     sign: report || isFlow ? () => ({}) : signerOf({ webhook, secrets }, rotating),
     plan: planInOrder(
@@ -119,6 +124,15 @@ export function makeRoute(
     report: report ? { ...report, intervalMs: report.intervalMs ?? defaults.report.intervalMs } : null,
     isFlow,
   };
+}
+
+/** What people put into headers is no secret where it is shorter: `json`, `true`, a version. */
+const SHORTEST_HEADER = 8;
+
+/** Takes out of an answer what a webhook's requests say of secrets; null where they say nothing. */
+export function secretsSent({ webhook, secrets }: Reached): Masker | null {
+  const named = Object.values(webhook.headers).filter((value) => value.length >= SHORTEST_HEADER);
+  return maskerOf([secrets.authorization, ...named]);
 }
 
 /** Where a webhook's requests go, and who we are there. */

@@ -2,8 +2,10 @@
 //
 // A connection per mail: there are few, and a server that closed an idle one must not cost a send. The host is the
 // operator's own word, so the address guard, which is for users' words, is not asked.
+import type { Masker } from '../../model/flow/mask.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { describeSpan, type Diagnosis } from '../transport/failure.ts';
+import { maskerOf, unsaid } from '../unsaid.ts';
 import { diagnoseMail, refusalOf } from './failure.ts';
 
 /** The mail server, and who we are to it. */
@@ -57,6 +59,8 @@ export function createMailer(server: MailServer | null): Mailer {
 class SmtpMailer implements Mailer {
   readonly #host: string;
   readonly #deliver: ReturnType<typeof deliverer>;
+  /** Some servers repeat what they were shown. */
+  readonly #masker: Masker | null;
   readonly #underWay = new Set<AbortController>();
   readonly #waiting: (() => void)[] = [];
   #busy = 0;
@@ -65,13 +69,16 @@ class SmtpMailer implements Mailer {
   constructor(server: MailServer) {
     this.#host = server.host;
     this.#deliver = deliverer(server);
+    this.#masker = maskerOf([server.password]);
   }
 
   async send(mail: OutgoingMail): Promise<Outcome> {
     if (this.#busy === MOST_AT_ONCE) await new Promise<void>((go) => this.#waiting.push(go));
     else this.#busy++;
     try {
-      return this.#isClosed ? failure({ code: 'closed', message: STOPPING }, 0) : await this.#sendNow(mail);
+      return this.#isClosed
+        ? failure({ code: 'closed', message: STOPPING }, 0)
+        : unsaid(await this.#sendNow(mail), this.#masker);
     } finally {
       // The place is handed on, not freed and taken again.
       const next = this.#waiting.shift();

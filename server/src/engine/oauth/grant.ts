@@ -1,4 +1,5 @@
 // What is said to a token endpoint, and what its answer comes to (RFC 6749 4.4, 5.1, 5.2; RFC 6750). Pure.
+import { createMasker } from '../../model/flow/mask.ts';
 import { describeOutcome, isOurFault, type Answer, type FailureCode, type Outcome } from '../../model/outcome.ts';
 import type { OAuthClient } from '../../model/webhook.ts';
 
@@ -98,7 +99,8 @@ function contentTypeOf({ headers }: Answer): string {
 // RFC 6749 5.2. Sloppy providers repeat what they were sent.
 function describeError(body: Record<string, unknown>, clientSecret: string): string {
   const texts = [body['error'], body['error_description']].filter((text) => typeof text === 'string');
-  const words = texts.join(': ').replace(CONTROL, ' ').replaceAll(clientSecret, '•••').trim();
+  const masker = createMasker([clientSecret, encodeForm(clientSecret)]);
+  const words = masker.text(texts.join(': ').replace(CONTROL, ' ')).trim();
   if (words === '') return '';
   return ` (${words.length > LONGEST_ERROR ? `${words.slice(0, LONGEST_ERROR)}…` : words})`;
 }

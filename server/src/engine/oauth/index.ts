@@ -11,10 +11,12 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../model/clock.ts';
+import { createMasker, type Masker } from '../../model/flow/mask.ts';
 import type { Failure, Outcome } from '../../model/outcome.ts';
 import { parseRetryAfter } from '../../model/retry.ts';
 import type { OAuthClient } from '../../model/webhook.ts';
 import { parseTarget, type OutgoingRequest, type Target, type Transport } from '../transport/index.ts';
+import { unsaid } from '../unsaid.ts';
 import { composeTokenRequest, judgeTokenAnswer, type NoToken, type TokenRequest } from './grant.ts';
 
 /** An OAuth 2 client, ready to ask for tokens. */
@@ -29,6 +31,8 @@ export interface Credentials {
 /** A request that may need a token. */
 export interface AuthorizedRequest extends OutgoingRequest {
   credentials: Credentials | null;
+  /** Takes the secrets that it carries out of what comes back; the token is no part of this. */
+  masker?: Masker | null;
   /** Ask the token endpoint even while it is being left alone: a person wants to know how things are now. */
   eager?: boolean;
 }
@@ -64,7 +68,7 @@ const KEPT = 10_000;
 
 /** What is known of one client's tokens. Instants on the monotonic clock. */
 interface Purse {
-  token: { value: string; endsAt: number } | null;
+  token: (Held & { endsAt: number }) | null;
   /** The request under way. */
   asking: Promise<Got> | null;
   /** Why there was none the last time, how often in a row, and until when it is not asked again. */
@@ -79,14 +83,22 @@ interface Futility {
   renewFrom: number;
 }
 
-type Got = { value: string } | NoToken;
+/** A token, and what takes it out of answers. */
+interface Held {
+  value: string;
+  masker: Masker;
+}
+
+type Got = Held | NoToken;
 
 /** Puts tokens between those who send and the transport. */
 export function createSender(transport: Pick<Transport, 'send'>, clock: Clock, deadlineMs = DEADLINE_MS): Sender {
   const tokens = new Tokens(transport, clock, deadlineMs);
   return {
-    send: (request) =>
-      request.credentials === null ? transport.send(request) : tokens.send(request, request.credentials),
+    send: async (request) => {
+      const { credentials, masker = null } = request;
+      return unsaid(await (credentials === null ? transport.send(request) : tokens.send(request, credentials)), masker);
+    },
   };
 }
 
@@ -109,7 +121,7 @@ class Tokens {
     const startedAt = this.#clock.monotonic();
     const first = await this.#get(purse, credentials, request.eager === true);
     if (!('value' in first)) return this.#without(first, { purse, credentials, startedAt });
-    const outcome = await this.#transport.send(withToken(request, first.value));
+    const outcome = unsaid(await this.#transport.send(withToken(request, first.value)), first.masker);
     if (!isRefused(outcome)) {
       this.#futile.delete(credentials);
       return outcome;
@@ -127,7 +139,10 @@ class Tokens {
     // The 401 is what the endpoint said, and it is the truth about this attempt.
     if (!('value' in second)) return outcome;
     const deadlineMs = Math.max(request.deadlineMs - outcome.durationMs, 1);
-    const again = await this.#transport.send(withToken({ ...request, deadlineMs }, second.value));
+    const again = unsaid(
+      await this.#transport.send(withToken({ ...request, deadlineMs }, second.value)),
+      second.masker,
+    );
     this.#learn(credentials, isRefused(again));
     return {
       ...again,
@@ -179,7 +194,8 @@ class Tokens {
     }
     purse.refusal = null;
     purse.refusals = 0;
-    purse.token = { value: answer.value, endsAt: now + keepMs(answer.lifetimeMs) };
+    const { value, lifetimeMs } = answer;
+    purse.token = { value, masker: createMasker([value]), endsAt: now + keepMs(lifetimeMs) };
     return purse.token;
   }
 
@@ -213,7 +229,7 @@ interface Refusal {
 }
 
 function withToken(
-  { credentials: _credentials, eager: _eager, headers, ...request }: AuthorizedRequest,
+  { credentials: _credentials, masker: _masker, eager: _eager, headers, ...request }: AuthorizedRequest,
   token: string,
 ): OutgoingRequest {
   return { ...request, headers: [...headers, 'authorization', `Bearer ${token}`] };
