@@ -193,7 +193,9 @@ export function exerciseFlows(engine: string, prepare: Prepare): void {
     ]);
     assert.deepEqual(await store.flows.secrets(workspace, ['TOKEN', 'NONE']), { TOKEN: 's3cr3t-value' });
     const rows = await ground.query('SELECT * FROM flow_secrets');
-    assert.ok(!JSON.stringify(rows).includes('s3cr3t'));
+    const former = await ground.query('SELECT * FROM former_secrets');
+    assert.ok(!/s3cr3t|first-value/.test(JSON.stringify([rows, former])));
+    assert.deepEqual(await store.flows.formerSecrets(workspace, ['TOKEN', 'OTHER']), ['first-value']);
     await store.close();
     const fresh = makeKey();
     const both = await ground.open({ keyring: openKeyring({ keys: [fresh, ground.key] }) });
@@ -201,8 +203,15 @@ export function exerciseFlows(engine: string, prepare: Prepare): void {
     await both.close();
     const after = await ground.open({ keyring: openKeyring({ keys: [fresh] }) });
     assert.deepEqual(await after.flows.secrets(workspace, ['OTHER', 'TOKEN']), { OTHER: 'x', TOKEN: 's3cr3t-value' });
-    await after.flows.deleteSecret(workspace, 'OTHER');
-    await assert.rejects(after.flows.deleteSecret(workspace, 'OTHER'), refusal('not-found', /no secret named OTHER/));
+    await after.flows.deleteSecret(workspace, 'OTHER', NOON + 2);
+    assert.deepEqual(await after.flows.formerSecrets(workspace, ['TOKEN', 'OTHER']), ['first-value', 'x']);
+    for (let n = 0; n < 30; n++)
+      await after.flows.putSecret({ workspace, name: 'MANY', value: `value ${n}` }, NOON + n);
+    assert.equal((await after.flows.formerSecrets(workspace, ['MANY'])).length, 20);
+    await assert.rejects(
+      after.flows.deleteSecret(workspace, 'OTHER', NOON),
+      refusal('not-found', /no secret named OTHER/),
+    );
     await assert.rejects(
       after.flows.putSecret({ workspace: 99, name: 'A', value: 'x' }, NOON),
       refusal('not-found', /workspace/),

@@ -255,6 +255,22 @@ export function exerciseHooks(engine: string, prepare: Prepare): void {
     assert.ok(!('content' in page.rows[0]!));
   });
 
+  test(`${engine}: R103 of what starts no run no more than 64 MiB is kept of a flow, the latest`, async (t) => {
+    const place = await furnishFlows(await prepare(t));
+    const { store, workspace } = place;
+    const flow = await addScenario(place);
+    const { request } = newKept(flow);
+    const large = { ...request, body: new Uint8Array(8 * 1_024 * 1_024) };
+    const numbers: number[] = [];
+    for (let n = 0; n < 10; n++) numbers.push((await store.hooks.keep(newKept(flow, { request: large }))).request!);
+    await store.close();
+    const again = await place.ground.open();
+    const { rows } = await again.hooks.requests({ workspace, flow: flow.flow, cursor: null, limit: 20 });
+    const kept = rows.map((row) => row.request);
+    assert.deepEqual(kept, numbers.slice(-kept.length).toReversed());
+    assert.ok(kept.length === 8 || kept.length === 9, String(kept.length));
+  });
+
   test(`${engine}: R104 a run that works at a request once more has it, and it lives as long as the last of them`, async (t) => {
     const place = await furnishFlows(await prepare(t));
     const { store, workspace } = place;

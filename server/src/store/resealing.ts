@@ -29,6 +29,12 @@ export const SEALED: readonly Place[] = [
     sealed: 'value',
     contextOf: (workspace, name) => contextOfSecret({ workspace, name: String(name) }),
   },
+  {
+    table: 'former_secrets',
+    name: 'name',
+    sealed: 'value',
+    contextOf: (workspace, name) => contextOfSecret({ workspace, name: String(name) }),
+  },
 ];
 
 /** The `reseal` verb: up to `limit` secrets. Resolves how many were moved; 0 when the rotation is complete. */

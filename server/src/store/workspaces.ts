@@ -157,6 +157,7 @@ async function deleteWorkspace(tx: Tx, workspace: number, now: number): Promise<
     'flows',
     'flow_drafts',
     'flow_secrets',
+    'former_secrets',
     'schedules',
     'policy_known',
   ];

@@ -91,7 +91,7 @@ export const RequestParams = Type.Object({
 
 export const listScenarioRequests = operation<null, RequestsOut>()({
   summary: 'List the requests to the hook of a scenario, the newest first',
-  description: 'Of those that started no run the latest thousand or so are kept.',
+  description: 'Of those that started no run the latest thousand or so are kept, up to 64 MiB.',
   params: ScenarioParams,
   query: RequestsQuery,
   async handle({ params, query, workspace }, tools) {

@@ -74,8 +74,8 @@ export const deleteSecret = operation<null, null>()({
   summary: 'Delete a secret; what names it fails from its next run on',
   params: SecretParams,
   success: { 204: 'It is gone.' },
-  async handle({ params, workspace }, { store }) {
-    await store.flows.deleteSecret(workspace.workspace, params.secret);
+  async handle({ params, workspace, now }, { store }) {
+    await store.flows.deleteSecret(workspace.workspace, params.secret, now);
     return done();
   },
 });

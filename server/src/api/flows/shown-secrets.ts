@@ -14,7 +14,9 @@ export async function secretsOf(
 ): Promise<{ secrets: Record<string, string>; masker: Masker }> {
   const names = [...new Set(flows.flatMap(secretNamesOf))];
   const secrets = names.length === 0 ? {} : await store.flows.secrets(workspace, names);
-  return { secrets, masker: createMasker(Object.values(secrets)) };
+  // What was a secret when a request came is still none to be told: elsewhere it may be in use.
+  const former = names.length === 0 ? [] : await store.flows.formerSecrets(workspace, names);
+  return { secrets, masker: createMasker([...Object.values(secrets), ...former]) };
 }
 
 /** Header lines (name, value, name, value …) as they are shown. */

@@ -49,9 +49,11 @@ export interface Flows {
 
   putSecret(secret: { workspace: number; name: string; value: string }, now: number): Promise<void>;
   secretNames(workspace: number): Promise<{ name: string; updatedAt: number }[]>;
-  deleteSecret(workspace: number, name: string): Promise<void>;
+  deleteSecret(workspace: number, name: string, now: number): Promise<void>;
   /** The values of those that there are. */
   secrets(workspace: number, names: readonly string[]): Promise<Record<string, string>>;
+  /** Values that they had before, or until they were deleted: old requests may say them. They go as old runs do. */
+  formerSecrets(workspace: number, names: readonly string[]): Promise<string[]>;
 
   /* Runs */
 

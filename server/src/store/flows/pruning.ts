@@ -2,6 +2,7 @@
 // with the last run of them. What is known of a rule stays, however old the evaluation is that found it.
 import { dropRequests } from '../hooks/pruning.ts';
 import type { Sql, Tx } from '../sql.ts';
+import { pruneFormerSecrets } from './secrets.ts';
 
 /** What is to go. */
 export interface OldRuns {
@@ -38,7 +39,7 @@ export async function pruneRuns(sql: Sql, { workspace, before, limit, deleted }:
         [workspace, before, limit],
       );
   const [first] = old;
-  if (!first) return 0;
+  if (!first) return pruneFormerSecrets(sql, { workspace, before });
   const room = limit * LINES_PER_RUN;
   if (first.lines > room) return trimLog(sql, { workspace, run: first.run, room });
   const some: OldRun[] = [];

@@ -1,12 +1,21 @@
 // What goes of the requests to hooks: those of runs go with their runs (../flows/pruning.ts); here go the others, and all
 // those of scenarios that were deleted.
+import type { HookRequest } from '../../model/hook/exchange.ts';
 import type { Sql, Tx } from '../sql.ts';
 import type { RequestKey } from './contract.ts';
 
 /** Requests of a flow that started no run, which are kept at least; a few more may stand for a while. */
 export const MOST_KEPT = 1_000;
-/** After so many more they are trimmed. */
+/** Or the latest of them, as many as have so many bytes: whoever knows a URL could fill the disk otherwise. */
+export const MOST_BYTES = 64 * 1_024 * 1_024;
+/** After so many more they are trimmed; a large one counts as several. */
 export const TRIM_EVERY = 100;
+const BYTES_OF_ONE = 65_536;
+
+/** What a request counts. */
+export function trimWeight({ body }: HookRequest): number {
+  return 1 + Math.floor(body.length / BYTES_OF_ONE);
+}
 /** Rows that go in one transaction: each may bring megabytes. */
 const CHUNK = 200;
 
@@ -21,7 +30,13 @@ export async function trimKept(sql: Sql, { workspace, flow }: { workspace: numbe
     gone = await sql.write(
       async (tx) => {
         const [last] = await tx.all<{ request: number }>(
-          `SELECT request FROM hook_requests WHERE ${KEPT} ORDER BY request DESC LIMIT 1 OFFSET ${MOST_KEPT}`,
+          `SELECT request FROM (
+             SELECT request, ROW_NUMBER() OVER (ORDER BY request DESC) AS place,
+               SUM(bytes) OVER (ORDER BY request DESC) AS bytes
+             FROM (SELECT request, LENGTH(body) AS bytes FROM hook_requests WHERE ${KEPT}
+               ORDER BY request DESC LIMIT ${MOST_KEPT + 1}) AS latest) AS counted
+           WHERE place > ${MOST_KEPT} OR (place > 1 AND bytes > ${MOST_BYTES})
+           ORDER BY request DESC LIMIT 1`,
           [workspace, flow],
         );
         if (!last) return 0;

@@ -1,7 +1,7 @@
-// Bounding what hooks keep: of the requests of a flow that started no run, the latest thousand or so stay.
+// Bounding what hooks keep: of the requests of a flow that started no run, the latest thousand or so stay, up to 64 MiB.
 //
 // Anybody may send such requests, so this does not wait for retention: each node trims a flow when it has kept so many more.
-import { TRIM_EVERY, trimKept } from './pruning.ts';
+import { TRIM_EVERY, trimKept, trimWeight } from './pruning.ts';
 import type { Sql } from '../sql.ts';
 import type { Kept } from './rows.ts';
 
@@ -18,11 +18,11 @@ export class Trimmer {
   }
 
   /** These were kept. */
-  count(kept: readonly Pick<Kept, 'workspace' | 'flow' | 'state'>[]): void {
-    for (const { workspace, flow, state } of kept) {
+  count(kept: readonly Pick<Kept, 'workspace' | 'flow' | 'state' | 'content'>[]): void {
+    for (const { workspace, flow, state, content } of kept) {
       if (state === 'taken') continue;
       const name = `${workspace}/${flow}`;
-      const count = (this.#counts.get(name) ?? 0) + 1;
+      const count = (this.#counts.get(name) ?? 0) + trimWeight(content);
       if (count < TRIM_EVERY) {
         this.#counts.set(name, count);
         continue;

@@ -96,6 +96,14 @@ CREATE TABLE flow_secrets (
   PRIMARY KEY (workspace, name)
 );
 
+CREATE TABLE former_secrets (
+  workspace BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  ended_at BIGINT NOT NULL,
+  value TEXT NOT NULL
+);
+CREATE INDEX former_secrets_by_name ON former_secrets (workspace, name, ended_at);
+
 CREATE TABLE schedules (
   workspace BIGINT NOT NULL,
   flow BIGINT NOT NULL,
