@@ -191,6 +191,7 @@ async function growSettings(installation: Installation): Promise<void> {
     kind: 'email',
     recipients: ['ops@example.com'],
   });
+  await client.secrets.set('TOKEN', 'former-s3cret');
   await client.secrets.set('TOKEN', 'flow-s3cret');
   await client.secrets.set('GREENLAKE', 'lake-s3cret');
 }
