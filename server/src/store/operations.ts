@@ -23,6 +23,7 @@ import {
   type TargetKey,
 } from './contract.ts';
 import { ERASED } from './erased.ts';
+import { firstEventBehind } from './gaps.ts';
 import type { Listeners } from './listeners.ts';
 import { IS_WEBHOOK } from './modes.ts';
 import { lastBefore } from './prune.ts';
@@ -238,8 +239,8 @@ interface Seen extends DeliveryPosition {
 
 async function undelivered(sql: Sql, ask: AheadQuery): Promise<Ahead> {
   const { operation } = ask;
-  const { workspace, webhook, since, cursor, upTo } = operation;
-  const bound = Math.min(upTo, cursor.event + WINDOW);
+  const { workspace, webhook, since, cursor } = operation;
+  const bound = await boundOf(sql, operation, WINDOW);
   const seen = await sql.scan<Seen>(
     `SELECT d.event, d.target, d.copy, d.state, CASE WHEN l.lease IS NULL THEN d.due_at ELSE 0 END AS "dueAt"
      FROM deliveries d JOIN events e ON e.workspace = d.workspace AND e.event = d.event
@@ -254,8 +255,8 @@ async function undelivered(sql: Sql, ask: AheadQuery): Promise<Ahead> {
 
 async function deadLetters(sql: Sql, ask: AheadQuery): Promise<Ahead> {
   const { operation } = ask;
-  const { workspace, webhook, since, until, cursor, upTo } = operation;
-  const bound = Math.min(upTo, cursor.event + WIDE_WINDOW);
+  const { workspace, webhook, since, until, cursor } = operation;
+  const bound = await boundOf(sql, operation, WIDE_WINDOW);
   const seen = await sql.scan<Seen>(
     `SELECT d.event, d.target, d.copy, d.state, d.due_at AS "dueAt" FROM deliveries d
      WHERE d.workspace = $1 AND d.state = ${STATE.dead} AND (d.event, d.target, d.copy) > ($2, $3, $4) AND d.event <= $5
@@ -274,6 +275,13 @@ async function deadLetters(sql: Sql, ask: AheadQuery): Promise<Ahead> {
     ],
   );
   return pageOf({ ...ask, seen, bound });
+}
+
+// How far one go looks: a window from the next event on.
+async function boundOf(sql: Sql, { workspace, cursor, upTo }: StoredOperation, window: number): Promise<number> {
+  if (cursor.event + window >= upTo) return upTo;
+  const next = await firstEventBehind(sql, { workspace, after: cursor.event, upTo });
+  return next === null ? upTo : Math.min(upTo, next - 1 + window);
 }
 
 // As many as may be released; what lies behind the last of them is seen again. What is due already is on its way, and so
@@ -370,10 +378,10 @@ async function copy(
 ): Promise<number> {
   if (events.length === 0) return 0;
   const rows: Value[][] = [];
-  for (const { event, copies } of await copiesOf(sql, tx, { workspace, webhook, events })) {
+  for (const { event, copies, least } of await copiesOf(sql, tx, { workspace, webhook, events })) {
     const carried = { event, type: '', envelope: NOTHING, trace: null };
     const made = newDelivery({ workspace, target: webhook, carried, at: now });
-    rows.push(deliveryRow({ ...made, copy: (copies ?? 0) + 1 }));
+    rows.push(deliveryRow({ ...made, copy: Math.max(copies ?? 0, least ?? 0) + 1 }));
   }
   await tx.insert('deliveries', rows);
   return rows.length;
@@ -383,20 +391,27 @@ async function copy(
 const NOTHING = new Uint8Array();
 const LOOKUP = 64;
 
+interface Copies {
+  event: number;
+  copies: number | null;
+  /** What copies count from where the store came back from a backup (moving/fresh-numbers.ts). */
+  least: number | null;
+}
+
 // The highest copy of each event that the webhook has; events that retention has taken away meanwhile are not there.
 async function copiesOf(
   sql: Sql,
   tx: Tx,
   { workspace, webhook, events }: { workspace: number; webhook: number; events: readonly number[] },
-): Promise<{ event: number; copies: number | null }[]> {
-  const found: { event: number; copies: number | null }[] = [];
+): Promise<Copies[]> {
+  const found: Copies[] = [];
   for (let at = 0; at < events.length; at += LOOKUP) {
     const some = events.slice(at, at + LOOKUP);
     const marks = some.map((_, i) => `$${i + 3}`).join(', ');
     found.push(
-      ...(await tx.all<{ event: number; copies: number | null }>(
+      ...(await tx.all<Copies>(
         `SELECT e.event, (SELECT MAX(d.copy) FROM deliveries d WHERE d.workspace = e.workspace AND d.event = e.event
-           AND d.target = $2) AS copies
+           AND d.target = $2) AS copies, (SELECT CAST(value AS BIGINT) FROM installation WHERE name = 'copies') AS least
          FROM events e WHERE e.workspace = $1 AND e.erased_at IS NULL AND e.event IN (${marks}) ORDER BY e.event${sql.dialect.forUpdate}`,
         [workspace, webhook, ...some],
       )),

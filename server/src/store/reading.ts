@@ -4,6 +4,7 @@ import { shownDeliveryState, type Attempt, type DeliveryState, type StoredState 
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Health, Intent } from '../model/webhook.ts';
 import type { DeliveriesQuery, EventsPage, EventsQuery, Page, StoredDelivery, StoredEvent } from './contract.ts';
+import { firstEventBehind, lastEventUpTo } from './gaps.ts';
 import { IS_WEBHOOK } from './modes.ts';
 import { STATE, type Sql, type Value } from './sql.ts';
 
@@ -59,8 +60,13 @@ export async function events(sql: Sql, query: EventsQuery, window: number): Prom
   const rows = await sql.scan<StoredEvent>(`${EVENT} WHERE ${where.text} ${order}`, where.values);
   const last = rows.length === query.limit ? rows.at(-1) : undefined;
   if (last) return { rows, cursor: last.event, more: forward ? last.event < head : last.event > 1 };
-  if (forward) return { rows, cursor: Math.max(bound, from), more: bound < head };
-  return { rows, cursor: bound + 1, more: bound > 0 };
+  const { workspace } = query;
+  if (forward) {
+    const next = bound < head ? await firstEventBehind(sql, { workspace, after: bound, upTo: head }) : null;
+    return { rows, cursor: next === null ? Math.max(head, from) : next - 1, more: next !== null };
+  }
+  const before = bound > 0 ? await lastEventUpTo(sql, { workspace, upTo: bound }) : null;
+  return { rows, cursor: (before ?? 0) + 1, more: before !== null };
 }
 
 /** The `event` verb. */
@@ -137,7 +143,8 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery, window: numbe
   );
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
-  const end = last ?? (bound > 0 ? { event: bound + 1, target: 0, copy: 0 } : null);
+  const before = last || bound === 0 ? null : await lastEventUpTo(sql, { workspace: query.workspace, upTo: bound });
+  const end = last ?? (before === null ? null : { event: before + 1, target: 0, copy: 0 });
   return { rows: page.map(deliveryOf), next: end && `${end.event}.${end.target}.${end.copy}` };
 }
 

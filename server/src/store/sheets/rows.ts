@@ -57,12 +57,20 @@ async function lookup(
   const last = head?.last ?? 0;
   const { text, values } = matching(match, 6);
   const rows: StoredRow[] = [];
-  for (let from = 0; from < last && rows.length < limit; from += WINDOW) {
+  for (let from = 0; rows.length < limit;) {
+    // Numbers have gaps (../gaps.ts).
+    const [first] = await sql.scan<{ number: number | null }>(
+      'SELECT MIN(number) AS number FROM sheet_rows WHERE workspace = $1 AND sheet = $2 AND number > $3',
+      [workspace, sheet, from],
+    );
+    if (!first || first.number === null || first.number > last) break;
+    const bound = Math.min(first.number - 1 + WINDOW, last);
     const found = await sql.scan<RowOfSheet>(
       `${ROW} AND number > $3 AND number <= $4 AND ${text} ORDER BY number LIMIT $5`,
-      [workspace, sheet, from, Math.min(from + WINDOW, last), limit - rows.length, ...values],
+      [workspace, sheet, from, bound, limit - rows.length, ...values],
     );
     rows.push(...found.map(rowOf));
+    from = bound;
   }
   return { rows, upTo: last };
 }
