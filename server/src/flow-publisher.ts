@@ -14,10 +14,10 @@ export interface FlowPublishing extends Accepting {
 /** Makes it. */
 export function publishForFlows(parts: FlowPublishing): Publish {
   const { limits, clock } = parts;
-  return async (workspace, body) => {
+  return async (workspace, body, trace = null) => {
     const decoded = decodeRequest({ contentType: STRUCTURED_CONTENT_TYPE, rawHeaders: [], body, limits });
     if (!decoded.ok) throw new PublishRefused(decoded.faults.map(({ message }) => message).join(' '), false);
-    const publisher = { workspace, service: null, isBatch: false, trace: null, now: clock.now() };
+    const publisher = { workspace, service: null, isBatch: false, trace, now: clock.now() };
     try {
       const { accepted } = await acceptEvents(decoded.events, publisher, parts);
       const [{ event, duplicate }] = accepted as [(typeof accepted)[number]];

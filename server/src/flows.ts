@@ -9,11 +9,12 @@ import { createCommands } from './flow/commands/index.ts';
 import { createDatabases } from './flow/databases/index.ts';
 import { createFlows, type FlowEngine, type FlowWatch } from './flow/index.ts';
 import { createEvaluate } from './flow/policy/evaluate.ts';
-import { fetchOver } from './flow-port.ts';
+import { fetchOver, mailOver } from './flow-port.ts';
 import { createPlacesElsewhere } from './flow/sheets/elsewhere.ts';
 import type { Log } from './log/index.ts';
 import type { Clock } from './model/clock.ts';
 import type { Store } from './store/index.ts';
+import type { Tracer } from './tracing/index.ts';
 
 /** What it is put together of. */
 export interface FlowParts {
@@ -22,6 +23,7 @@ export interface FlowParts {
   clock: Clock;
   store: Store;
   schemas: PayloadSchemas;
+  tracer: Tracer | null;
   delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail' | 'addresses'>;
   /** Is told of what ends. */
   watch: FlowWatch;
@@ -31,9 +33,10 @@ export interface FlowParts {
 const MOST_STEPS = 100_000;
 
 /** Puts it together; nothing runs before its `start`. */
-export function assembleFlows({ config, log, clock, store, schemas, delivering, watch }: FlowParts): FlowEngine {
+export function assembleFlows(parts: FlowParts): FlowEngine {
+  const { config, log, clock, store, schemas, tracer, delivering, watch } = parts;
   const { concurrency, maxDepth, stepBytes, logBytes, folders, machineIdentity } = config.flows;
-  const fetch = fetchOver((request) => delivering.send(request));
+  const fetch = fetchOver((request) => delivering.send(request), tracer);
   const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
   const files = { folders: config.sheets.folders, except: [config.dataFolder], setting: 'sheets.folders' };
   const databases = createDatabases({ addresses: delivering.addresses, files });
@@ -53,8 +56,9 @@ export function assembleFlows({ config, log, clock, store, schemas, delivering, 
     limits: { stepBytes, logBytes, steps: MOST_STEPS },
     maxDepth,
     fetch,
-    publish: publishForFlows({ store, schemas, log, clock, limits: config.limits }),
-    sendMail: (mail) => delivering.sendMail(mail),
+    publish: publishForFlows({ store, schemas, log, clock, tracer, limits: config.limits }),
+    sendMail: mailOver((mail) => delivering.sendMail(mail), tracer),
+    tracer,
     sheetPlaces: elsewhere.places,
     actions: [
       createRunAction({ commands, mayRun: (workspace) => mayRun(workspace, config, store) }),

@@ -24,6 +24,7 @@ import { Pulse } from './model/pulse.ts';
 import { makeFolder } from './store/folder.ts';
 import { openStore, type Store, type StoreWatch } from './store/index.ts';
 import { openKeyring } from './store/keyring.ts';
+import { openTracing, type Tracer } from './tracing/index.ts';
 
 // What a program needs to start one, as `bellwire/platform`.
 export { ConfigError, loadConfig } from './config/index.ts';
@@ -72,7 +73,11 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     stops.push(gaugeProcess(metrics, { version, store: kind }));
     const schemas = createPayloadSchemas(config.schemas);
     stops.push(() => schemas.close());
-    const { delivering, flows, api } = assemble({ config, log, version, clock, store, metrics, schemas });
+    const tracing = await trace({ config, log, version, clock, metrics });
+    // Last of all, so that it tells of how the others stopped.
+    if (tracing) stops.unshift(() => tracing.stop(config.shutdown.graceMs));
+    const tracer = tracing?.tracer ?? null;
+    const { delivering, flows, api } = assemble({ config, log, version, clock, store, metrics, schemas, tracer });
     stops.push(() => delivering.stop(config.shutdown.graceMs));
     await delivering.start();
     stops.push(() => flows.stop(config.shutdown.graceMs));
@@ -122,6 +127,11 @@ function open(
   });
 }
 
+function trace({ config, ...parts }: Pick<Assembled, 'config' | 'log' | 'version' | 'clock' | 'metrics'>) {
+  const { tracing: setting } = config;
+  return setting && openTracing({ ...parts, setting, node: nodeName });
+}
+
 /** Events and deliveries that one commit may hold, about: more make it longer than it is worth. */
 const GROUP = 4000;
 
@@ -136,10 +146,11 @@ interface Assembled {
   store: Store;
   metrics: Metrics;
   schemas: PayloadSchemas;
+  tracer: Tracer | null;
 }
 
 function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine; api: Api } {
-  const { config, log, version, clock, store, metrics, schemas } = parts;
+  const { config, log, version, clock, store, metrics, schemas, tracer } = parts;
   const pulse = new Pulse();
   const meters: Meters = createMeters({
     ...parts,
@@ -183,6 +194,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     lease: config.lanes,
     fanout: config.limits.fanout,
     retention: config.retention,
+    tracer,
     onError: (error) => log.error({ error }, 'the engine reports an error'),
     onAttempt: (end) => {
       meters.onAttempt(end);
@@ -193,7 +205,8 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     onLanes: { taken: () => flows.wake(), lost: (lanes) => flows.drop(lanes) },
     otherSockets: config.flows.concurrency,
   });
-  const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, delivering, watch: meters.flows });
+  const watch = meters.flows;
+  const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, tracer, delivering, watch });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({
     store,
@@ -204,6 +217,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     schemas,
     engine: port,
     metrics,
+    tracer,
     version,
     receive: (call) => flows.receive(call),
   });

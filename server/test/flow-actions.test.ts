@@ -229,7 +229,7 @@ test('Action publish: an event of the catalog; its repetition is a duplicate', a
   t.after(() => schemas.close());
   const log = createLog({ level: 'silent', pretty: false, destination: { write: () => undefined } });
   publishing.resolve(
-    publishForFlows({ store, schemas, log, clock, limits: { eventBytes: 65_536, requestBytes: 65_536 } }),
+    publishForFlows({ store, schemas, tracer: null, log, clock, limits: { eventBytes: 65_536, requestBytes: 65_536 } }),
   );
   const type = { type: 'com.example.done', service: null, description: '', schema: null, schemaCheck: 'off' } as const;
   await store.settings.putType({ workspace, ...type, example: null, deprecation: null }, NOON);

@@ -14,6 +14,7 @@ import { parseBody } from './json-body.ts';
 import { checkAccess, type Call, type Tools } from './kernel.ts';
 import { jsonReply, keepable, replyTo, replyToError, send, type Reply } from './reply.ts';
 import { createReport, type Facts } from './report.ts';
+import { endTrace, joinTrace } from './request-trace.ts';
 import { checkHeaders, checkMediaType, headerOf, targetOf } from './request-head.ts';
 import { createRouter, type Router } from './router.ts';
 import type { Route } from './routes.ts';
@@ -36,13 +37,23 @@ interface Context {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const NOTHING = {};
 
 /** Makes the door to these routes. `closing` is asked before each answer: may the connection be used again? */
 export function createDoor(routes: readonly Route[], tools: Tools, closing: () => boolean): Door {
   const context: Context = { router: createRouter(routes.map(prepare)), tools };
   const report = createReport(tools);
   return async (request, response) => {
-    const facts: Facts = { startedAt: tools.clock.monotonic(), path: '', route: null, key: null, workspace: null };
+    const facts: Facts = {
+      startedAt: tools.clock.monotonic(),
+      path: '',
+      route: null,
+      key: null,
+      workspace: null,
+      trace: null,
+      span: null,
+      told: NOTHING,
+    };
     let reply: Reply | null = null;
     try {
       reply = await answer(request, facts, context);
@@ -51,6 +62,7 @@ export function createDoor(routes: readonly Route[], tools: Tools, closing: () =
       else reply = replyToError(error, (failure) => report.failure(facts, failure));
     }
     if (reply !== null) send(reply, response, closing());
+    endTrace(facts, reply);
     report.request(request, facts, reply);
   };
 }
@@ -76,6 +88,7 @@ async function answer(request: IncomingMessage, facts: Facts, { router, tools }:
   facts.route = route;
   // Where no key is asked for, the path itself may be what is secret.
   if (route.access === 'anybody') facts.path = route.path;
+  joinTrace(request, facts, tools.tracer);
   checkHeaders(request.rawHeaders, route.operation.anything === undefined);
   if (route.operation.anything !== undefined) return takeAnything(request, { facts, route, params, search }, tools);
   if (route.access !== 'anybody') {
@@ -152,11 +165,13 @@ async function readWhatIsTaken(
 type Checked = Pick<Call, 'params' | 'query' | 'search' | 'bytes' | 'cutAt' | 'body' | 'now'>;
 
 /** What the handler gets. Nobody in particular, nowhere in particular, where the route asks for neither. */
-function callOf(request: IncomingMessage, { key, workspace }: Facts, checked: Checked): Call {
+function callOf(request: IncomingMessage, facts: Facts, checked: Checked): Call {
   return {
     ...checked,
-    key: key ?? NOBODY,
-    workspace: workspace ?? NOWHERE,
+    key: facts.key ?? NOBODY,
+    workspace: facts.workspace ?? NOWHERE,
+    trace: facts.trace,
+    tell: (told) => void (facts.told = { ...facts.told, ...told }),
     header: (name) => headerOf(request, name),
     rawHeaders: request.rawHeaders,
     method: request.method ?? 'GET',

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import { formatId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
+import { traceparentOf, tracestateOf } from '../model/trace-context.ts';
 import type { StoredEvent } from '../store/contract.ts';
 import { okText, operation } from './kernel.ts';
 import { PAGE, readPosition, writeCursor } from './paging.ts';
@@ -69,7 +70,10 @@ export const EventOut = Type.Object(
     source: Type.String({ description: 'The CloudEvents `source`.' }),
     type: Type.String(),
     note: orNull(Type.String({ description: 'What a schema in `warn` mode found.' })),
-    traceparent: orNull(Type.String({ description: 'W3C trace context of the publish.' })),
+    traceparent: orNull(
+      Type.String({ description: 'W3C trace context of the event: its own, or that of its publish.' }),
+    ),
+    tracestate: orNull(Type.String({ description: 'What belongs to it.' })),
     envelope: CloudEvent,
     erasedAt: orNull(
       Type.String({
@@ -88,6 +92,7 @@ export const EventOut = Type.Object(
         type: CLOUD_EVENT.type,
         note: null,
         traceparent: null,
+        tracestate: null,
         envelope: CLOUD_EVENT,
         erasedAt: null,
       },
@@ -180,7 +185,8 @@ export function eventJson(row: StoredEvent, token: string): string {
     source: row.source,
     type: row.type,
     note: row.note,
-    traceparent: row.trace,
+    traceparent: row.trace === null ? null : traceparentOf(row.trace),
+    tracestate: row.trace === null ? null : tracestateOf(row.trace),
     erasedAt: instantOrNull(row.erasedAt),
   };
   return withEnvelope(head, row.erasedAt === null ? row.envelope : restOf(row));

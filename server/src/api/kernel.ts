@@ -4,6 +4,7 @@
 //              401    403      400, 404     400, 413, 415               409, 422           or a problem
 import type { ServerResponse } from 'node:http';
 import type { Static, TObject, TSchema } from 'typebox';
+import type { LogFields } from '../log/index.ts';
 import { refuse, type ProblemCode } from '../model/problem.ts';
 import type { ApiKey, KeyScope, Workspace } from '../store/contract.ts';
 import type { Auth } from './auth.ts';
@@ -35,6 +36,10 @@ export interface Call<Body = unknown, Query = unknown, Params = unknown> {
   from: string | null;
   /** The body exceeds this many bytes, and is not in `bytes`; null unless the operation takes anything. */
   cutAt: number | null;
+  /** The trace context of what is done for the request (model/trace-context.ts), or null. */
+  trace: string | null;
+  /** Says more of the request on its line of the log, and on its span. */
+  tell(facts: LogFields): void;
   /** Epoch ms. */
   now: number;
 }

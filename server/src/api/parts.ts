@@ -7,6 +7,7 @@ import type { HookCall, HookReply } from '../model/hook/exchange.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Store, TargetKey, Webhook } from '../store/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
 import type { PayloadSchemas } from './payload-schema/index.ts';
 import type { OutcomeOut } from './wire.ts';
 
@@ -70,6 +71,8 @@ export interface ApiParts {
   /** Takes a request to a hook; resolves what its caller is answered. */
   receive(call: HookCall): Promise<HookReply>;
   metrics: Metrics;
+  /** Null while nothing is traced. */
+  tracer: Tracer | null;
   /** Shown in /openapi.json. */
   version: string;
 }

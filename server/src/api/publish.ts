@@ -15,7 +15,10 @@ import { formatId } from '../model/ids.ts';
 import { isOperational, OPERATIONAL_SOURCE } from '../model/operational-events.ts';
 import { didYouMean } from '../model/near-names.ts';
 import { problemCodes, problemOf, Refused, refuse, type ProblemFault } from '../model/problem.ts';
-import type { Accepted, NewEvent } from '../store/contract.ts';
+import { readTraceContext } from '../model/trace-context.ts';
+import type { Accepted, AcceptResult, NewEvent, Publish } from '../store/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
+import { traceAccept } from './accept-trace.ts';
 import { CLOUD_EVENT, CloudEvent, type PublishOut } from './events.ts';
 import { operation, type Tools } from './kernel.ts';
 import type { SchemaFault } from './payload-schema/index.ts';
@@ -53,12 +56,12 @@ export const publish = operation<CloudEvent, PublishOut>()({
     if (!decoded.ok) throw refusedBytes(decoded.faults);
     if (decoded.events.length === 0) return { status: 202, body: { accepted: [] } };
     const { workspace } = call.workspace;
-    const trace = readTraceparent(call.header('traceparent'));
+    call.tell({ events: decoded.events.length });
     const publisher = {
       workspace,
       service: call.key.service,
       isBatch: decoded.mode === 'batched',
-      trace,
+      trace: call.trace,
       now: call.now,
     };
     return { status: 202, body: await acceptEvents(decoded.events, publisher, tools) };
@@ -72,13 +75,13 @@ export interface Publisher {
   service: string | null;
   /** Faults of a batch say which event they are about. */
   isBatch: boolean;
-  /** `traceparent`, or null. */
+  /** The trace context of the publish, or null: that of its events, unless they bring their own. */
   trace: string | null;
   now: number;
 }
 
 /** What accepting stands on. */
-export type Accepting = Pick<Tools, 'store' | 'schemas' | 'log'>;
+export type Accepting = Pick<Tools, 'store' | 'schemas' | 'log' | 'tracer'>;
 
 /** Checks events against the catalog and accepts them in one commit. Throws a {@link Refused}. */
 export async function acceptEvents(
@@ -91,7 +94,7 @@ export async function acceptEvents(
     const catalog = await settings.catalog(workspace);
     if (catalog === null) break;
     const checked = await checkEvents(events, { catalog, service, isBatch }, tools);
-    const result = await log.accept({ catalog, events: checked, acceptedAt: now, trace });
+    const result = await accept(log, { catalog, events: checked, acceptedAt: now, trace }, tools.tracer);
     switch (result.kind) {
       case 'accepted':
         return { accepted: result.accepted.map((one, at) => show(one, checked[at], catalog)) };
@@ -105,6 +108,22 @@ export async function acceptEvents(
     throw refuse('unknown-workspace', 'The workspace was deleted.');
   }
   throw refuse('unavailable', 'The catalog is changing too fast; send it again.', { 'retry-after': '1' });
+}
+
+async function accept(
+  log: Pick<Tools['store']['log'], 'accept'>,
+  publish: Publish,
+  tracer: Tracer | null,
+): Promise<AcceptResult> {
+  const traced = traceAccept(publish, tracer);
+  try {
+    const result = await log.accept(publish);
+    traced?.end(result);
+    return result;
+  } catch (error) {
+    traced?.fail(error as Error);
+    throw error;
+  }
 }
 
 /** What checking an event may find. */
@@ -143,6 +162,7 @@ async function checkEvents(events: readonly PublishedEvent[], against: Against, 
       data: event.data,
       envelope: event.envelope,
       note: found === null ? null : noteOf(found),
+      trace: readTraceContext(event.attributes['traceparent'], event.attributes['tracestate']),
     });
   }
   if (faults.length > 0) throw new Refused(problemOf(faults));
@@ -234,12 +254,4 @@ function refusedBytes(found: readonly Fault[]): Refused {
 function overQuota({ what, limit, resetAt }: { what: string; limit: number; resetAt: number }, now: number): Refused {
   const detail = `The workspace may publish ${limit} ${what} per day; more from ${new Date(resetAt).toISOString()}.`;
   return refuse('over-quota', detail, { 'retry-after': String(Math.max(1, Math.ceil((resetAt - now) / 1_000))) });
-}
-
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/;
-
-/** A `traceparent` (W3C Trace Context, section 3.2); a malformed one is as if it were not there. */
-export function readTraceparent(value: string | undefined): string | null {
-  if (value === undefined || value.length > 512 || !TRACEPARENT.test(value)) return null;
-  return value.startsWith('00') && value.length !== 55 ? null : value;
 }

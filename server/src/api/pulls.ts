@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { Type, type Static } from 'typebox';
 import { deliveryId, formatId, parseId } from '../model/ids.ts';
 import { refuse } from '../model/problem.ts';
+import { traceparentOf, tracestateOf } from '../model/trace-context.ts';
 import { shownState } from '../model/webhook.ts';
 import type { LeaseClaim, LeasedDelivery, LeaseVerdict, TargetKey, Webhook, Workspace } from '../store/contract.ts';
 import { withEnvelope } from './events.ts';
@@ -35,6 +36,7 @@ export const PulledDeliveryOut = Type.Object({
   acceptedAt: Instant,
   type: Type.String(),
   traceparent: orNull(Type.String()),
+  tracestate: orNull(Type.String()),
   envelope: Type.Record(Type.String(), Type.Unknown(), {
     description: 'The event as one CloudEvents JSON object, exactly as it was published.',
   }),
@@ -244,7 +246,8 @@ function deliveryJson(delivery: LeasedDelivery, { token }: Workspace): string {
     attempt: delivery.attempt,
     acceptedAt: instant(delivery.acceptedAt),
     type: delivery.type,
-    traceparent: delivery.trace,
+    traceparent: delivery.trace === null ? null : traceparentOf(delivery.trace),
+    tracestate: delivery.trace === null ? null : tracestateOf(delivery.trace),
   };
   return withEnvelope(head, delivery.envelope);
 }

@@ -1,6 +1,8 @@
 // One wide line in the log and one observation per request: who asked for what, what it came to, how long it took.
 import type { IncomingMessage } from 'node:http';
 import type { ApiKey, Workspace } from '../store/contract.ts';
+import type { LogFields } from '../log/index.ts';
+import type { Span } from '../tracing/index.ts';
 import type { ApiParts } from './parts.ts';
 import type { Reply } from './reply.ts';
 import type { Route } from './routes.ts';
@@ -12,6 +14,11 @@ export interface Facts {
   route: Route | null;
   key: ApiKey | null;
   workspace: Workspace | null;
+  /** The trace context of what is done for it. */
+  trace: string | null;
+  span: Span | null;
+  /** What its operation said of it. */
+  told: LogFields;
 }
 
 /** Tells the operator. */

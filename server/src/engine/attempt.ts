@@ -6,6 +6,8 @@ import { describeOutcome, type Outcome } from '../model/outcome.ts';
 import { PARKED_AT } from '../model/order.ts';
 import { isReported } from '../model/post-processing.ts';
 import { isSuccess, type Decision } from '../model/retry.ts';
+import { setTraceHeaders } from '../model/trace-context.ts';
+import type { Span } from '../tracing/index.ts';
 import { composeReport } from './report.ts';
 import { BEARER_MASK, type Route } from './route.ts';
 import type { Composed } from './ways-out.ts';
@@ -15,6 +17,8 @@ export interface Load {
   deliveries: readonly [PendingDelivery, ...PendingDelivery[]];
   /** The batch's number; null for a delivery that goes by itself. */
   batch: number | null;
+  /** The trace context of the attempt itself, where it is traced: sent in the place of what the events carry. */
+  trace?: string;
 }
 
 /** A try under way. */
@@ -22,26 +26,29 @@ export interface Sending {
   startedAt: number;
   shownHeaders: string;
   outcome: Promise<Outcome>;
+  /** Its place in a trace; null while nothing is traced. */
+  span: Span | null;
 }
 
 /**
  * Composes a try. The id is the same over all tries, timestamp and signatures are of this one (Standard Webhooks 1.0);
  * the body is the publisher's bytes. A webhook that wants batches gets an array in any case.
  */
-export function compose(route: Route, { deliveries, batch }: Load, sentAt: number): Composed {
+export function compose(route: Route, load: Load, sentAt: number): Composed {
+  const { deliveries, batch } = load;
   const [first] = deliveries;
-  if (route.report !== null) return composeReport(route, route.report, first);
-  if (route.isFlow) return { delivery: first, shownHeaders: '{}' };
+  const trace = load.trace ?? traceOf(deliveries);
+  if (route.report !== null) return composeReport(route, route.report, { delivery: first, trace });
+  if (route.isFlow) return { delivery: under(first, trace), shownHeaders: '{}' };
   const id = batch === null ? deliveryId(route.token, first) : batchId(route.token, first.target, batch);
   const { envelope } = first.carried;
   const encoded = route.format === 'binary' ? encodeBinary(envelope) : null;
   const single = encoded ? encoded.body : envelope;
   const body = route.batch === null ? single : encodeBatch(deliveries.map(({ carried }) => carried.envelope));
-  const trace = traceOf(deliveries);
   const own: Record<string, string> = route.sign({ id, sentAt, body });
   own['webhook-id'] ??= id;
   own['webhook-timestamp'] ??= String(Math.floor(sentAt / 1000));
-  if (trace !== null) own['traceparent'] = trace;
+  setTraceHeaders(own, trace);
   if (encoded) for (const [name, value] of encoded.headers) own[name] = value;
   const headers = route.headers.slice();
   for (const name in own) headers.push(name, own[name]!);
@@ -57,6 +64,11 @@ export function compose(route: Route, { deliveries, batch }: Load, sentAt: numbe
     },
     shownHeaders: `${JSON.stringify(own).slice(0, -1)},${route.shownHeaders.slice(1)}`,
   };
+}
+
+// What it leads to belongs to the attempt.
+function under(delivery: PendingDelivery, trace: string | null): PendingDelivery {
+  return trace === delivery.carried.trace ? delivery : { ...delivery, carried: { ...delivery.carried, trace } };
 }
 
 // Of several only what they share: a request has one parent.

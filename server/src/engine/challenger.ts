@@ -16,6 +16,7 @@ import { STRUCTURED_CONTENT_TYPE } from '../model/cloud-events/index.ts';
 import type { Clock } from '../model/clock.ts';
 import { formatId } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
+import { traceHeaders } from '../model/trace-context.ts';
 import { judge, type Evidence } from '../model/webhook.ts';
 import {
   StoreRefusal,
@@ -25,6 +26,8 @@ import {
   type WebhookPatch,
   type WebhookSecrets,
 } from '../store/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
+import { serverOf } from './attempt-span.ts';
 import { ChallengePlaces } from './challenge-places.ts';
 import type { AuthorizedRequest, Sender } from './oauth/index.ts';
 import { credentialsOf, secretsSent, targetOf } from './route.ts';
@@ -42,6 +45,8 @@ export interface ChallengerParts {
   timeoutMs: number;
   success: 'exactly-200' | '2xx';
   userAgent: string;
+  /** Null, or absent, while nothing is traced. */
+  tracer?: Tracer | null;
   /** The name by which the OPTIONS handshake asks for consent. */
   origin: string;
   /** Attempts under way in all. */
@@ -226,7 +231,7 @@ export class Challenger {
   async #challenge(challenged: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
     const { webhook, secrets } = challenged;
     if (webhook.verification === 'options') return this.#askConsent(challenged);
-    const { sender, clock, uuid, source, timeoutMs, success: status, userAgent } = this.#parts;
+    const { clock, uuid, source, timeoutMs, success: status, userAgent } = this.#parts;
     const challengeRequest = uuid();
     const body = composeChallenge({
       id: uuid(),
@@ -235,8 +240,7 @@ export class Challenger {
       workspace: formatId('ws', webhook.token),
       at: clock.now(),
     });
-    const outcome = await sender.send({
-      ...addressOf(challenged),
+    const outcome = await this.#send(challenged, {
       method: 'POST',
       headers: ['content-type', STRUCTURED_CONTENT_TYPE, 'user-agent', userAgent, ...extraHeaders(webhook, secrets)],
       body: Buffer.from(body),
@@ -252,15 +256,33 @@ export class Challenger {
   }
 
   async #askConsent(challenged: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
-    const { sender, timeoutMs, origin, userAgent } = this.#parts;
-    const outcome = await sender.send({
-      ...addressOf(challenged),
+    const { timeoutMs, origin, userAgent } = this.#parts;
+    const outcome = await this.#send(challenged, {
       method: 'OPTIONS',
       headers: [...composeOptionsHeaders({ origin }), 'user-agent', userAgent],
       body: null,
       deadlineMs: timeoutMs,
     });
     return { outcome, verdict: judgeOptionsAnswer(outcome, { origin }) };
+  }
+
+  // A person may be waiting for it, and a challenge has few attempts.
+  async #send(challenged: Challenged, what: Pick<AuthorizedRequest, Said>): Promise<Outcome> {
+    const { sender, tracer } = this.#parts;
+    const request: AuthorizedRequest = { ...addressOf(challenged), ...what };
+    if (!tracer) return sender.send(request);
+    const { token, webhook } = challenged.webhook;
+    const span = tracer.begin('challenge', { kind: 'client', parent: null });
+    const to = { 'bellwire.webhook.id': formatId('wh', token, webhook), ...serverOf(request.target) };
+    span.set({ 'http.request.method': what.method, ...to });
+    const outcome = await sender.send({
+      ...request,
+      headers: [...request.headers, ...Object.entries(traceHeaders(span.trace)).flat()],
+    });
+    const isAnswer = outcome.kind === 'response';
+    span.set({ 'http.response.status_code': outcome.status, 'error.type': isAnswer ? undefined : outcome.code });
+    span.end(isAnswer ? null : outcome.message);
+    return outcome;
   }
 
   #noteOf(verdict: Proof, of: { attempt: number; attempts: number; nextInMs: number | null }): ChallengeNote {
@@ -304,6 +326,9 @@ export class Challenger {
   }
 }
 
+/** What the two kinds of challenges say. */
+type Said = 'method' | 'headers' | 'body' | 'deadlineMs';
+
 interface Challenged {
   webhook: Webhook;
   secrets: WebhookSecrets;
@@ -338,7 +363,6 @@ function formerSecret({ webhook, secrets }: Challenged, now: number): string | n
   return secondaryUntil !== null && secondaryUntil > now ? secrets.secondarySecret : null;
 }
 
-// A person may be waiting for it, and a challenge has few attempts.
 function addressOf(challenged: Challenged): Pick<AuthorizedRequest, 'target' | 'credentials' | 'masker' | 'eager'> {
   return {
     target: targetOf(challenged),

@@ -6,12 +6,15 @@
 //
 // The store is read only for what memory does not have (queue-keeper.ts).
 import type { Clock } from '../model/clock.ts';
-import type { PendingDelivery } from '../model/delivery.ts';
+import type { PendingDelivery, Settlement } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import { isOurFault, type Outcome } from '../model/outcome.ts';
+import { PARKED_AT } from '../model/order.ts';
 import { decideReport } from '../model/post-processing.ts';
 import { decide, type DecideInput, type Decision } from '../model/retry.ts';
 import type { OwnedLane, Store, StoreListener, TargetKey } from '../store/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
+import { beginAttempt, endAttempt } from './attempt-span.ts';
 import {
   againAfter,
   compose,
@@ -51,6 +54,8 @@ export interface EngineParts {
   /** Sends under way in all. */
   concurrency: number;
   settleDelayMs: number;
+  /** Null while nothing is traced. */
+  tracer: Tracer | null;
   onError(error: unknown): void;
   /** Is told of every attempt once it is written down: metrics, live views. */
   onAttempt?(end: AttemptEnd): void;
@@ -178,25 +183,26 @@ export class Engine {
 
   #try(queue: TargetQueue, load: Load, lane: OwnedLane): void {
     const sentAt = this.#parts.clock.monotonic();
-    const { startedAt, shownHeaders, outcome } = this.#send(load, queue.route!);
-    void outcome.then((came) => this.#end(queue, { ...load, lane, sentAt, startedAt, shownHeaders, outcome: came }));
+    const { outcome, ...sent } = this.#send(load, queue.route!);
+    void outcome.then((came) => this.#end(queue, { ...load, ...sent, lane, sentAt, outcome: came }));
   }
 
   #send(load: Load, route: Route, eager = false): Sending {
-    const { clock, ways, onError } = this.#parts;
+    const { clock, ways, tracer, onError } = this.#parts;
     const startedAt = clock.now();
+    const span = tracer && beginAttempt(tracer, load, route);
     try {
-      const composed = compose(route, load, startedAt);
-      return { startedAt, shownHeaders: composed.shownHeaders, outcome: ways.send(composed, { eager }) };
+      const composed = compose(route, span ? { ...load, trace: span.trace } : load, startedAt);
+      return { startedAt, shownHeaders: composed.shownHeaders, outcome: ways.send(composed, { eager }), span };
     } catch (error) {
       // A row that was damaged, or a bug of ours: it must not take the other deliveries with it.
       onError(error);
-      return { startedAt, shownHeaders: '{}', outcome: Promise.resolve(uncomposed(error as Error)) };
+      return { startedAt, shownHeaders: '{}', outcome: Promise.resolve(uncomposed(error as Error)), span };
     }
   }
 
   // One outcome, one decision, whatever the request carried.
-  #end(queue: TargetQueue, { deliveries, lane, outcome, sentAt, startedAt, shownHeaders }: Ended): void {
+  #end(queue: TargetQueue, { deliveries, lane, outcome, sentAt, startedAt, shownHeaders, span }: Ended): void {
     const { clock, onAttempt } = this.#parts;
     const now = clock.now();
     const tries = fewestTries(deliveries) + (isOurFault(outcome) ? 0 : 1);
@@ -204,6 +210,7 @@ export class Engine {
     const to = targetKindOf(queue.route);
     const next = nextOf(decision, { tries, now });
     const firstTryAt = lastFirstTry(deliveries, startedAt);
+    if (span) endAttempt(span, outcome, followedBy(decision, next));
     this.#leave(queue);
     const asksForPatience = this.#pace(queue, { outcome, decision, sentAt });
     const changed = this.#health.judge(queue, { decision, outcome, firstTryAt, now, lane, asksForPatience });
@@ -336,6 +343,10 @@ export class Engine {
   abandon(): void {
     this.#settler.abandon();
   }
+}
+
+function followedBy({ next: what }: Decision, { state, dueAt }: NonNullable<Settlement['next']>) {
+  return { what, at: state === 'open' && dueAt < PARKED_AT ? dueAt : null, isTaken: what === 'delivered' };
 }
 
 function planOf(route: Route | null, defaults: RouteDefaults): Pick<DecideInput, 'plan' | 'onFailure'> {

@@ -4,6 +4,7 @@ import type { DeliveryKey } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { RetryPlan } from '../model/retry.ts';
 import type { OwnedLane, Retention, Store, TargetKey } from '../store/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
 import { Challenger, type ChallengeResult } from './challenger.ts';
 import type { ManualResult } from './by-hand.ts';
@@ -74,6 +75,8 @@ export interface DeliveringOptions {
   lease: { leaseMs: number; heartbeatMs: number };
   fanout: number;
   retention: Retention;
+  /** Null, or absent, while nothing is traced. */
+  tracer?: Tracer | null;
   onError(error: unknown): void;
   onAttempt?(end: AttemptEnd): void;
   /** Is told of every challenge that was answered, or not. */
@@ -117,7 +120,7 @@ export interface Delivering {
 
 /** Puts the delivering half together; nothing runs before `start`. */
 export function createDelivering(options: DeliveringOptions): Delivering {
-  const { store, clock, onError, userAgent, concurrency, challenge } = options;
+  const { store, clock, onError, userAgent, concurrency, challenge, tracer = null } = options;
   const { guard, transport, sender } = createWayOut(options);
   const mailer = toldOf(createMailer(options.mail), options.onMail);
   const ways = joinWays(sender, mailer, options.startFlow ?? noFlows);
@@ -129,6 +132,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     clock,
     uuid: options.uuid,
     userAgent,
+    tracer,
     onError,
     onResult: options.onChallenge,
     ...challenge,
@@ -151,6 +155,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     queuesKept: options.queuesKept ?? 10_000,
     concurrency,
     settleDelayMs: options.settleDelayMs,
+    tracer,
     onError,
     ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
   });

@@ -5,25 +5,32 @@ import { deliveryId } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import { isReported } from '../model/post-processing.ts';
 import { reportBody, reportMail, reportOf, TEST_REPORTS, type Report } from '../model/report-body.ts';
+import { setTraceHeaders } from '../model/trace-context.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Settings, TargetKey } from '../store/contract.ts';
 import { makeRoute, type ReportRoute, type Route, type RouteDefaults } from './route.ts';
 import type { Composed, WaysOut } from './ways-out.ts';
 
 /** Composes a try of a report; the body is made of the event anew, the same each time. Throws on an event that is none. */
-export function composeReport(route: Route, report: ReportRoute, delivery: PendingDelivery): Composed {
+export function composeReport(
+  route: Route,
+  report: ReportRoute,
+  { delivery, trace }: { delivery: PendingDelivery; trace: string | null },
+): Composed {
   const id = deliveryId(route.token, delivery);
-  return composeAs(route, report, { id, report: reportOf(delivery.carried.envelope), isTest: false });
+  return composeAs(route, report, { id, report: reportOf(delivery.carried.envelope), isTest: false, trace });
 }
 
 interface Saying {
   id: string;
   report: Report;
   isTest: boolean;
+  /** The trace context it belongs to, or null. */
+  trace: string | null;
 }
 
 function composeAs(route: Route, { kind, recipients, dialect }: ReportRoute, saying: Saying): Composed {
-  const { id, report, isTest } = saying;
+  const { id, report, isTest, trace } = saying;
   const { timeoutMs: deadlineMs } = route;
   if (kind === 'email') {
     const words = reportMail(report);
@@ -32,10 +39,11 @@ function composeAs(route: Route, { kind, recipients, dialect }: ReportRoute, say
     return { mail: { to: recipients, subject, text: words.text, id, deadlineMs }, shownHeaders };
   }
   const { depth } = report.data;
-  const own = {
+  const own: Record<string, string> = {
     ...(dialect === 'bellwire' ? { 'webhook-id': id } : {}),
     ...(depth > 0 ? { [DEPTH_HEADER]: String(depth) } : {}),
   };
+  setTraceHeaders(own, trace);
   const headers = [...route.headers, ...Object.entries(own).flat()];
   const body = new TextEncoder().encode(reportBody(report));
   return {
@@ -81,7 +89,12 @@ export async function testReport(
   const route = makeRoute(reached, defaults, clock.now());
   const { report } = route;
   if (report === null) return null;
-  const composed = composeAs(route, report, { id: `test-${uuid()}`, report: TEST_REPORTS[as], isTest: true });
+  const composed = composeAs(route, report, {
+    id: `test-${uuid()}`,
+    report: TEST_REPORTS[as],
+    isTest: true,
+    trace: null,
+  });
   const outcome = await ways.send(composed, { eager: true });
   return { outcome, isSuccess: isReported(outcome, report) };
 }

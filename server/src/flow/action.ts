@@ -48,6 +48,8 @@ export interface ActionContext {
    * not waited for. What is settled with afterwards is of no consequence.
    */
   signal: AbortSignal;
+  /** The trace context that whatever it reaches belongs to (model/trace-context.ts), or null. */
+  trace: string | null;
   /** The same for all tries of this step in this run, restarts included; no other step has it. */
   idempotencyKey: string;
   /**

@@ -56,6 +56,7 @@ export function createEventStart({ flows, clock, maxDepth, onError }: EventStart
         dedupe: `event/${number}/${copy}`,
         depth: depthAfterEvent({ type, attributes, data }),
         maxDepth,
+        trace: delivery.carried.trace,
         now: clock.now(),
       });
       return answer(...whatFollowed(started));

@@ -12,6 +12,8 @@ export interface FetchRequest {
   /** A longer answer is a failure. */
   maxBytes: number;
   signal: AbortSignal;
+  /** The trace context it is sent for: the request carries it, unless it has headers of that name; absent or null for none. */
+  trace?: string | null;
 }
 
 /** The answer, whatever its status. Header names are lower-case. */

@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../model/clock.ts';
 import type { Store } from '../store/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
 import type { Action } from './action.ts';
 import { collect } from './actions/collect.ts';
 import { fail } from './actions/fail.ts';
@@ -52,6 +53,8 @@ export interface FlowsOptions {
   publish: Publish;
   sendMail: SendMail;
   evaluate: Evaluate;
+  /** Null, or absent, while nothing is traced. */
+  tracer?: Tracer | null;
   /** Where sheets may be beside the store. */
   sheetPlaces?: SheetPlaces;
   /** Actions beside those of this room: `run`. */
@@ -85,7 +88,7 @@ const TOKENS = 10_000;
 
 /** Puts it together; nothing runs before `start`. */
 export function createFlows(options: FlowsOptions): FlowEngine {
-  const { store, clock, lanes, concurrency, maxDepth, limits, evaluate, onError, watch } = options;
+  const { store, clock, lanes, concurrency, maxDepth, limits, evaluate, tracer = null, onError, watch } = options;
   const { flows, hooks } = store;
   const plans = new Plans();
   const desk = new ReplyDesk({ hooks, clock, isHere: (key) => runner.has(key), onError });
@@ -99,6 +102,7 @@ export function createFlows(options: FlowsOptions): FlowEngine {
     concurrency,
     limits,
     evaluate,
+    tracer,
     actions: new Map([...ownActions(options), ...(options.actions ?? [])].map((action) => [action.name, action])),
     tokenOf: tokens(store.settings),
     onError,

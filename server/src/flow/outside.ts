@@ -11,9 +11,9 @@ export interface Published {
 
 /**
  * Publishes one event of a workspace: structured-mode JSON, checked against the catalog as what comes over HTTP is.
- * Throws {@link PublishRefused}.
+ * Throws {@link PublishRefused}. The trace context is that of the step, or null.
  */
-export type Publish = (workspace: number, envelope: Uint8Array) => Promise<Published>;
+export type Publish = (workspace: number, envelope: Uint8Array, trace?: string | null) => Promise<Published>;
 
 /** The event was not accepted; the message says why, in words. */
 export class PublishRefused extends Error {
@@ -35,6 +35,8 @@ export interface Mail {
   id: string;
   /** ms. */
   deadlineMs: number;
+  /** The trace context it is sent for, or null. */
+  trace: string | null;
 }
 
 /** Sends a mail by the installation's mail server. Never rejects. */

@@ -15,6 +15,7 @@ import type { Journal } from './journal.ts';
 import type { Masker } from '../model/flow/mask.ts';
 import type { Seat } from './places.ts';
 import type { Replies } from './replies.ts';
+import type { RunTrace } from './run-trace.ts';
 import type { Scope } from './scope.ts';
 import type { StepRow } from './step-row.ts';
 import { tryOnce } from './try.ts';
@@ -29,6 +30,7 @@ export interface Performing {
   halt: Halt;
   seat: Seat;
   replies: Replies;
+  trace: RunTrace;
   clock: Clock;
   /** Bytes that the input or the output of a step may have. */
   stepBytes: number;
@@ -158,7 +160,7 @@ interface Trying extends Performed {
 }
 
 function contextOf(parts: Performing, { step, row, input, former, signal }: Trying): ActionContext {
-  const { facts, journal, masker, replies, stepBytes } = parts;
+  const { facts, journal, masker, replies, trace, stepBytes } = parts;
   const { place } = row;
   const commit = async (changes: Parameters<StepRow['begin']>[0]): Promise<void> => {
     row.begin(changes);
@@ -172,6 +174,7 @@ function contextOf(parts: Performing, { step, row, input, former, signal }: Tryi
     signal,
     attempt: row.tries,
     timeoutMs: step.timeoutMs,
+    trace: trace.of(place),
     // Made when an action asks: most do not, and a hash costs more than the rest of this.
     get idempotencyKey() {
       return keyOfStep(facts, { step, place });

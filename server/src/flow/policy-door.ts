@@ -11,6 +11,8 @@ export interface EvaluationOf {
   secrets: Readonly<Record<string, string>>;
   /** Aborted when the run is to end. */
   signal: AbortSignal;
+  /** The trace context it belongs to; absent or null without. */
+  trace?: string | null;
   /** What is known of a rule's resources from last time. */
   known(rule: string): Promise<KnownResource[]>;
   /** Adds lines to the policy log; secrets are masked here. */

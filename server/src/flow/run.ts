@@ -7,6 +7,7 @@ import type { HookReply } from '../model/hook/exchange.ts';
 import { formatSpan } from '../model/quantities.ts';
 import { StoreOutage } from '../store/contract.ts';
 import type { Cause, ClaimedRun, Flows, RuleResult, RunEnd, RunKey, StoredStep } from '../store/flows/contract.ts';
+import type { Tracer } from '../tracing/index.ts';
 import type { Action, RunFacts } from './action.ts';
 import { Ending, Halt, Stopped } from './ending.ts';
 import { Journal } from './journal.ts';
@@ -16,6 +17,7 @@ import { Seat, type Places } from './places.ts';
 import type { Plan } from './plan.ts';
 import type { Evaluate } from './policy-door.ts';
 import { Replies } from './replies.ts';
+import { RunTrace } from './run-trace.ts';
 import { misfitOf, readAgain, scopeOfScenario } from './request-scope.ts';
 import { Scope } from './scope.ts';
 import { Walk } from './walk.ts';
@@ -30,6 +32,8 @@ export interface RunParts {
   /** The part of all ids of a workspace; null when the workspace is gone. */
   tokenOf(workspace: number): Promise<string | null>;
   limits: RunLimits;
+  /** Null while nothing is traced. */
+  tracer: Tracer | null;
   /** Those who wait for what runs reply. */
   waiting: RunWatch;
   onError(error: unknown): void;
@@ -84,6 +88,9 @@ export interface RunLimits {
 /** A store that does not answer is asked again after this. */
 const RETRY_MS = 1_000;
 
+/** How the work at a run was left off: it has ended, goes on elsewhere or later, or its end could not be written. */
+type Departure = 'ended' | 'left' | 'stuck';
+
 /** How the work of a run came out. */
 interface Conclusion {
   state: RunEnd['state'];
@@ -100,7 +107,10 @@ export class RunUnderWay {
   readonly #journal: Journal;
   readonly #seat: Seat;
   readonly #replies: Replies;
+  readonly #trace: RunTrace;
   readonly #prepared: Prepared | null;
+  /** As what it has ended; null while it has not. */
+  #conclusion: Pick<Conclusion, 'state' | 'reason'> | null = null;
 
   constructor(
     { claimed, plan, prepared }: { claimed: ClaimedRun; plan: Plan; prepared: Prepared | null },
@@ -113,6 +123,7 @@ export class RunUnderWay {
     const { workspace, run, lane } = claimed;
     const isScenario = plan.flow.kind === 'scenario';
     this.#replies = new Replies(isScenario ? (reply) => this.#reply(reply) : null);
+    this.#trace = new RunTrace(parts.tracer, claimed);
     this.#seat = new Seat(parts.places, workspace);
     this.#journal = new Journal({
       flows: parts.flows,
@@ -139,7 +150,14 @@ export class RunUnderWay {
   }
 
   /** Works until the run has `ended`, is `left` to others, or is `stuck`: its end could not be written. Never rejects. */
-  async work(): Promise<'ended' | 'left' | 'stuck'> {
+  async work(): Promise<Departure> {
+    const how = await this.#work();
+    const { state, reason } = this.#conclusion ?? { state: how === 'ended' ? 'left' : how, reason: null };
+    this.#trace.conclude(state, reason);
+    return how;
+  }
+
+  async #work(): Promise<Departure> {
     const { clock } = this.#parts;
     const { startedAt } = this.claimed;
     const { timeoutMs } = this.#plan.flow;
@@ -160,7 +178,7 @@ export class RunUnderWay {
     }
   }
 
-  async #conclude(): Promise<'ended' | 'left' | 'stuck'> {
+  async #conclude(): Promise<Departure> {
     const token = await this.#ask(() => this.#parts.tokenOf(this.claimed.workspace));
     if (token === null) return 'left';
     const given = { token, ...(this.#prepared ?? (await this.#open())) };
@@ -227,6 +245,7 @@ export class RunUnderWay {
       halt: this.#halt,
       seat: this.#seat,
       replies: this.#replies,
+      trace: this.#trace,
       clock,
       stepBytes: limits.stepBytes,
       mostSteps: limits.steps,
@@ -245,6 +264,7 @@ export class RunUnderWay {
       scope: scope.names,
       secrets: given.secrets,
       signal: this.#halt.signal,
+      trace: this.#trace.trace,
       known: (rule) => flows.known(workspace, flow, rule),
       log: (rule, text) => this.#journal.line({ place: rule, stream: 'note', text: given.masker.text(text) }),
     });
@@ -301,9 +321,10 @@ export class RunUnderWay {
     if (!this.#parts.waiting.replied(this.claimed, reply)) this.#journal.hurry();
   }
 
-  async #finish({ state, reason, results }: Conclusion): Promise<'ended' | 'left' | 'stuck'> {
+  async #finish({ state, reason, results }: Conclusion): Promise<Departure> {
     const { flows, clock, onError } = this.#parts;
     const { workspace, run, lane } = this.claimed;
+    const { trace } = this.#trace;
     let left = await this.#journal.close();
     const now = clock.now();
     const events = this.#endEvents({ state, reason, results }, now);
@@ -312,7 +333,8 @@ export class RunUnderWay {
     for (let failures = 0; ;) {
       if (this.#halt.isLeft) return 'left';
       try {
-        const end = { key: { workspace, run }, lane, ...left, state, reason, now, events, results };
+        const end = { key: { workspace, run }, lane, ...left, state, reason, now, events, results, trace };
+        this.#conclusion = { state, reason };
         if ((await flows.finish(end)) === 'finished') this.#told({ state, reason, finishedAt: now });
         return 'ended';
       } catch (error) {

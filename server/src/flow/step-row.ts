@@ -35,6 +35,10 @@ export class StepRow {
     return this.#row.error;
   }
 
+  get state(): StepState {
+    return this.#row.state;
+  }
+
   get tries(): number {
     return this.#row.tries;
   }

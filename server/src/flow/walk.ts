@@ -45,7 +45,7 @@ export class Walk {
   }
 
   async #step(step: Step, place: string, scope: Scope): Promise<void> {
-    const { halt, journal, clock, mostSteps } = this.#parts;
+    const { halt, journal, clock, mostSteps, trace } = this.#parts;
     halt.check();
     if (++this.#count > mostSteps) throw new Ending('fail', `it has more than ${mostSteps} steps`);
     await journal.breathe();
@@ -55,6 +55,7 @@ export class Walk {
     }
     const action = step.kind === 'action' ? step.action : step.kind;
     const row = new StepRow(journal, former ?? { place, name: step.name, action, startedAt: clock.now() });
+    trace.begin({ place, name: step.name, action });
     try {
       const skipped = former ? null : this.#whySkipped(step, scope);
       if (skipped !== null) return row.end('skipped', { at: clock.now(), output: skipped });
@@ -66,6 +67,8 @@ export class Walk {
       if (step.kind === 'action' && step.action === 'stop') throw stoppedBy(output);
     } catch (error) {
       await this.#ended(error, { step, place, scope, row });
+    } finally {
+      trace.end(place, row);
     }
   }
 

@@ -48,6 +48,13 @@ export function setTraceHeaders(headers: Record<string, string>, trace: string |
   if (state !== null) headers['tracestate'] = state;
 }
 
+/** The headers of a context. */
+export function traceHeaders(trace: string | null): Record<string, string> {
+  const headers: Record<string, string> = {};
+  setTraceHeaders(headers, trace);
+  return headers;
+}
+
 /** The 32 digits that all spans of the trace share. */
 export function traceIdOf(trace: string): string {
   return trace.slice(3, 35);

@@ -6,7 +6,7 @@
 //   insert their deliveries, up to the limits of an event and of the commit; what is beyond leaves its targets in `fanouts`
 //   move the workspaces' counters, COMMIT, then tell the engine
 import type { CarriedEvent, PendingDelivery } from '../model/delivery.ts';
-import type { Accepted, AcceptResult, NewEvent, Publish } from './contract.ts';
+import type { Accepted, AcceptResult, CommitFacts, NewEvent, Publish } from './contract.ts';
 import { GroupCommit } from './group-commit.ts';
 import { matchEvents } from './matching.ts';
 import type { Listeners } from './listeners.ts';
@@ -164,6 +164,7 @@ interface Batch {
 function plan(matched: readonly Matched[], heads: ReadonlyMap<number, Head>): Batch {
   const batch: Batch = { results: [], candidates: [], answers: [], deliveries: [], touched: [], leavesRest: false };
   const byKey = new Map<string, Candidate>();
+  const commit: CommitFacts = { publishes: matched.length, events: 0 };
   for (const { publish, targets } of matched) {
     const head = heads.get(publish.catalog.workspace);
     const refusal = head ? refuse(publish, head, byKey) : ({ kind: 'gone' } as const);
@@ -174,7 +175,8 @@ function plan(matched: readonly Matched[], heads: ReadonlyMap<number, Head>): Ba
     const accepted = publish.events.map((event, i) =>
       enter(batch, byKey, { head, publish, event, targets: targets[i]!, number: 0, duplicate: false }),
     );
-    batch.results.push({ kind: 'accepted', accepted });
+    commit.events += accepted.length;
+    batch.results.push({ kind: 'accepted', accepted, commit });
   }
   return batch;
 }
@@ -257,7 +259,8 @@ function makeDeliveries(batch: Batch, { fanout, deliveries }: Room): Value[][] {
 }
 
 function eventRow({ head, publish, event, number }: Candidate): Value[] {
-  const { acceptedAt, trace } = publish;
+  const { acceptedAt } = publish;
+  const trace = event.trace ?? publish.trace;
   return [head.workspace, number, acceptedAt, event.source, event.id, event.type, event.note, trace, event.envelope];
 }
 
@@ -293,7 +296,8 @@ async function firstNumbers(tx: Tx, workspace: number, events: readonly NewEvent
 
 function deliver(deliveries: PendingDelivery[], candidate: Candidate, most: number): void {
   const { head, publish, event, number, targets } = candidate;
-  const carried: CarriedEvent = { event: number, type: event.type, envelope: event.envelope, trace: publish.trace };
+  const { type, envelope, trace = null } = event;
+  const carried: CarriedEvent = { event: number, type, envelope, trace: trace ?? publish.trace };
   for (const target of targets.slice(0, most)) {
     deliveries.push(newDelivery({ workspace: head.workspace, target, carried, at: publish.acceptedAt }));
   }

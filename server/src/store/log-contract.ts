@@ -11,7 +11,7 @@ export interface Publish {
   catalog: Catalog;
   events: readonly NewEvent[];
   acceptedAt: number;
-  /** `traceparent` of the request, or null. */
+  /** The trace context of the request (model/trace-context.ts), or null. */
   trace: string | null;
 }
 
@@ -26,6 +26,8 @@ export interface NewEvent {
   envelope: Uint8Array;
   /** What a schema in `warn` mode found, or null. */
   note: string | null;
+  /** The trace context that it brings itself; absent or null, it has that of its publish. */
+  trace?: string | null;
 }
 
 /** The answer to one event: the first answer again when (workspace, source, id) was accepted before (R53, R125). */
@@ -36,9 +38,15 @@ export interface Accepted {
   duplicate: boolean;
 }
 
+/** The commit that publishes shared: the same object for all of them. */
+export interface CommitFacts {
+  publishes: number;
+  events: number;
+}
+
 /** What became of a publish. */
 export type AcceptResult =
-  | { kind: 'accepted'; accepted: Accepted[] }
+  | { kind: 'accepted'; accepted: Accepted[]; commit: CommitFacts }
   /** The catalog has changed since the check: check again against `settings.catalog()`. */
   | { kind: 'stale' }
   | { kind: 'over-quota'; what: 'events' | 'bytes'; limit: number; resetAt: number }

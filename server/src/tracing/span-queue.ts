@@ -101,7 +101,7 @@ export class SpanQueue implements SpanProcessor {
       const timer = clock.after(EXPORT_MS, () => resolve('the collector does not answer'));
       exporter.export(batch, ({ code, error }) => {
         timer.cancel();
-        resolve(Number(code) === SUCCESS ? null : faultOf(error));
+        resolve(error === undefined && code === (SUCCESS as typeof code) ? null : faultOf(error));
       });
     });
   }

@@ -40,7 +40,7 @@ export const trigger = operation<TriggerIn, TriggeredOut>()({
   success: { 202: 'The run is queued, or was refused by the flow and left as a failed one.' },
   params: Type.Object({ trigger: Type.String() }),
   errors: ['not-found', 'wrong-trigger-token', 'invalid-request', 'wrong-state'],
-  handle: async ({ params, body, header, now }, { store, config }) => {
+  handle: async ({ params, body, header, trace, now }, { store, config }) => {
     const found = await store.flows.byTrigger(params.trigger);
     if (!found) throw refuse('not-found', 'There is no such trigger.');
     const { flow: stored, tokenHash } = found;
@@ -63,6 +63,7 @@ export const trigger = operation<TriggerIn, TriggeredOut>()({
       dedupe: null,
       depth: depthAfterRequest(header(DEPTH_HEADER), Array.isArray(body)),
       maxDepth: config.flows.maxDepth,
+      trace,
       now,
     });
     switch (started.kind) {

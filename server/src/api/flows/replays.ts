@@ -46,7 +46,7 @@ export const ReplayOut = Type.Object(
 );
 export type ReplayOut = Static<typeof ReplayOut>;
 
-type Caller = Pick<Call, 'key' | 'workspace' | 'now'>;
+type Caller = Pick<Call, 'key' | 'workspace' | 'trace' | 'now'>;
 
 export const replayRun = operation<ReplayIn, ReplayOut>()({
   summary: 'Replay a run of a scenario: its request once more, live or dry',
@@ -95,10 +95,10 @@ export const continueRun = operation<null, RunOut>()({
   params: RunParams,
   success: { 202: 'The run that goes on was asked for.' },
   errors: ['wrong-state', 'erased'],
-  async handle({ params, key, workspace, now }, tools) {
+  async handle({ params, key, workspace, trace, now }, tools) {
     const { run } = await findRun('job', { named: params.run, workspace }, tools);
     const { maxDepth } = tools.config.flows;
-    const of = { workspace: workspace.workspace, run, key: key.name, maxDepth, now };
+    const of = { workspace: workspace.workspace, run, key: key.name, maxDepth, trace, now };
     return { status: 202, body: await startedRun(await tools.store.flows.continueRun(of), workspace, tools) };
   },
 });
@@ -111,12 +111,12 @@ interface Wanted {
 async function liveAnswer(
   request: StoredRequest,
   wanted: Wanted,
-  { key, workspace, now, tools }: Caller & { tools: Tools },
+  { key, workspace, trace, now, tools }: Caller & { tools: Tools },
 ): Promise<JsonAnswer<ReplayOut>> {
   const dedupe = request.state === 'taken' ? null : await repetitionOf(request, workspace, tools);
   const { maxDepth } = tools.config.flows;
   const asked = { ...wanted, workspace: workspace.workspace, request: request.request, dedupe };
-  const started = await tools.store.flows.replay({ ...asked, key: key.name, maxDepth, now });
+  const started = await tools.store.flows.replay({ ...asked, key: key.name, maxDepth, trace, now });
   return { status: 202, body: { run: await startedRun(started, workspace, tools), dry: null } };
 }
 

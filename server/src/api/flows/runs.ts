@@ -130,7 +130,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
     optionalBody: true,
     success: { 202: 'It was asked for; `state` says how far it is.' },
     errors: ['wrong-state'],
-    async handle({ body, params: path, key, header, workspace, now }, tools) {
+    async handle({ body, params: path, key, header, workspace, trace, now }, tools) {
       const flow = await findFlow(kind, { named: namedIn(path), workspace }, tools);
       const started = await tools.store.flows.start({
         workspace: workspace.workspace,
@@ -142,6 +142,7 @@ function starting(kind: FlowKind, params: typeof JobParams | typeof PolicySetPar
         // A step of a run may have asked, with a key that it was given (R16).
         depth: depthAfterRequest(header(DEPTH_HEADER), false),
         maxDepth: tools.config.flows.maxDepth,
+        trace,
         now,
       });
       if (started.kind === 'gone') throw refuse('not-found', `The ${WORDS[kind]} was deleted.`);

@@ -73,6 +73,7 @@ function requestOf(input: HttpInput, context: ActionContext, maxBytes: number): 
     deadlineMs: context.timeoutMs ?? DEADLINE_MS,
     maxBytes,
     signal: context.signal,
+    trace: context.trace,
   };
 }
 

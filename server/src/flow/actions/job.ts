@@ -42,7 +42,7 @@ export function createJob(parts: JobParts): Action {
 
 async function start(
   { flows, clock, maxDepth }: JobParts,
-  { run, idempotencyKey }: ActionContext,
+  { run, idempotencyKey, trace }: ActionContext,
   { job, asked }: { job: StoredFlow; asked: JobInput },
 ): Promise<number> {
   const checked = checkParams((JSON.parse(job.definition) as Job).params, asked.params);
@@ -56,6 +56,7 @@ async function start(
     dedupe: `step/${idempotencyKey}`,
     depth: run.depth + 1,
     maxDepth,
+    trace,
     now: clock.now(),
   });
   switch (started.kind) {

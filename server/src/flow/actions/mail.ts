@@ -17,11 +17,11 @@ export function createMail(sendMail: SendMail): Action {
   return {
     name: 'mail',
     brief: true,
-    run: async ({ input, idempotencyKey, timeoutMs }) => {
+    run: async ({ input, idempotencyKey, timeoutMs, trace }) => {
       const { to, subject, text } = input as unknown as MailInput;
       const readers = typeof to === 'string' ? [to] : [...to];
       const mail = { to: readers, subject: subject.replace(/\s+/g, ' '), text, id: idempotencyKey };
-      const outcome = await sendMail({ ...mail, deadlineMs: timeoutMs ?? DEADLINE_MS });
+      const outcome = await sendMail({ ...mail, deadlineMs: timeoutMs ?? DEADLINE_MS, trace });
       if (outcome.kind !== 'failure') return { to: readers };
       // What is refused for good stays refused; what was taken for some of the readers they would get again.
       throw new ActionFailed(`the mail ${describeOutcome(outcome)}`, { retryable: outcome.code !== 'mail-refused' });

@@ -21,7 +21,7 @@ export function createPublish(publish: Publish, clock: Pick<Clock, 'now'>): Acti
   return {
     name: 'publish',
     brief: true,
-    run: async ({ input, run, idempotencyKey }) => {
+    run: async ({ input, run, idempotencyKey, trace }) => {
       const { type, source, id, attributes = {}, data, ...others } = input as unknown as PublishInput;
       const event = {
         ...attributes,
@@ -35,7 +35,7 @@ export function createPublish(publish: Publish, clock: Pick<Clock, 'now'>): Acti
         ...(data === undefined ? {} : { datacontenttype: 'application/json', data }),
       };
       try {
-        const published = await publish(run.workspace, new TextEncoder().encode(JSON.stringify(event)));
+        const published = await publish(run.workspace, new TextEncoder().encode(JSON.stringify(event)), trace);
         return { event: published.event, source: event.source, id: event.id, duplicate: published.duplicate };
       } catch (error) {
         if (!(error instanceof PublishRefused)) throw error;

@@ -41,13 +41,13 @@ export type Receive = (call: HookCall) => Promise<HookReply>;
 /** Makes it. */
 export function createReceive(parts: ReceiveParts): Receive {
   return async (call) => {
-    const { token, cutAt, ...request } = call;
+    const { token, cutAt, trace = null, ...request } = call;
     for (const anew of [false, true]) {
       const found = parts.known.find(token, anew);
       const hook = found instanceof Promise ? await found : found;
       if (hook === null) return refusal('not-found', 'There is no such hook.');
       if (hook === 'gone') return GONE;
-      const reply = await new Reception(parts, hook, { token, cutAt, request }).answer();
+      const reply = await new Reception(parts, hook, { token, cutAt, trace, request }).answer();
       // It was changed since it was read: once more, by what it is now.
       if (reply !== 'stale') return reply;
     }
@@ -64,6 +64,7 @@ const LATER = ['retry-after', '60'] as const;
 interface Arrived {
   token: string;
   cutAt: number | null;
+  trace: string | null;
   request: HookRequest;
 }
 
@@ -210,7 +211,7 @@ class Reception {
   async #take(readied: Readied): Promise<HookReply | 'stale'> {
     const { stored, scenario } = this.#hook;
     const { hooks, runner, maxDepth } = this.#parts;
-    const { token, request } = this.#arrived;
+    const { token, trace, request } = this.#arrived;
     const { bundle, doubt, dedupe } = readied;
     const { workspace, flow, version } = stored;
     const { queue, schedule } = scenario.hook;
@@ -220,7 +221,7 @@ class Reception {
     try {
       const depth = depthOf(bundle);
       const of = { workspace, flow, token, version, request, dedupe, queue, beginAt, doubt, lane: lane ?? null };
-      receipt = await hooks.receive({ ...of, depth, maxDepth, now: this.#now });
+      receipt = await hooks.receive({ ...of, depth, maxDepth, trace, now: this.#now });
     } catch (error) {
       if (lane !== undefined) runner.arrive(workspace, null);
       throw error;

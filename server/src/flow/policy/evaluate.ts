@@ -17,8 +17,10 @@ import { listResources } from './sources.ts';
 const CHUNK = 500;
 
 /** Makes what evaluates policy sets: all rules, in order. */
-export function createEvaluate(sources: SourceParts): Evaluate {
+export function createEvaluate(parts: SourceParts): Evaluate {
   return async (evaluation) => {
+    const { trace = null } = evaluation;
+    const sources: SourceParts = { ...parts, fetch: (request) => parts.fetch({ ...request, trace }) };
     const lists = new Map<string, Promise<Json[]>>();
     const results: RuleResult[] = [];
     for (const rule of evaluation.set.rules) {

@@ -19,6 +19,8 @@ export interface HookCall extends HookRequest {
   token: string;
   /** The body exceeds this many bytes, and is not here; null where it is. */
   cutAt: number | null;
+  /** The trace context of the request (model/trace-context.ts); absent or null without. */
+  trace?: string | null;
 }
 
 /** What a caller is answered. */
