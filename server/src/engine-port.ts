@@ -5,7 +5,7 @@ import type { Log } from './log/index.ts';
 import { describeOutcome, type Outcome } from './model/outcome.ts';
 import { refuse, type Refused } from './model/problem.ts';
 import { isSuccess } from './model/retry.ts';
-import { shownState, wayOut } from './model/webhook.ts';
+import { isSendable, quoted, shownState, wayOut } from './model/webhook.ts';
 import type { Settings, TargetKey } from './store/contract.ts';
 
 /** The port, and where the engine reports its attempts to. */
@@ -86,6 +86,9 @@ async function heldRefusal(settings: Settings, { workspace, target }: TargetKey)
   const webhook = await settings.webhook(workspace, target);
   if (!webhook) return refuse('wrong-state', 'The webhook is gone: nothing is sent to it.');
   if (webhook.mode === 'pull') return refuse('wrong-state', 'It is fetched by its subscriber, not sent.');
+  if (webhook.mode === 'listen' && isSendable(webhook.intent, webhook.health)) {
+    return refuse('wrong-state', `Nobody listens for it: bellwire listen --webhook ${quoted(webhook.name)}`);
+  }
   const state = shownState(webhook.intent, webhook.health);
   const advice = wayOut(state, webhook.name);
   const words = `The webhook is ${state}: nothing is sent to it until it is active again`;

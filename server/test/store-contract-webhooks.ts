@@ -65,6 +65,7 @@ export function exerciseWebhooks(engine: string, prepare: Prepare): void {
       batch: { events: 7, waitMs: 1000, bytes: 4096 },
       headers: { 'x-team': '•••' },
       mode: 'push',
+      listener: null,
       webhook: made.webhook,
       token,
       bucket: made.bucket,

@@ -23,6 +23,7 @@ import * as keys from './keys.ts';
 import * as operations from './operations.ts';
 import * as postProcessings from './post-processings.ts';
 import { publish } from './publish.ts';
+import * as listeners from './listeners.ts';
 import * as pulls from './pulls.ts';
 import * as running from './running.ts';
 import * as services from './services.ts';
@@ -77,6 +78,9 @@ export const routes: readonly Route[] = [
   route('POST /v1/webhooks/{webhook}/pull',    'pull',    pulls.PullIn,                 pulls.PullOut,                pulls.pull),
   route('POST /v1/webhooks/{webhook}/ack',     'pull',    pulls.AckIn,                  pulls.LeasesOut,              pulls.acknowledge),
   route('POST /v1/webhooks/{webhook}/return',  'pull',    pulls.ReturnIn,               pulls.LeasesOut,              pulls.giveBack),
+  route('POST /v1/webhooks/{webhook}/listen',  'manage',  listeners.ListenIn,           listeners.ListenOut,          listeners.listen),
+  route('POST /v1/webhooks/{webhook}/answers', 'manage',  listeners.AnswersIn,          listeners.AnswersOut,         listeners.answer),
+  route('POST /v1/webhooks/{webhook}/leave',   'manage',  listeners.LeaveIn,            null,                         listeners.leave),
   route('POST /v1/webhooks/{webhook}/extend',  'pull',    pulls.ExtendIn,               pulls.LeasesOut,              pulls.extend),
   route('GET /v1/webhooks/{webhook}/changes',  'read',    null,                         webhooks.WebhookChangesOut,   actions.listChanges),
   route('GET /v1/webhooks/{webhook}/deliveries', 'read',  null,                         deliveries.DeliveriesOut,     actions.listWebhookDeliveries),

@@ -2,12 +2,13 @@
 //
 // A hint may be missed or come twice, so a reader also looks by itself every few seconds; what it reads is the log.
 import type { Clock, Timer } from '../model/clock.ts';
+import type { TargetKey } from '../store/contract.ts';
 import type { ApiParts, SettledAttempt } from './parts.ts';
 
 /** How long a reader that hears nothing waits before it looks. */
 const POLL_MS = 2_000;
 
-/** The wires of one stream. `hear` is called at most once per hint, never after `close`. */
+/** The wires of one stream, or of one listener that waits. */
 export interface Listening {
   /** Resolves at the next hint for the workspace, or after a while. */
   hint(): Promise<void>;
@@ -20,6 +21,8 @@ export interface Sources {
   ending: AbortSignal;
   /** Begins to listen for a workspace. Hints from now on are not missed between two calls of `hint`. */
   listen(workspace: number, onAttempt: (attempt: SettledAttempt) => void): Listening;
+  /** Begins to heed what is hinted of a webhook's requests and its listener. */
+  heed(target: TargetKey): Listening;
 }
 
 /** Makes the sources: one listener at the store and one at the engine, however many streams there are. */
@@ -30,6 +33,11 @@ export function createSources({ store, engine, clock }: ApiParts, ending: AbortS
       for (const workspace of workspaces) for (const reader of readers.get(workspace) ?? []) reader.wake();
     },
   });
+  const heeding = new Map<string, Set<Reader>>();
+  const wakeHeeding = (target: TargetKey): void => {
+    for (const reader of heeding.get(nameOf(target)) ?? []) reader.wake();
+  };
+  store.on({ relays: wakeHeeding, listener: wakeHeeding });
   // The engine is watched only while somebody listens: an attempt costs nothing otherwise.
   let unwatch: (() => void) | null = null;
   const watch = () =>
@@ -39,6 +47,23 @@ export function createSources({ store, engine, clock }: ApiParts, ending: AbortS
 
   return {
     ending,
+    heed(target) {
+      const reader = new Reader(clock, () => undefined);
+      const name = nameOf(target);
+      const group = heeding.get(name) ?? new Set<Reader>();
+      heeding.set(name, group.add(reader));
+      const wake = (): void => reader.wake();
+      ending.addEventListener('abort', wake);
+      return {
+        hint: () => reader.hint(),
+        close() {
+          ending.removeEventListener('abort', wake);
+          reader.wake();
+          group.delete(reader);
+          if (group.size === 0 && heeding.get(name) === group) heeding.delete(name);
+        },
+      };
+    },
     listen(workspace, onAttempt) {
       const reader = new Reader(clock, onAttempt);
       const group = readers.get(workspace) ?? new Set<Reader>();
@@ -60,6 +85,10 @@ export function createSources({ store, engine, clock }: ApiParts, ending: AbortS
       };
     },
   };
+}
+
+function nameOf({ workspace, target }: TargetKey): string {
+  return `${workspace}/${target}`;
 }
 
 class Reader {

@@ -26,11 +26,13 @@ export const testWebhook = operation<null, TestOut>()({
     'A right answer makes it active. After a wrong one the attempts go on by themselves, whatever the state; when none is answered rightly, it turns critical (R113).',
   params: WebhookParams,
   errors: ['wrong-state'],
-  async handle({ params, workspace }, tools) {
-    const { webhook: target, verification } = await findWebhook(params.webhook, workspace, tools);
+  async handle({ params, workspace, now }, tools) {
+    const { webhook: target, verification, mode, listener } = await findWebhook(params.webhook, workspace, tools);
+    const isHeard = mode !== 'listen' || (listener !== null && listener.until > now);
+    if (!isHeard) throw refuse('wrong-state', 'Nobody listens for it: there is nobody to ask.');
     if (verification === 'none') throw refuse('wrong-state', 'Its verification is "none": there is nothing to test.');
-    const { webhook: now, outcome, note } = await tools.engine.test({ workspace: workspace.workspace, target });
-    return ok({ state: shownState(now.intent, now.health), outcome, challenge: showChallenge(note) });
+    const { webhook, outcome, note } = await tools.engine.test({ workspace: workspace.workspace, target });
+    return ok({ state: shownState(webhook.intent, webhook.health), outcome, challenge: showChallenge(note) });
   },
 });
 

@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox';
 import type { ChallengeNote } from '../model/challenge.ts';
 import { maskHeaders } from '../model/headers.ts';
 import { formatId } from '../model/ids.ts';
-import { problemOf, Refused } from '../model/problem.ts';
+import { problemOf, Refused, type ProblemFault } from '../model/problem.ts';
 import { shownState } from '../model/webhook.ts';
 import type { Webhook, Workspace } from '../store/contract.ts';
 import { created, done, ok, operation, type Tools } from './kernel.ts';
@@ -59,8 +59,9 @@ const SigningList = Type.Array(Type.Enum(['standard-v1', 'standard-v1a', 'hpe'])
   uniqueItems: true,
   description: 'How deliveries are signed. Left out: `standard-v1` for a `whsec_…` secret, `hpe` for any other.',
 });
-const Mode = Type.Enum(['push', 'pull'], {
-  description: '`push` sends deliveries to `url`; `pull` keeps them until they are fetched.',
+const Mode = Type.Enum(['push', 'pull', 'listen'], {
+  description:
+    '`push` sends deliveries to `url`; `pull` keeps them until they are fetched; `listen` keeps them until somebody listens, and hands them over as they would be sent.',
 });
 const FormatKind = Type.Enum(['structured', 'binary'], {
   description: 'CloudEvents content mode; `structured` when left out.',
@@ -136,7 +137,7 @@ const WEBHOOK = {
   name: Type.String(),
   description: Type.String(),
   mode: Mode,
-  url: Type.String({ description: 'Empty for mode `pull`.' }),
+  url: Type.String({ description: 'Empty for the modes `pull` and `listen`.' }),
   state: State,
   intent: Intent,
   health: Health,
@@ -154,6 +155,12 @@ const WEBHOOK = {
     Type.String({ format: 'date-time', description: 'Until when the former secret is honoured.' }),
   ),
   challenge: orNull(ChallengeOut),
+  listenedUntil: orNull(
+    Type.String({
+      format: 'date-time',
+      description: 'Until when somebody listens for it, or did; null: nobody lately.',
+    }),
+  ),
   lastSuccessAt: orNull(Instant),
   createdAt: Instant,
   updatedAt: Instant,
@@ -179,6 +186,7 @@ const EXAMPLE = {
   publicKey: null,
   secondaryUntil: null,
   challenge: null,
+  listenedUntil: null,
   lastSuccessAt: null,
   createdAt: '2026-11-22T09:30:00.000Z',
   updatedAt: '2026-11-22T09:30:00.000Z',
@@ -287,7 +295,7 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
     checkVerification(verification, tools);
     checkHeaders(body.headers, body.authorization);
     const { secrets: first, signing, publicKey, generated } = firstSecrets(body, tools.random.bytes);
-    const url = await judgeUrl(urlOf(body), tools);
+    const url = body.mode === 'listen' ? noUrl(body) : await judgeUrl(urlOf(body), tools);
     const wish = { oauth: await judgeTokenUrl(body.oauth, tools), tls: body.tls };
     const { oauth, tls, secrets } = accessAfter(wish, { url, oauth: null, tls: null, secrets: first }, now);
     const isTrusted = verification === 'none';
@@ -295,6 +303,7 @@ export const createWebhook = operation<WebhookIn, WebhookSecretOut>()({
       workspace: workspace.workspace,
       name: body.name,
       description: body.description ?? '',
+      mode: body.mode ?? 'push',
       url,
       verification,
       signing,
@@ -360,6 +369,7 @@ export const changeWebhook = operation<WebhookPatchIn, WebhookSecretOut>()({
       tools.store,
       (before, secrets) => {
         if (before.mode === 'pull') checkPull(body);
+        if (before.mode === 'listen') noUrl(body);
         if (body.verification !== undefined && body.verification !== before.verification) {
           checkVerification(body.verification, tools);
         }
@@ -388,9 +398,21 @@ export const deleteWebhook = operation<null, null>()({
   },
 });
 
+/** What a webhook of mode `listen` has for a URL. Refuses what says how to reach an endpoint: whoever listens knows it. */
+function noUrl({ url, oauth, tls }: Pick<WebhookPatchIn, 'url' | 'oauth' | 'tls'>): string {
+  const faults = Object.entries({ url, oauth: oauth ?? undefined, tls: tls ?? undefined })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]): ProblemFault => {
+      const detail = `A webhook of mode "listen" is reached through whoever listens: ${name} means nothing to it.`;
+      return { pointer: `/${name}`, code: 'invalid-value', detail };
+    });
+  if (faults.length > 0) throw new Refused(problemOf(faults, 'invalid-request'));
+  return '';
+}
+
 function urlOf({ url }: WebhookIn): string {
   if (url !== undefined) return url;
-  const detail = '"url" is required, unless the mode is "pull".';
+  const detail = '"url" is required, unless the mode is "pull" or "listen".';
   throw new Refused(problemOf([{ pointer: '/url', code: 'missing-field', detail }], 'invalid-request'));
 }
 
@@ -425,6 +447,7 @@ export function showWebhook(webhook: Webhook): WebhookOut {
     publicKey: webhook.publicKey,
     secondaryUntil: instantOrNull(webhook.secondaryUntil),
     challenge: webhook.challenge && showChallenge(webhook.challenge),
+    listenedUntil: instantOrNull(webhook.listener && webhook.listener.until),
     lastSuccessAt: instantOrNull(webhook.lastSuccessAt),
     createdAt: instant(webhook.createdAt),
     updatedAt: instant(webhook.updatedAt),

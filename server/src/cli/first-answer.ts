@@ -27,8 +27,8 @@ export async function withFirstAnswer<Shown extends WebhookOut>(
   return shown;
 }
 
-function isAwaited({ challenge, verification, intent }: WebhookOut): boolean {
-  return challenge === null && verification !== 'none' && intent !== 'disabled';
+function isAwaited({ mode, challenge, verification, intent }: WebhookOut): boolean {
+  return mode === 'push' && challenge === null && verification !== 'none' && intent !== 'disabled';
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   events:        { summary: 'What was accepted: list, show, tail', load: async () => (await import('./events.ts')).events },
   deliveries:    { summary: 'What became of it: list, show, retry', load: async () => (await import('./deliveries.ts')).deliveries },
   pull:          { summary: 'Fetch what waits for a pull webhook', load: async () => (await import('./pull.ts')).pull },
+  listen:        { summary: 'Have a webhook’s requests come to a port of this machine', load: async () => (await import('./listen.ts')).listen },
   operations:    { summary: 'Long actions: list, show, pause, resume, cancel', load: async () => (await import('./operations.ts')).operations },
   group:         { summary: 'What jobs and post-processings belong to: list, add, rename, rm', load: async () => (await import('./groups.ts')).groups },
   'post-processing': { summary: 'Where jobs and policy sets report to: add, list, test …', load: async () => (await import('./post-processings.ts')).postProcessings },

@@ -40,7 +40,7 @@ const COLUMNS: readonly Column<WebhookOut>[] = [
   { head: 'NAME', of: ({ name }) => name, least: 10 },
   { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
   { head: 'REASON', of: ({ state, reason }) => (TROUBLED.has(state) ? reason : ''), least: 16 },
-  { head: 'URL', of: ({ mode, url }) => (mode === 'pull' ? '(pull)' : url), least: 16 },
+  { head: 'URL', of: ({ mode, url }) => (mode === 'push' ? url : `(${mode})`), least: 16 },
 ];
 
 interface SettingOptions extends AccessOptions, PolicyOptions {
@@ -210,7 +210,7 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
     id: webhook.id,
     name: webhook.name,
     description: webhook.description,
-    url: webhook.mode === 'pull' ? 'none: its deliveries are fetched' : webhook.url,
+    url: placeOf(webhook),
     state: `${webhook.state}: ${webhook.reason}`,
     challenge: challengeFact(webhook),
     'to do': toDo(webhook),
@@ -230,6 +230,13 @@ function factsOf(webhook: WebhookOut): Record<string, string | null> {
     created: webhook.createdAt,
     updated: webhook.updatedAt,
   };
+}
+
+function placeOf({ mode, url, name, listenedUntil }: WebhookOut): string {
+  if (mode === 'pull') return 'none: its deliveries are fetched';
+  const isHeard = listenedUntil !== null && Date.parse(listenedUntil) > Date.now();
+  if (mode === 'push') return isHeard ? `${url} (a listener stands in for it)` : url;
+  return isHeard ? 'none: somebody listens for it' : `none: bellwire listen <port> --webhook ${quoted(name)}`;
 }
 
 function toDo(webhook: WebhookOut): string | null {

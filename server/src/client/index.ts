@@ -24,6 +24,7 @@ import type {
   TestReportIn,
   TestReportOut,
 } from '../api/post-processings.ts';
+import type { AnswersIn, AnswersOut, ListenIn, ListenOut } from '../api/listeners.ts';
 import type { AckIn, ExtendIn, LeasesOut, PullIn, PullOut, ReturnIn } from '../api/pulls.ts';
 import type { ServiceIn, ServiceOut, ServicesOut } from '../api/services.ts';
 import type { SubscriptionIn, SubscriptionOut, SubscriptionsOut } from '../api/subscriptions.ts';
@@ -96,6 +97,8 @@ export interface Client {
 
 /** How long the platform may take to try an endpoint (its own limit for one try is 120 s). */
 const TRY_MS = 150_000;
+/** How long a listener's question may take beyond what it waits: a platform that is silent is asked anew. */
+const LISTEN_MS = 10_000;
 /** How long a pull may take beyond what it waits. */
 const PULL_MS = 60_000;
 
@@ -242,6 +245,22 @@ function webhooksOf({ get, post, patch, remove, list }: Calls) {
     /** These take longer. */
     extend: (id: string, extension: ExtendIn, call?: CallOptions) =>
       post<LeasesOut>(path`/v1/webhooks/${id}/extend`, { json: extension, repeatable: true, ...call }),
+    /**
+     * Listens: fetches a webhook's requests as they would be sent, to be made and answered at once. Without `listener` it
+     * begins; with `waitMs` it waits for the first one.
+     */
+    listen: (id: string, listen: ListenIn = {}, call?: CallOptions) =>
+      post<ListenOut>(path`/v1/webhooks/${id}/listen`, {
+        json: listen,
+        timeoutMs: (listen.waitMs ?? 0) + LISTEN_MS,
+        ...call,
+      }),
+    /** Brings back what was answered. Each has its own verdict; after a repeat it may be `already-answered`. */
+    answer: (id: string, given: AnswersIn, call?: CallOptions) =>
+      post<AnswersOut>(path`/v1/webhooks/${id}/answers`, { json: given, repeatable: true, ...call }),
+    /** Ends listening. */
+    leave: (id: string, listener: string, call?: CallOptions) =>
+      post<null>(path`/v1/webhooks/${id}/leave`, { json: { listener }, repeatable: true, ...call }),
     /** Begins a recovery: all that the webhook should have got since an instant and has not. */
     recover: (id: string, recovery: RecoverIn, call?: CallOptions) =>
       post<OperationOut>(path`/v1/webhooks/${id}/recover`, { json: recovery, ...call }),

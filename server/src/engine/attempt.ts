@@ -7,6 +7,7 @@ import { PARKED_AT } from '../model/order.ts';
 import { isReported } from '../model/post-processing.ts';
 import { isSuccess, type Decision } from '../model/retry.ts';
 import { setTraceHeaders } from '../model/trace-context.ts';
+import type { TargetKey } from '../store/contract.ts';
 import type { Span } from '../tracing/index.ts';
 import { composeReport } from './report.ts';
 import { BEARER_MASK, type Route } from './route.ts';
@@ -52,18 +53,15 @@ export function compose(route: Route, load: Load, sentAt: number): Composed {
   if (encoded) for (const [name, value] of encoded.headers) own[name] = value;
   const headers = route.headers.slice();
   for (const name in own) headers.push(name, own[name]!);
-  return {
-    request: {
-      target: route.target,
-      method: 'POST',
-      headers,
-      body,
-      deadlineMs: route.timeoutMs,
-      credentials: route.credentials,
-      masker: route.masker,
-    },
-    shownHeaders: `${JSON.stringify(own).slice(0, -1)},${route.shownHeaders.slice(1)}`,
-  };
+  const shown = `${JSON.stringify(own).slice(0, -1)},${route.shownHeaders.slice(1)}`;
+  const { masker } = route;
+  const request = { method: 'POST', headers, body, deadlineMs: route.timeoutMs, masker };
+  if (route.isRelayed) return { relayed: { key: keyOf(first), ...request }, shownHeaders: shown };
+  return { request: { ...request, target: route.target, credentials: route.credentials }, shownHeaders: shown };
+}
+
+function keyOf({ workspace, target }: PendingDelivery): TargetKey {
+  return { workspace, target };
 }
 
 // What it leads to belongs to the attempt.

@@ -30,12 +30,14 @@ import type { Tracer } from '../tracing/index.ts';
 import { serverOf } from './attempt-span.ts';
 import { ChallengePlaces } from './challenge-places.ts';
 import type { AuthorizedRequest, Sender } from './oauth/index.ts';
-import { credentialsOf, secretsSent, targetOf } from './route.ts';
+import type { Relay } from './relay.ts';
+import { credentialsOf, secretsSent, targetOf, wayTo } from './route.ts';
 
 /** What the challenger stands on. Spans in ms. */
 export interface ChallengerParts {
   settings: Settings;
   sender: Sender;
+  relay: Pick<Relay, 'send'>;
   clock: Clock;
   /** Fresh random UUIDs. */
   uuid: () => string;
@@ -206,18 +208,24 @@ export class Challenger {
   // A webhook that was changed since the last attempt has all its attempts again.
   async #attempt(key: TargetKey, run: Run, before: Made | null): Promise<Made | null> {
     const { settings } = this.#parts;
-    const attempts = run.isRecheck ? 1 : this.#parts.attempts;
     const { isAsked, isRecheck } = run;
     Object.assign(run, { isAsked: false, isChanged: false });
     const target = await settings.target(key);
     if (!target || !isToBeAsked(target.webhook, { isAsked, isRecheck })) return null;
-    const attempt = before && isSame(before.challenged, target) ? before.used + 1 : 1;
-    const { outcome, verdict } = await this.#challenge(target);
-    const isOurs = isOurFault(outcome);
+    const { mode } = target.webhook;
+    const isHeard = wayTo(target.webhook, this.#parts.clock.now()) === 'listener';
+    const isRelayed = mode === 'listen' || (isAsked && isHeard);
+    const attempts = isRecheck || isRelayed ? 1 : this.#parts.attempts;
+    const attempt = !isRelayed && before && isSame(before.challenged, target) ? before.used + 1 : 1;
+    const { outcome, verdict } = await this.#challenge(target, isRelayed);
+    const isOurs = isOurFault(outcome) && !isRelayed;
     const goesOn = isOurs || (!verdict.ok && attempt < attempts);
     const note = this.#noteOf(verdict, { attempt, attempts, nextInMs: goesOn ? this.#parts.intervalMs : null });
     const made = { result: { verdict, outcome, attempt, attempts, note }, challenged: target };
     this.#parts.onResult?.(made.result);
+    // Who stands in for an endpoint proves nothing about it, and who listens is asked when it says so.
+    const isProof = !isRelayed || (target.webhook.mode === 'listen' && !isOurFault(outcome));
+    if (!isProof) return { ...made, used: attempt, then: 'never' };
     if (isOurs) return { ...made, used: attempt - 1, then: 'later' };
     if (goesOn) {
       // What people see while the run goes on. A webhook that was changed meanwhile has other news.
@@ -228,10 +236,10 @@ export class Challenger {
     return { ...made, used: attempt, then: recorded ? 'never' : 'at once' };
   }
 
-  async #challenge(challenged: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
+  async #challenge(challenged: Challenged, isRelayed: boolean): Promise<{ outcome: Outcome; verdict: Proof }> {
     const { webhook, secrets } = challenged;
-    if (webhook.verification === 'options') return this.#askConsent(challenged);
-    const { clock, uuid, source, timeoutMs, success: status, userAgent } = this.#parts;
+    if (webhook.verification === 'options') return this.#askConsent(challenged, isRelayed);
+    const { clock, uuid, source, success: status, userAgent } = this.#parts;
     const challengeRequest = uuid();
     const body = composeChallenge({
       id: uuid(),
@@ -240,12 +248,11 @@ export class Challenger {
       workspace: formatId('ws', webhook.token),
       at: clock.now(),
     });
-    const outcome = await this.#send(challenged, {
-      method: 'POST',
-      headers: ['content-type', STRUCTURED_CONTENT_TYPE, 'user-agent', userAgent, ...extraHeaders(webhook, secrets)],
-      body: Buffer.from(body),
-      deadlineMs: timeoutMs,
-    });
+    // What opens the endpoint's doors is not for whoever stands in for it.
+    const extra = isRelayed && webhook.mode === 'push' ? [] : extraHeaders(webhook, secrets);
+    const headers = ['content-type', STRUCTURED_CONTENT_TYPE, 'user-agent', userAgent, ...extra];
+    const request = { method: 'POST', headers, body: Buffer.from(body) };
+    const outcome = await this.#send(challenged, request, isRelayed);
     const judgeWith = (...under: string[]): HandshakeVerdict =>
       judgeChallengeAnswer(outcome, { challengeRequest, secrets: under, status, hmacSha256Hex });
     const { secret } = secrets;
@@ -255,34 +262,34 @@ export class Challenger {
     return { outcome, verdict: { ...verdict, proved: judgeWith(secret).ok ? 'secret' : 'secondarySecret' } };
   }
 
-  async #askConsent(challenged: Challenged): Promise<{ outcome: Outcome; verdict: Proof }> {
-    const { timeoutMs, origin, userAgent } = this.#parts;
-    const outcome = await this.#send(challenged, {
-      method: 'OPTIONS',
-      headers: [...composeOptionsHeaders({ origin }), 'user-agent', userAgent],
-      body: null,
-      deadlineMs: timeoutMs,
-    });
+  async #askConsent(challenged: Challenged, isRelayed: boolean): Promise<{ outcome: Outcome; verdict: Proof }> {
+    const { origin, userAgent } = this.#parts;
+    const headers = [...composeOptionsHeaders({ origin }), 'user-agent', userAgent];
+    const outcome = await this.#send(challenged, { method: 'OPTIONS', headers, body: null }, isRelayed);
     return { outcome, verdict: judgeOptionsAnswer(outcome, { origin }) };
   }
 
-  // A person may be waiting for it, and a challenge has few attempts.
-  async #send(challenged: Challenged, what: Pick<AuthorizedRequest, Said>): Promise<Outcome> {
-    const { sender, tracer } = this.#parts;
-    const request: AuthorizedRequest = { ...addressOf(challenged), ...what };
-    if (!tracer) return sender.send(request);
+  async #send(challenged: Challenged, what: Challenge, isRelayed: boolean): Promise<Outcome> {
+    const { tracer } = this.#parts;
+    if (!tracer) return this.#sendBy(challenged, what, isRelayed);
     const { token, webhook } = challenged.webhook;
     const span = tracer.begin('challenge', { kind: 'client', parent: null });
-    const to = { 'bellwire.webhook.id': formatId('wh', token, webhook), ...serverOf(request.target) };
-    span.set({ 'http.request.method': what.method, ...to });
-    const outcome = await sender.send({
-      ...request,
-      headers: [...request.headers, ...Object.entries(traceHeaders(span.trace)).flat()],
-    });
+    const server = isRelayed ? {} : serverOf(targetOf(challenged));
+    span.set({ 'http.request.method': what.method, 'bellwire.webhook.id': formatId('wh', token, webhook), ...server });
+    const headers = [...what.headers, ...Object.entries(traceHeaders(span.trace)).flat()];
+    const outcome = await this.#sendBy(challenged, { ...what, headers }, isRelayed);
     const isAnswer = outcome.kind === 'response';
     span.set({ 'http.response.status_code': outcome.status, 'error.type': isAnswer ? undefined : outcome.code });
     span.end(isAnswer ? null : outcome.message);
     return outcome;
+  }
+
+  // A person may be waiting for it, and a challenge has few attempts.
+  #sendBy(challenged: Challenged, what: Challenge, isRelayed: boolean): Promise<Outcome> {
+    const { sender, relay, timeoutMs: deadlineMs } = this.#parts;
+    if (!isRelayed) return sender.send({ ...addressOf(challenged), ...what, deadlineMs });
+    const { workspace, webhook: target } = challenged.webhook;
+    return relay.send({ key: { workspace, target }, masker: secretsSent(challenged), ...what, deadlineMs });
   }
 
   #noteOf(verdict: Proof, of: { attempt: number; attempts: number; nextInMs: number | null }): ChallengeNote {
@@ -327,7 +334,7 @@ export class Challenger {
 }
 
 /** What the two kinds of challenges say. */
-type Said = 'method' | 'headers' | 'body' | 'deadlineMs';
+type Challenge = Pick<AuthorizedRequest, 'method' | 'headers' | 'body'>;
 
 interface Challenged {
   webhook: Webhook;
@@ -347,14 +354,15 @@ function nameOf({ workspace, target }: TargetKey): string {
   return `${workspace}/${target}`;
 }
 
-// What need not prove itself is left in peace, and so is what people took out of service, unless they press Test.
+// What need not prove itself is left in peace, and so is what people took out of service, or what nobody need listen for,
+// unless they press Test.
 function isToBeAsked(
-  { verification, intent, health }: Webhook,
+  { mode, verification, intent, health }: Webhook,
   { isAsked, isRecheck }: { isAsked: boolean; isRecheck: boolean },
 ): boolean {
   if (verification === 'none') return false;
   if (isAsked) return true;
-  return intent !== 'disabled' && (!isRecheck || health === 'critical');
+  return mode !== 'listen' && intent !== 'disabled' && (!isRecheck || health === 'critical');
 }
 
 /** The secret from before a rotation, while it is still honoured. */

@@ -24,6 +24,7 @@ const ERASE_EVERY_MS = 2_000;
 const SHRINK_EVERY_MS = 500;
 /** Steps in a row: what is given back in one look, a quarter of a megabyte each. */
 const SHRINK_STEPS = 8;
+const RELAYS_EVERY_MS = 60_000;
 const RESEAL_EVERY_MS = 3_600_000;
 const RESEAL_CHUNK = 100;
 
@@ -59,6 +60,7 @@ export function chores(parts: ChoreParts): Task[] {
     { name: FAN_OUT, everyMs: FANOUT_EVERY_MS, run: (on) => expandAll(store, fanout, chunks(on)) },
     { name: 'retention', everyMs: PRUNE_EVERY_MS, run: (on) => pruneAll(store, retention, chunks(on)) },
     { name: 'erasures', everyMs: ERASE_EVERY_MS, run: (on) => eraseAll(store, chunks(on)) },
+    { name: 'relays', everyMs: RELAYS_EVERY_MS, run: () => store.relays.prune(clock.now()) },
     { name: 'room', everyMs: SHRINK_EVERY_MS, run: (on) => shrinkSome(store, on) },
     { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(store, on) },
   ];

@@ -349,9 +349,12 @@ function followedBy({ next: what }: Decision, { state, dueAt }: NonNullable<Sett
   return { what, at: state === 'open' && dueAt < PARKED_AT ? dueAt : null, isTaken: what === 'delivered' };
 }
 
-function planOf(route: Route | null, defaults: RouteDefaults): Pick<DecideInput, 'plan' | 'onFailure'> {
+type Terms = Pick<DecideInput, 'plan' | 'onFailure' | 'isStandIn'>;
+
+function planOf(route: Route | null, defaults: RouteDefaults): Terms {
   if (!route) return { plan: defaults.plan };
-  return { plan: route.plan, onFailure: route.order.kind === 'fifo' ? route.order.onFailure : undefined };
+  const { plan, order, isTakenOver } = route;
+  return { plan, onFailure: order.kind === 'fifo' ? order.onFailure : undefined, isStandIn: isTakenOver };
 }
 
 // A batch counts its own tries: what joins it after some by itself begins anew with it.

@@ -36,11 +36,12 @@ export class Health {
     this.#parts = parts;
   }
 
-  /** Judges what an outcome says about the webhook; true when its state changed. Post-processings and flows have no health. */
+  /** Judges what an outcome says about the webhook; true when its state changed. Post-processings and flows have no health,
+   * and what a listener says that stands in for an endpoint is nothing about the endpoint. */
   judge(queue: TargetQueue, of: Judged): boolean {
     const { route } = queue;
     const evidence = evidenceOf(of);
-    if (!route || route.report !== null || route.isFlow || !evidence) return false;
+    if (!route || route.report !== null || route.isFlow || route.isTakenOver || !evidence) return false;
     const { vitals, changed, reason } = judge(route.vitals, evidence);
     route.vitals = vitals;
     const { workspace, target } = queue;

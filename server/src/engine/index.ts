@@ -25,6 +25,7 @@ import {
   type TransportStats,
 } from './transport/index.ts';
 import { Upkeep } from './upkeep.ts';
+import { Relay } from './relay.ts';
 import { joinWays, type StartFlow } from './ways-out.ts';
 import type { WindowLimits } from '../model/window.ts';
 
@@ -123,12 +124,14 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   const { store, clock, onError, userAgent, concurrency, challenge, tracer = null } = options;
   const { guard, transport, sender } = createWayOut(options);
   const mailer = toldOf(createMailer(options.mail), options.onMail);
-  const ways = joinWays(sender, mailer, options.startFlow ?? noFlows);
+  const relay = new Relay({ store, clock, onLeft: (key) => void engine.reload(key), onError });
+  const ways = joinWays(sender, relay, { mailer, startFlow: options.startFlow ?? noFlows });
   const defaults = { plan: options.plan, timeoutMs: options.timeoutMs, userAgent, report: options.report };
   const upkeep = new Upkeep(clock, onError);
   const challenger = new Challenger({
     settings: store.settings,
     sender,
+    relay,
     clock,
     uuid: options.uuid,
     userAgent,
@@ -160,15 +163,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
   });
   const operations = new OperationRunner({ store, lanes, clock, onError });
-  store.on(engine.ears);
-  store.on({
-    fanouts: () => upkeep.hurry(FAN_OUT),
-    operation: () => operations.wake(),
-    webhook: (workspace, target) => {
-      void engine.reload({ workspace, target });
-      void challengeIfPending(store, challenger, { workspace, target }).catch(onError);
-    },
-  });
+  hearStore({ store, engine, challenger, relay, operations, upkeep, onError });
   let stopped: Promise<void> | null = null;
   return {
     start: async () => {
@@ -192,8 +187,33 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     addresses: guard,
     stats: () => ({ ...engine.stats(), transport: transport.stats(), lanes: lanes.numbers.length }),
     stop: (graceMs) =>
-      (stopped ??= stopAll({ upkeep, operations, challenger, engine, transport, mailer, lanes, clock }, graceMs)),
+      (stopped ??= stopAll(
+        { upkeep, operations, challenger, engine, transport, relay, mailer, lanes, clock },
+        graceMs,
+      )),
   };
+}
+
+interface Hearing extends Pick<Stopping, 'engine' | 'challenger' | 'relay' | 'operations' | 'upkeep'> {
+  store: Store;
+  onError(error: unknown): void;
+}
+
+function hearStore({ store, engine, challenger, relay, operations, upkeep, onError }: Hearing): void {
+  store.on(engine.ears);
+  store.on({
+    fanouts: () => upkeep.hurry(FAN_OUT),
+    operation: () => operations.wake(),
+    webhook: (workspace, target) => {
+      void engine.reload({ workspace, target });
+      void challengeIfPending(store, challenger, { workspace, target }).catch(onError);
+    },
+    relays: (key) => relay.hear(key),
+    listener: (key) => {
+      relay.hear(key);
+      void engine.reload(key);
+    },
+  });
 }
 
 /** What follows when lanes come and go. */
@@ -245,17 +265,19 @@ interface Stopping {
   challenger: Challenger;
   engine: Engine;
   transport: Transport;
+  relay: Relay;
   mailer: Mailer;
   lanes: LaneKeeper;
   clock: Clock;
 }
 
 async function stopAll(parts: Stopping, graceMs: number): Promise<void> {
-  const { upkeep, operations, challenger, engine, transport, mailer, lanes, clock } = parts;
+  const { upkeep, operations, challenger, engine, transport, relay, mailer, lanes, clock } = parts;
   const sent = Promise.all([challenger.stop(), engine.quiet()]);
   await within(clock, graceMs, Promise.all([upkeep.stop(), operations.stop(), sent]));
   // What is still under way is cut off: that is our own doing, and uses no try up.
   mailer.close();
+  relay.close();
   await transport.close({ force: true });
   await sent;
   await within(clock, graceMs, engine.drained());

@@ -196,9 +196,10 @@ export class QueueKeeper {
     await this.refill(queue);
   }
 
-  // The endpoint's own word, which the store has kept; another URL is another endpoint, which has said nothing.
-  #heed(queue: TargetQueue, { quietUntil, url }: Route, before: Route | null): void {
-    const isSame = before === null || before.url === url;
+  // The endpoint's own word, which the store has kept; another URL, or whoever stands in for
+  // it, is another endpoint, which has said nothing.
+  #heed(queue: TargetQueue, { quietUntil, url, isTakenOver }: Route, before: Route | null): void {
+    const isSame = before === null || (before.url === url && before.isTakenOver === isTakenOver);
     queue.quietUntil = isSame ? Math.max(queue.quietUntil, quietUntil) : quietUntil;
     this.wake(queue);
   }

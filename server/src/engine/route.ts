@@ -47,12 +47,16 @@ export interface Route {
   vitals: Vitals;
   revision: number;
   sendable: boolean;
-  /** When a former secret ends and the route has to be made again, or null. */
+  /** When a former secret ends, or a listener may be gone, and the route has to be made again; or null. */
   expiresAt: number | null;
   /** How it is reported to, for a post-processing; null for a webhook. */
   report: ReportRoute | null;
   /** What is delivered starts a run. */
   isFlow: boolean;
+  /** Its requests go to whoever listens for it. */
+  isRelayed: boolean;
+  /** They do although it has a URL: what comes of them says nothing about that. */
+  isTakenOver: boolean;
 }
 
 /** A post-processing, with what it leaves open filled in. */
@@ -75,8 +79,16 @@ export const ANY_IN_ORDER = JSON.stringify([ANY_ORDER, 'in-order', null]);
 /** What stands in the place of an access token's header. */
 export const BEARER_MASK = `Bearer ${MASK}`;
 
-/** Where nothing is ever sent by HTTP: the deliveries of a pull webhook are fetched, an e-mail goes to its server. */
-const NOWHERE = parseTarget('https://pull.invalid/', null);
+/** Where nothing is ever sent by HTTP: what has no URL is fetched or handed on, an e-mail goes to its server. */
+const NOWHERE = parseTarget('https://nowhere.invalid/', null);
+
+/** Where requests of a webhook go at this instant: to its URL, or to whoever listens; `null`: nobody does. */
+export function wayTo({ mode, listener }: Pick<Webhook, 'mode' | 'listener'>, now: number): 'url' | 'listener' | null {
+  const isHeard = listener !== null && listener.until > now;
+  if (mode === 'listen') return isHeard ? 'listener' : null;
+  if (mode !== 'push') return null;
+  return isHeard && listener.takesOver ? 'listener' : 'url';
+}
 
 /** Makes the route of a webhook as it is at this instant (epoch ms). */
 export function makeRoute(
@@ -86,6 +98,8 @@ export function makeRoute(
 ): Route {
   const { intent, health, streak, lastSuccessAt, secondaryUntil } = webhook;
   const rotating = secondaryUntil !== null && secondaryUntil > now;
+  const way = wayTo(webhook, now);
+  const isTakenOver = way === 'listener' && webhook.mode === 'push';
   const named = (own: Webhook['headers']): string[] =>
     report
       ? reportHeaders(report, defaults.userAgent)
@@ -98,12 +112,13 @@ export function makeRoute(
     token: webhook.token,
     lane: webhook.bucket % LANES,
     url: webhook.url,
-    target: webhook.mode === 'pull' || webhook.url === '' ? NOWHERE : targetOf({ webhook, secrets }),
+    target: targetOf({ webhook, secrets }),
     credentials,
     format: webhook.format,
-    headers: [...named(webhook.headers), ...secretHeaders(authorization ?? '')],
+    // What opens the endpoint's doors is not for whoever stands in for it.
+    headers: isTakenOver ? named({}) : [...named(webhook.headers), ...secretHeaders(authorization ?? '')],
     masker: secretsSent({ webhook, secrets }),
-    shownHeaders: asObject([...named(maskHeaders(webhook.headers)), ...shown]),
+    shownHeaders: asObject(isTakenOver ? named({}) : [...named(maskHeaders(webhook.headers)), ...shown]),
     sign: report || isFlow ? () => ({}) : signerOf({ webhook, secrets }, rotating),
     plan: planInOrder(
       webhook.order,
@@ -119,10 +134,12 @@ export function makeRoute(
     intent,
     vitals: { health, streak, lastSuccessAt },
     revision: webhook.revision,
-    sendable: webhook.mode === 'push' && isSendable(intent, health),
-    expiresAt: rotating ? secondaryUntil : null,
+    sendable: way !== null && isSendable(intent, health),
+    expiresAt: soonest(rotating ? secondaryUntil : null, way === 'listener' ? webhook.listener!.until : null),
     report: report ? { ...report, intervalMs: report.intervalMs ?? defaults.report.intervalMs } : null,
     isFlow,
+    isRelayed: way === 'listener',
+    isTakenOver,
   };
 }
 
@@ -135,9 +152,14 @@ export function secretsSent({ webhook, secrets }: Reached): Masker | null {
   return maskerOf([secrets.authorization, ...named]);
 }
 
+function soonest(...instants: readonly (number | null)[]): number | null {
+  const all = instants.filter((at) => at !== null);
+  return all.length === 0 ? null : Math.min(...all);
+}
+
 /** Where a webhook's requests go, and who we are there. */
 export function targetOf({ webhook, secrets }: Reached): Target {
-  return parseTarget(webhook.url, tlsIdentityOf(webhook, secrets));
+  return webhook.url === '' ? NOWHERE : parseTarget(webhook.url, tlsIdentityOf(webhook, secrets));
 }
 
 function tlsIdentityOf({ tls }: Webhook, { privateKey }: WebhookSecrets): TlsIdentity | null {

@@ -1,13 +1,15 @@
-// The ways out of the engine: a request goes by HTTP, a mail by SMTP, what is for a flow stays in the house; each comes back
-// as an Outcome.
+// The ways out of the engine: a request goes by HTTP, or to whoever listens for its webhook; a mail by SMTP; what is for a
+// flow stays in the house. Each comes back as an Outcome.
 import type { PendingDelivery } from '../model/delivery.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Mailer, OutgoingMail } from './mail/index.ts';
 import type { AuthorizedRequest, Sender } from './oauth/index.ts';
+import type { Relay, Relayed } from './relay.ts';
 
 /** What one try sends; and its headers as they are kept: a JSON object, secrets masked. */
 export type Composed = { shownHeaders: string } & (
   | { request: AuthorizedRequest }
+  | { relayed: Relayed }
   | { mail: OutgoingMail }
   | { delivery: PendingDelivery }
 );
@@ -22,9 +24,14 @@ export interface WaysOut {
 }
 
 /** Puts the ways together. */
-export function joinWays(sender: Sender, mailer: Pick<Mailer, 'send'>, startFlow: StartFlow): WaysOut {
+export function joinWays(
+  sender: Sender,
+  relay: Pick<Relay, 'send'>,
+  { mailer, startFlow }: { mailer: Pick<Mailer, 'send'>; startFlow: StartFlow },
+): WaysOut {
   return {
     send: (composed, { eager = false } = {}) => {
+      if ('relayed' in composed) return relay.send(composed.relayed);
       if ('mail' in composed) return mailer.send(composed.mail);
       if ('delivery' in composed) return startFlow(composed.delivery);
       return sender.send(eager ? { ...composed.request, eager } : composed.request);

@@ -31,6 +31,8 @@ export type FailureCode =
   | 'busy'
   /** Ours: the transport was closed meanwhile. Says nothing about the target. */
   | 'closed'
+  /** Nobody listens for the webhook, or who did left before it had answered. Says nothing about the handler. */
+  | 'no-listener'
   /** Anything else; the message says what. */
   | 'other';
 
@@ -74,7 +76,30 @@ export type Outcome = (Answer | Failure) & {
   sentTwice?: boolean;
 };
 
-const OUR_FAULTS: ReadonlySet<FailureCode> = new Set(['busy', 'closed', 'proxy']);
+/** Body bytes of an answer that are read at most; what goes on after that is cut off. */
+export const READ_LIMIT = 64 * 1024;
+/** Body bytes of an answer that are kept at most. */
+export const KEEP_LIMIT = 16 * 1024;
+/** Headers kept at most, and the characters of all their names and values together. */
+const HEADER_COUNT = 64;
+const HEADER_CHARACTERS = 8 * 1024;
+// What a header value may not hold when it is stored and shown; the parser refuses only NUL, CR and LF.
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
+
+/** The headers of an answer as they are kept: the first ones, as far as there is room, without control characters. */
+export function boundHeaders(headers: readonly (readonly [string, string])[]): [string, string][] {
+  const list: [string, string][] = [];
+  let room = HEADER_CHARACTERS;
+  for (const [name, value] of headers) {
+    room -= name.length + value.length;
+    if (room < 0 || list.length === HEADER_COUNT) return list;
+    list.push([name, value.replace(CONTROL, '\ufffd')]);
+  }
+  return list;
+}
+
+const OUR_FAULTS: ReadonlySet<FailureCode> = new Set(['busy', 'closed', 'proxy', 'no-listener']);
 
 /** A failure that is our own doing: it must not be held against the target, nor use up a try. */
 export function isOurFault(outcome: Outcome): boolean {

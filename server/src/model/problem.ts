@@ -69,6 +69,9 @@ const OWN = {
   'already-delivered': { status: 409, title: 'The delivery was acknowledged before.' },
   'lease-lost': { status: 409, title: 'The lease of the delivery is somebody else’s, or was given back.' },
   'lease-expired': { status: 409, title: 'The lease of the delivery has ended; it is handed out again.' },
+  // Of one answer that a listener brought back, and of the listener.
+  'already-answered': { status: 409, title: 'The request was answered before.' },
+  'listener-replaced': { status: 409, title: 'Somebody else listens for the webhook by now.' },
   erased: { status: 410, title: 'The payload of the event was erased.' },
   'sheet-full': { status: 409, title: 'The sheet has as many rows as a sheet may have.' },
   deleted: { status: 410, title: 'It was here, and was deleted.' },

@@ -43,6 +43,8 @@ export interface DecideInput {
   plan: RetryPlan;
   /** What becomes of a delivery that holds a line, when its tries are used up; left out it is a dead letter. */
   onFailure?: OnFailure | undefined;
+  /** A 410 is a failure as any other: whoever said so cannot speak for the webhook. */
+  isStandIn?: boolean;
   /** Epoch ms. */
   now: number;
   /** From 0 inclusive to 1 exclusive. */
@@ -83,7 +85,8 @@ export function decide(input: DecideInput): Decision {
   if (isSuccess(outcome)) return { next: 'delivered', slowDown: false, quietUntil: null };
   const slowDown = asksToSlowDown(outcome);
   const quietUntil = retryAfterOf(outcome, now) ?? futileUntil;
-  if (outcome.kind === 'response' && outcome.status === 410) return { next: 'disable', reason, slowDown, quietUntil };
+  const isGone = outcome.kind === 'response' && outcome.status === 410 && input.isStandIn !== true;
+  if (isGone) return { next: 'disable', reason, slowDown, quietUntil };
 
   const delayMs = plan.delaysMs[tries - 1];
   if (delayMs === undefined) return { ...afterLastTry(input, { reason, quietUntil }), slowDown, quietUntil };

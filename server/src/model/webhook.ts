@@ -16,8 +16,11 @@ export type Health = 'pending' | 'active' | 'warning' | 'critical';
 /** What is shown: one word for both axes. */
 export type WebhookState = Health | 'paused' | 'disabled';
 
-/** How its deliveries get there: we send them, or the subscriber fetches them. */
-export type Mode = 'push' | 'pull';
+/**
+ * How its deliveries get there: we send them; the subscriber fetches them; or we hand them, as we would send them, to
+ * whoever listens for it, who brings back what was answered.
+ */
+export type Mode = 'push' | 'pull' | 'listen';
 /** How a webhook proves itself (R61, wire: CloudEvents webhook handshake). `none` needs the operator's setting. */
 export type Verification = 'challenge' | 'options' | 'none';
 /** How deliveries are signed; several at once are allowed. */

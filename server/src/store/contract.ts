@@ -21,6 +21,7 @@ import type { Log, TargetKey } from './log-contract.ts';
 import type { Operations } from './operations-contract.ts';
 import type { PostProcessings } from './post-processings/contract.ts';
 import type { Pulls } from './pulls-contract.ts';
+import type { Relays } from './relays-contract.ts';
 import type { Settings } from './settings-contract.ts';
 import type { Sheets } from './sheets/contract.ts';
 
@@ -32,6 +33,7 @@ export * from './log-contract.ts';
 export * from './operations-contract.ts';
 export * from './page.ts';
 export * from './pulls-contract.ts';
+export * from './relays-contract.ts';
 export * from './refusal.ts';
 export * from './settings-contract.ts';
 export * from './sheets/contract.ts';
@@ -42,6 +44,7 @@ export interface Store {
   operations: Operations;
   erasures: Erasures;
   pulls: Pulls;
+  relays: Relays;
   flows: Flows;
   hooks: Hooks;
   settings: Settings;
@@ -82,4 +85,8 @@ export interface StoreListener {
   runs?(lanes: readonly number[]): void;
   /** These runs of scenarios have replied, or ended, at whichever node: who waits for one asks how far it is. */
   replied?(runs: readonly RunKey[]): void;
+  /** Requests for the listener of this webhook wait, or were answered, at whichever node. */
+  relays?(target: TargetKey): void;
+  /** Somebody began to listen for this webhook, or has ended, at whichever node. */
+  listener?(target: TargetKey): void;
 }

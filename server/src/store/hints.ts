@@ -1,8 +1,9 @@
-// Hints across nodes: runs may begin in lanes of another node, and somebody there may wait for what a run has replied.
+// Hints across nodes: runs may begin in lanes of another node, somebody there may wait for what a run has replied, and
+// whoever listens for a webhook may do so anywhere.
 //
 // They are gathered for a moment and sent together, after the commit and outside of it: PostgreSQL commits transactions
 // that notify one after the other. A hint may be lost; whoever waits looks by itself, too.
-import type { RunKey } from './contract.ts';
+import type { RunKey, TargetKey } from './contract.ts';
 
 /** A way from each node on a store to all others. */
 export interface HintChannel {
@@ -16,32 +17,40 @@ export interface HintChannel {
 export interface Hearer {
   runs(lanes: readonly number[]): void;
   replied(runs: readonly RunKey[]): void;
+  relays(target: TargetKey): void;
+  listener(target: TargetKey): void;
 }
 
-/** What is sent: numbers of lanes, and runs as pairs of workspace and number. */
+/** What is sent: numbers of lanes; runs and webhooks as pairs of workspace and number. */
 interface Message {
   runs: number[];
   replied: [number, number][];
+  relays: [number, number][];
+  listener: [number, number][];
 }
 
 /** Hints are sent at the latest after this. */
 const GATHER_MS = 10;
-/** Runs in one message. */
-const MOST_RUNS = 200;
+/** Pairs of one kind in one message. */
+const MOST_PAIRS = 60;
 
 /** Sends what is hinted here to the other nodes, and tells what they hint. */
 export class Hints implements Hearer {
   readonly #channel: HintChannel;
   readonly #lanes = new Set<number>();
-  readonly #runs = new Map<string, [number, number]>();
+  readonly #replied = new Pairs();
+  readonly #relays = new Pairs();
+  readonly #listener = new Pairs();
   #isGathering = false;
 
   constructor(channel: HintChannel, hearer: Hearer) {
     this.#channel = channel;
     channel.hear((text) => {
-      const { runs, replied } = JSON.parse(text) as Message;
+      const { runs, replied, relays, listener } = JSON.parse(text) as Message;
       if (runs.length > 0) hearer.runs(runs);
       if (replied.length > 0) hearer.replied(replied.map(([workspace, run]) => ({ workspace, run })));
+      for (const [workspace, target] of relays) hearer.relays({ workspace, target });
+      for (const [workspace, target] of listener) hearer.listener({ workspace, target });
     });
   }
 
@@ -53,7 +62,19 @@ export class Hints implements Hearer {
 
   /** These runs have replied, or ended. */
   replied(runs: readonly RunKey[]): void {
-    for (const { workspace, run } of runs) this.#runs.set(`${workspace}/${run}`, [workspace, run]);
+    for (const { workspace, run } of runs) this.#replied.add(workspace, run);
+    this.#soon();
+  }
+
+  /** Requests for the listener of this webhook wait, or were answered. */
+  relays({ workspace, target }: TargetKey): void {
+    this.#relays.add(workspace, target);
+    this.#soon();
+  }
+
+  /** Somebody began to listen for this webhook, or has ended. */
+  listener({ workspace, target }: TargetKey): void {
+    this.#listener.add(workspace, target);
     this.#soon();
   }
 
@@ -65,13 +86,34 @@ export class Hints implements Hearer {
 
   #send(): void {
     this.#isGathering = false;
-    const replied = [...this.#runs.values()];
     const runs = [...this.#lanes];
-    this.#runs.clear();
     this.#lanes.clear();
-    for (let from = 0; from === 0 || from < replied.length; from += MOST_RUNS) {
-      const message: Message = { runs: from === 0 ? runs : [], replied: replied.slice(from, from + MOST_RUNS) };
+    const all = { replied: this.#replied.take(), relays: this.#relays.take(), listener: this.#listener.take() };
+    const most = Math.max(...Object.values(all).map(({ length }) => length));
+    for (let from = 0; from === 0 || from < most; from += MOST_PAIRS) {
+      const part = (pairs: [number, number][]): [number, number][] => pairs.slice(from, from + MOST_PAIRS);
+      const message: Message = {
+        runs: from === 0 ? runs : [],
+        replied: part(all.replied),
+        relays: part(all.relays),
+        listener: part(all.listener),
+      };
       this.#channel.send(JSON.stringify(message));
     }
+  }
+}
+
+/** Pairs of workspace and number, each once. */
+class Pairs {
+  readonly #all = new Map<string, [number, number]>();
+
+  add(workspace: number, number: number): void {
+    this.#all.set(`${workspace}/${number}`, [workspace, number]);
+  }
+
+  take(): [number, number][] {
+    const taken = [...this.#all.values()];
+    this.#all.clear();
+    return taken;
   }
 }

@@ -17,6 +17,7 @@ import { makePostProcessings } from './post-processings/index.ts';
 import { openPostgres } from './postgres.ts';
 import { prune } from './prune.ts';
 import { makePulls } from './pulls.ts';
+import { makeRelays } from './relays.ts';
 import { delivery, deliveries, event, events, headOf, WINDOW } from './reading.ts';
 import { reseal } from './resealing.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -134,6 +135,7 @@ function assemble(
     operations: makeOperations(sql, listeners),
     erasures: makeErasures(sql, listeners),
     pulls: makePulls(sql),
+    relays: makeRelays({ sql, keyring, listeners }),
     flows,
     hooks: hooking.hooks,
     settings,

@@ -1,11 +1,11 @@
 // Who listens to the store, and how they are told: after the commit, never able to harm it.
-import type { RunKey, StoreListener } from './contract.ts';
+import type { RunKey, StoreListener, TargetKey } from './contract.ts';
 import { Hints, type HintChannel } from './hints.ts';
 
 type Words<Name extends keyof StoreListener> = Parameters<NonNullable<StoreListener[Name]>>;
 
 /** What concerns the listeners of this process only. */
-type Here = Exclude<keyof StoreListener, 'runs' | 'replied'>;
+type Here = Exclude<keyof StoreListener, 'runs' | 'replied' | 'relays' | 'listener'>;
 
 /** The listeners of one store. A listener that throws is a bug of its own: it is reported, the others are told. */
 export class Listeners {
@@ -21,6 +21,8 @@ export class Listeners {
       new Hints(channel, {
         runs: (lanes) => this.#tellHere('runs', lanes),
         replied: (runs) => this.#tellHere('replied', runs),
+        relays: (target) => this.#tellHere('relays', target),
+        listener: (target) => this.#tellHere('listener', target),
       });
   }
 
@@ -46,6 +48,18 @@ export class Listeners {
     if (runs.length === 0) return;
     this.#tellHere('replied', runs);
     this.#others?.replied(runs);
+  }
+
+  /** Requests for the listener of this webhook wait, or were answered: told to the listeners of all nodes. */
+  tellRelays({ workspace, target }: TargetKey): void {
+    this.#tellHere('relays', { workspace, target });
+    this.#others?.relays({ workspace, target });
+  }
+
+  /** Somebody began to listen for this webhook, or has ended: told to the listeners of all nodes. */
+  tellListener({ workspace, target }: TargetKey): void {
+    this.#tellHere('listener', { workspace, target });
+    this.#others?.listener({ workspace, target });
   }
 
   #tellHere<Name extends keyof StoreListener>(name: Name, ...words: Words<Name>): void {

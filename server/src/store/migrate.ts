@@ -5,6 +5,7 @@ import { begin } from './migrations/001-begin.ts';
 import { flows } from './migrations/002-flows.ts';
 import { hooks } from './migrations/003-hooks.ts';
 import { sheets } from './migrations/004-sheets.ts';
+import { listening } from './migrations/005-listening.ts';
 import type { Dialect, Sql, Tx } from './sql.ts';
 
 /** One step of the schema. */
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '002-flows', statements: flows },
   { name: '003-hooks', statements: hooks },
   { name: '004-sheets', statements: sheets },
+  { name: '005-listening', statements: listening },
 ];
 
 /** The number of the newest schema this program knows. */

@@ -1,4 +1,4 @@
 // Which rows of `webhooks` are webhooks: post-processings and flows are targets, too, and have their other half there.
 
 /** The condition. Nobody who asks for webhooks, or counts them, sees the others. */
-export const IS_WEBHOOK = `mode IN ('push', 'pull')`;
+export const IS_WEBHOOK = `mode IN ('push', 'pull', 'listen')`;

@@ -84,6 +84,7 @@ const PAYLOAD_TABLES = [
   'deliveries',
   'attempts',
   'leases',
+  'relays',
   'erasures',
   'runs',
   'run_steps',

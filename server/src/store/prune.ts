@@ -311,6 +311,8 @@ async function vanish(tx: Tx, workspace: number): Promise<number> {
     'burials',
     'operations',
     'leases',
+    'relays',
+    'listeners',
     'erasures',
     'groups',
     'post_processings',

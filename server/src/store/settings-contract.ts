@@ -15,6 +15,7 @@ import type {
   Verification,
 } from '../model/webhook.ts';
 import type { Retention, TargetKey } from './log-contract.ts';
+import type { Listener } from './relays-contract.ts';
 
 /** A tenant. `workspace` is its key in every table, `token` the part of all its ids. */
 export interface Workspace {
@@ -73,7 +74,7 @@ export interface Webhook {
   name: string;
   description: string;
   mode: Mode;
-  /** Empty for mode `pull`. */
+  /** Empty for the modes `pull` and `listen`. */
   url: string;
   verification: Verification;
   signing: readonly Signing[];
@@ -114,6 +115,8 @@ export interface Webhook {
   provedAt: number | null;
   createdAt: number;
   updatedAt: number;
+  /** Who listens for it, or did lately; null when nobody did. */
+  listener: Listener | null;
   /** Grows with every change: the compare-and-set of `updateWebhook`. */
   revision: number;
 }

@@ -165,6 +165,8 @@ interface WebhookRow {
   createdAt: number;
   updatedAt: number;
   revision: number;
+  listenedUntil: number | null;
+  takesOver: number | null;
 }
 
 const WEBHOOK = `
@@ -173,13 +175,15 @@ const WEBHOOK = `
          w.recovery, w.batch, w.allowed_rate AS "allowedRate",
          w.quiet_until AS "quietUntil", w.intent, w.health, w.streak, w.last_success_at AS "lastSuccessAt", w.reason,
          w.public_key AS "publicKey", w.oauth, w.tls, w.secrets, w.secondary_until AS "secondaryUntil", w.challenge,
-         w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision
-  FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace`;
+         w.proved_at AS "provedAt", w.created_at AS "createdAt", w.updated_at AS "updatedAt", w.revision,
+         l.until AS "listenedUntil", l.takes_over AS "takesOver"
+  FROM webhooks w JOIN workspaces s ON s.workspace = w.workspace
+  LEFT JOIN listeners l ON l.workspace = w.workspace AND l.webhook = w.webhook`;
 const ONE = 'WHERE w.workspace = $1 AND w.webhook = $2';
 
 const UNPROVED = `
   SELECT workspace, webhook AS target, bucket, health FROM webhooks
-  WHERE intent = 'enabled' AND verification <> 'none'
+  WHERE intent = 'enabled' AND verification <> 'none' AND mode <> 'listen'
     AND (health = 'pending' OR (health = 'critical' AND proved_at IS NOT NULL AND updated_at < $1))
   ORDER BY workspace, webhook`;
 
@@ -194,11 +198,13 @@ function webhookOf({
   tls,
   challenge,
   mode,
+  listenedUntil,
+  takesOver,
   ...row
 }: WebhookRow): Webhook {
   return {
     ...row,
-    mode: mode === 'pull' ? 'pull' : 'push',
+    mode: mode === 'pull' || mode === 'listen' ? mode : 'push',
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
@@ -207,6 +213,7 @@ function webhookOf({
     challenge: challenge === null ? null : (JSON.parse(challenge) as ChallengeNote),
     oauth: oauth === null ? null : (JSON.parse(oauth) as OAuthClient),
     tls: tls === null ? null : (JSON.parse(tls) as TlsSettings),
+    listener: listenedUntil === null ? null : { until: listenedUntil, takesOver: takesOver === 1 },
   };
 }
 
@@ -456,6 +463,8 @@ async function deleteWebhook(
     ids,
   );
   if (deleted === 0) throw new StoreRefusal('not-found', 'there is no such webhook');
+  for (const table of ['listeners', 'relays'])
+    await tx.run(`DELETE FROM ${table} WHERE workspace = $1 AND webhook = $2`, ids);
   await tx.run('DELETE FROM webhook_changes WHERE workspace = $1 AND webhook = $2', ids);
   await tx.run('INSERT INTO burials (workspace, target, deleted_at) VALUES ($1, $2, $3)', [...ids, now]);
   await moveWorkspaceCatalog(tx, workspace);

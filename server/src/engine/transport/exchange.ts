@@ -1,6 +1,6 @@
 // One request and its answer, as undici reports them. Collects what is kept, settles once, and never throws.
 import type { Dispatcher } from 'undici';
-import type { Outcome } from '../../model/outcome.ts';
+import { boundHeaders, KEEP_LIMIT, READ_LIMIT, type Outcome } from '../../model/outcome.ts';
 import type { Connection } from './connection.ts';
 import {
   describeSpan,
@@ -45,18 +45,7 @@ export interface OutgoingRequest {
   signal?: AbortSignal;
 }
 
-/** Body bytes read at most; what goes on after that is cut off. */
-export const READ_LIMIT = 64 * 1024;
-/** Body bytes kept at most. */
-export const KEEP_LIMIT = 16 * 1024;
-/** Headers kept at most, and the characters of all their names and values together. */
-const HEADER_COUNT = 64;
-const HEADER_CHARACTERS = 8 * 1024;
-
 const NOTHING = new Uint8Array(0);
-// What a header value may not hold when it is stored and shown; the parser refuses only NUL, CR and LF.
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 
 /** What an exchange tells the pool it came from. */
 export interface ExchangeOwner {
@@ -225,15 +214,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 }
 
 function listHeaders(headers: Record<string, string | string[] | undefined>): [string, string][] {
-  const list: [string, string][] = [];
-  let room = HEADER_CHARACTERS;
-  for (const name in headers) {
-    const value = headers[name];
-    for (const one of Array.isArray(value) ? value : [value ?? '']) {
-      room -= name.length + one.length;
-      if (room < 0 || list.length === HEADER_COUNT) return list;
-      list.push([name, one.replace(CONTROL, '\ufffd')]);
-    }
-  }
-  return list;
+  return boundHeaders(
+    Object.entries(headers).flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value ?? '']).map((one): [string, string] => [name, one]),
+    ),
+  );
 }

@@ -6,6 +6,8 @@ import type { Shape } from './rows.ts';
 /** Tables that are not carried, each with the reason. */
 export const MADE_ANEW: Readonly<Record<string, string>> = {
   migrations: 'the store that is filled has its own, with the words of its own engine',
+  listeners: 'who listens asks the platform again, wherever it is',
+  relays: 'requests on their way to a listener: the next try of their deliveries makes them anew',
 };
 
 /** The one table that a backup has and a store has not (backup-mark.ts). */
