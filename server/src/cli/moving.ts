@@ -35,6 +35,8 @@ export async function move(
   };
   try {
     const moved = await work({ now: Date.now, release: version, signal, onProgress });
+    if (moved.strangers.length > 0)
+      session.note(`left out, for they are not Bellwire's: ${moved.strangers.join(', ')}`);
     return { ...moved, ms: performance.now() - begunAt };
   } catch (error) {
     if (error instanceof MoveRefusal) throw new Failure(error.message);

@@ -10,6 +10,13 @@ export interface Carried extends Tally {
   table: string;
 }
 
+/** What came of it. */
+export interface Contents {
+  tables: readonly Carried[];
+  /** Tables of the source that are not Bellwire's, and were left there. */
+  strangers: readonly string[];
+}
+
 /** All rows go from one place to the other, and are read again there. */
 export type Stage = 'carrying' | 'comparing';
 
@@ -57,17 +64,18 @@ export async function refuseFull(target: Target): Promise<void> {
  * Carries every table into a target of the same schema, reads it back there, and compares counts and digests. Throws
  * {@link MoveRefusal} where they differ.
  */
-export async function carry(source: Source, target: Target, watch: Watch = {}): Promise<Carried[]> {
-  const carried: Carried[] = [];
-  for (const table of carriedOf(await source.tables(), await target.tables())) {
+export async function carry(source: Source, target: Target, watch: Watch = {}): Promise<Contents> {
+  const tables: Carried[] = [];
+  const { carried, strangers } = carriedOf(await source.tables(), await target.tables());
+  for (const table of carried) {
     // Its first rows are written by the migrations.
     await target.run(`DELETE FROM ${table.name}`);
     const use = (rows: Cell[][]): Promise<void> => target.write(table, rows);
     const tally = { table: table.name, ...(await goThrough(source, table, { ...watch, stage: 'carrying', use })) };
     refuseDifference(tally, await goThrough(target, table, { ...watch, stage: 'comparing' }), target.name);
-    carried.push(tally);
+    tables.push(tally);
   }
-  return carried;
+  return { tables, strangers };
 }
 
 /** Refuses what was read where it is not what it should be. */

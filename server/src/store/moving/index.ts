@@ -10,7 +10,7 @@ import {
   refuseDifference,
   refuseFull,
   schemaOf,
-  type Carried,
+  type Contents,
   type Watch,
 } from './carry.ts';
 import { MoveRefusal, type Source, type Target } from './ends.ts';
@@ -25,10 +25,9 @@ export type { BackupMark } from './backup-mark.ts';
 export type { Carried, OnProgress } from './carry.ts';
 
 /** A move that was done. */
-export interface Moved {
+export interface Moved extends Contents {
   /** The instant that was carried, epoch ms. */
   takenAt: number;
-  tables: readonly Carried[];
   /** Keys that open what is sealed in it. */
   keys: readonly string[];
   /** Of its backup, where it came from one. */
@@ -53,13 +52,13 @@ export async function takeBackup(
     const takenAt = now();
     const schema = await schemaOf(source, dialectOf(source));
     const keys = await keysOf(source);
-    const tables = await fill(writeSqlite({ path: file, isStore: false, replaces }), async (target) => {
+    const contents = await fill(writeSqlite({ path: file, isStore: false, replaces }), async (target) => {
       await migrateTarget(target, schema);
-      const tables = await carry(source, target, watch);
-      await writeMark(target, { takenAt, engine: source.engine, release, keys, tables });
-      return tables;
+      const contents = await carry(source, target, watch);
+      await writeMark(target, { takenAt, engine: source.engine, release, keys, tables: contents.tables });
+      return contents;
     });
-    return { takenAt, tables, keys, mark: null };
+    return { takenAt, keys, mark: null, ...contents };
   } finally {
     await source.close();
   }
@@ -78,14 +77,14 @@ export async function restoreBackup(
     const mark = await readMark(source);
     await schemaOf(source, sqliteDialect);
     refuseMissingKeys(mark.keys, keyring(mark.keys));
-    const tables = await fill(await openTarget(to), async (target) => {
-      const tables = await carryIntoStore(source, target, watch);
-      const found = new Map(tables.map((carried) => [carried.table, carried]));
+    const contents = await fill(await openTarget(to), async (target) => {
+      const contents = await carryIntoStore(source, target, watch);
+      const found = new Map(contents.tables.map((carried) => [carried.table, carried]));
       for (const wanted of mark.tables) refuseDifference(wanted, found.get(wanted.table) ?? NOTHING, source.name);
       await giveFreshNumbers(target, { now: now(), takenAt: mark.takenAt });
-      return tables;
+      return contents;
     });
-    return { takenAt: mark.takenAt, tables, keys: mark.keys, mark };
+    return { takenAt: mark.takenAt, keys: mark.keys, mark, ...contents };
   } finally {
     await source.close();
   }
@@ -102,7 +101,7 @@ export async function checkBackup(file: string, watch: Watch = {}): Promise<Move
       const found = shape ? await goThrough(source, shape, { ...watch, stage: 'comparing' }) : NOTHING;
       refuseDifference(wanted, found, source.name);
     }
-    return { takenAt: mark.takenAt, tables: mark.tables, keys: mark.keys, mark };
+    return { takenAt: mark.takenAt, tables: mark.tables, strangers: [], keys: mark.keys, mark };
   } finally {
     await source.close();
   }
@@ -129,13 +128,13 @@ export async function copyStore(
     if (!whileRunning) await refuseRunning(source);
     await schemaOf(source, dialectOf(source));
     const keys = await keysOf(source);
-    const tables = await fill(await openTarget(to), async (target) => {
-      const tables = await carryIntoStore(source, target, watch);
+    const contents = await fill(await openTarget(to), async (target) => {
+      const contents = await carryIntoStore(source, target, watch);
       if (whileRunning) await giveFreshNumbers(target, { now: now(), takenAt });
       else await refuseRunning(source);
-      return tables;
+      return contents;
     });
-    return { takenAt, tables, keys, mark: null };
+    return { takenAt, keys, mark: null, ...contents };
   } finally {
     await source.close();
     letGo();
@@ -189,12 +188,12 @@ async function fill<T>(target: Target, work: (target: Target) => Promise<T>): Pr
   }
 }
 
-async function carryIntoStore(source: Source, target: Target, watch: Watch): Promise<Carried[]> {
+async function carryIntoStore(source: Source, target: Target, watch: Watch): Promise<Contents> {
   await migrateTarget(target, await schemaOf(source, dialectOf(source)));
-  const tables = await carry(source, target, watch);
+  const contents = await carry(source, target, watch);
   await freeLanes(target);
   await migrateTarget(target);
-  return tables;
+  return contents;
 }
 
 function refuseMissingKeys(keys: readonly string[], keyring: Keyring): void {

@@ -3,8 +3,7 @@ import pg from 'pg';
 import { postgresDialect, sessionLock } from '../postgres.ts';
 import type { ColumnKind } from '../sql.ts';
 import { MoveRefusal, PORTION, weightOf, type Source, type Target } from './ends.ts';
-import type { Cell, Shape } from './rows.ts';
-import { shapesOf } from './sqlite-ends.ts';
+import { shapesOf, type Cell, type Shape } from './rows.ts';
 
 const ANSWER_MS = 10_000;
 
@@ -88,7 +87,7 @@ function readerOf(client: pg.Client, where: string): Pick<Source, 'tables' | 'ro
            ORDER BY c.table_name COLLATE "C", c.ordinal_position`,
         ),
       );
-      return shapesOf(rows.map((row) => ({ ...row, kind: KINDS[row.type] })));
+      return shapesOf(rows, KINDS);
     },
     rows: (table) => rowsOf(client, where, table),
     ask: async <R>(text: string) => (await said(where, client.query(text))).rows as R[],
@@ -134,7 +133,7 @@ async function isRunning(client: pg.Client, name: string): Promise<boolean> {
 }
 
 const LARGEST_INSERT = 256;
-const ARRAY_OF: Record<ColumnKind, string> = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' };
+const ARRAY_OF: Record<string, string> = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' };
 
 // As in ../postgres.ts: an array per column is the cheapest way in, but bytes in one would travel as text.
 async function write(client: pg.Client, table: Shape, rows: readonly Cell[][]): Promise<void> {

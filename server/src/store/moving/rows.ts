@@ -8,8 +8,20 @@ export type Cell = string | Uint8Array | null;
 /** A table as a store's own catalog describes it. */
 export interface Shape {
   name: string;
-  /** In the order of its columns. */
-  columns: readonly { name: string; kind: ColumnKind }[];
+  /** In the order of its columns. A kind that no table of Bellwire has is shown as the engine calls it. */
+  columns: readonly { name: string; kind: ColumnKind | `a ${string}` }[];
+}
+
+/** Puts columns, ordered by their tables, together to these. */
+export function shapesOf(
+  rows: readonly { table: string; name: string; type: string }[],
+  kinds: Readonly<Record<string, ColumnKind>>,
+): Shape[] {
+  const tables = Map.groupBy(rows, ({ table }) => table);
+  return Array.from(tables, ([name, columns]) => ({
+    name,
+    columns: columns.map(({ name, type }) => ({ name, kind: kinds[type] ?? (`a ${type}` as const) })),
+  }));
 }
 
 /** How many rows a table has, and their digest: 64 hex digits, the same in whatever order the rows are read. */

@@ -8,7 +8,7 @@ import { makeFolder } from '../folder.ts';
 import { lockFile, sqliteDialect } from '../sqlite.ts';
 import type { ColumnKind } from '../sql.ts';
 import { MoveRefusal, PORTION, weightOf, type Source, type Target } from './ends.ts';
-import type { Cell, Shape } from './rows.ts';
+import { shapesOf, type Cell, type Shape } from './rows.ts';
 
 /** Opens a file as a source. Its snapshot is that of this instant. Throws {@link MoveRefusal}. */
 export function readSqlite(path: string): Source {
@@ -84,7 +84,7 @@ function readerOf(db: DatabaseSync, file: string): Pick<Source, 'tables' | 'rows
            WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid`,
         )
         .all() as { table: string; name: string; type: string }[];
-      return shapesOf(rows.map((row) => ({ ...row, kind: KINDS[row.type] })));
+      return shapesOf(rows, KINDS);
     },
     async *rows({ name, columns }) {
       const wanted = columns.map((column) => (column.kind === 'int' ? `CAST(${column.name} AS TEXT)` : column.name));
@@ -100,18 +100,6 @@ function readerOf(db: DatabaseSync, file: string): Pick<Source, 'tables' | 'rows
       return db.prepare(text).all() as R[];
     },
   };
-}
-
-/** Puts columns together to tables; refuses a kind of column that no store has. */
-export function shapesOf(rows: readonly { table: string; name: string; type: string; kind?: ColumnKind }[]): Shape[] {
-  const tables = Map.groupBy(rows, ({ table }) => table);
-  return Array.from(tables, ([name, columns]) => ({
-    name,
-    columns: columns.map((column) => {
-      if (!column.kind) throw new MoveRefusal(`${name}.${column.name} is ${column.type}, which cannot be carried`);
-      return { name: column.name, kind: column.kind };
-    }),
-  }));
 }
 
 // The loop is let run in between: for signals, and for the line of progress.

@@ -30,6 +30,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'flow_versions',
     'flow_drafts',
     'flow_secrets',
+    'former_secrets',
     'schedules',
     'hook_tombstones',
   ],
@@ -38,28 +39,32 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   sheets: ['sheets', 'sheet_rows', 'sheet_changes'],
 };
 
-/** The tables to be carried. Both sides are at one schema; a difference is a table that somebody else has put there. */
-export function carriedOf(source: readonly Shape[], target: readonly Shape[]): Shape[] {
-  const wanted = new Map(target.filter(({ name }) => isCarried(name)).map((shape) => [shape.name, shape]));
-  const given = source.filter(({ name }) => isCarried(name));
-  for (const shape of given) {
-    const other = wanted.get(shape.name);
-    if (!other)
-      throw new MoveRefusal(`there is a table ${shape.name} that is not of Bellwire: take it elsewhere first`);
-    wanted.delete(shape.name);
-    const [mine, theirs] = [columnsOf(shape), columnsOf(other)];
-    if (mine !== theirs) throw new MoveRefusal(`the table ${shape.name} is not as the schema has it: ${mine}`);
+/**
+ * The tables to be carried: all that a store of this schema has, as the empty target shows. What somebody else has put
+ * beside them in a source is a stranger, and stays there. Throws {@link MoveRefusal} where one is not as it should be.
+ */
+export function carriedOf(
+  source: readonly Shape[],
+  target: readonly Shape[],
+): { carried: Shape[]; strangers: string[] } {
+  const given = new Map(source.map((shape) => [shape.name, shape]));
+  const carried = target.filter(({ name }) => isCarried(name));
+  for (const { name, columns } of carried) {
+    const there = given.get(name);
+    if (!there) throw new MoveRefusal(`the table ${name} is not there`);
+    if (wordsOf(there.columns) !== wordsOf(columns)) {
+      throw new MoveRefusal(`the table ${name} is not as its schema has it: ${wordsOf(there.columns)}`);
+    }
   }
-  const [lacking] = wanted.keys();
-  if (lacking !== undefined) throw new MoveRefusal(`the table ${lacking} is not there`);
-  return given;
+  const known = new Set(target.map(({ name }) => name));
+  return { carried, strangers: [...given.keys()].filter((name) => !known.has(name) && name !== MARK) };
 }
 
 function isCarried(name: string): boolean {
   return !(name in MADE_ANEW) && name !== MARK;
 }
 
-function columnsOf({ columns }: Shape): string {
+function wordsOf(columns: Shape['columns']): string {
   return columns
     .map(({ name, kind }) => `${name} ${kind}`)
     .toSorted()
