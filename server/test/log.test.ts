@@ -106,6 +106,19 @@ test('in development a line is text, with the stack of an error below it', () =>
   assert.match(lines[2] as string, /error known error=refused\n$/);
 });
 
+test('what came from elsewhere cannot write lines or control a terminal', () => {
+  const evil = 'x\u001b[2J\u009b31m\r\n12:00:00.000 info  all is well \u202e';
+  for (const pretty of [true, false]) {
+    const { log, lines } = collect({ pretty });
+    log.warn({ words: evil, error: new Error(evil) }, evil.replace('\n', ''));
+    const text = lines.join('');
+    // oxlint-disable-next-line no-control-regex -- these are what is looked for
+    if (pretty) assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u0080-\u009f\u202e]/);
+    assert.ok(!text.includes('\u001b') && !text.includes('\r'));
+    assert.ok(!text.split('\n').some((line) => line.startsWith('12:00:00.000 info')), text);
+  }
+});
+
 test('colour is asked for, never guessed', () => {
   const plain = collect({ pretty: true });
   plain.log.info({}, 'x');

@@ -15,9 +15,11 @@ export function createPrettyLines(destination: LogDestination, colour: boolean):
   return {
     write(line) {
       const { time, level, message, error, ...fields } = JSON.parse(line) as Line;
-      const parts = [paint('gray', time.slice(11, 23)), paint(COLOURS[level] ?? 'white', level.padEnd(5)), message];
-      for (const [name, value] of Object.entries(fields)) parts.push(`${paint('gray', `${name}=`)}${shown(value)}`);
-      destination.write(`${parts.join(' ')}${shownError(error)}\n`);
+      const head = [paint('gray', time.slice(11, 23)), paint(COLOURS[level] ?? 'white', level.padEnd(5))];
+      const parts = [...head, harmless(message)];
+      for (const [name, value] of Object.entries(fields))
+        parts.push(`${paint('gray', `${name}=`)}${harmless(shown(value))}`);
+      destination.write(`${parts.join(' ')}${harmless(shownError(error))}\n`);
     },
   };
 }
@@ -28,6 +30,12 @@ interface Line {
   message: string;
   error?: unknown;
   [field: string]: unknown;
+}
+
+// What endpoints and callers said may stand in errors, and a terminal obeys it. Lines of a stack stay lines, set in.
+function harmless(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are what is looked for
+  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ');
 }
 
 function shown(value: unknown): string {

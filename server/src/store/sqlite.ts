@@ -98,6 +98,8 @@ function openFile(file: string): DatabaseSync {
 export function lockFile(file: string): DatabaseSync {
   const path = `${file}.lock`;
   try {
+    // Where others may open it, they can hold it, and no platform starts.
+    closeSync(openSync(path, 'a', 0o600));
     const lock = new DatabaseSync(path);
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
