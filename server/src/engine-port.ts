@@ -61,10 +61,6 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
         watchers.add(listener);
         return () => void watchers.delete(listener);
       },
-      stats: () => {
-        const { transport, ...own } = engine().stats();
-        return { ...own, sockets: transport.inFlight + transport.idle, origins: transport.origins };
-      },
     },
   };
 }

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createApi, type Api } from './api/api.ts';
+import type { NodeFacts } from './api/parts.ts';
 import { createPayloadSchemas, type PayloadSchemas } from './api/payload-schema/index.ts';
 import type { Config } from './config/index.ts';
 import { systemClock } from './clock.ts';
@@ -218,10 +219,29 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     engine: port,
     metrics,
     tracer,
+    watching: {
+      census: meters.census,
+      pulse: (workspaces) => pulse.read(workspaces, clock.monotonic()),
+      node: () => nodeFacts({ delivering, flows, places: config.delivery.concurrency }),
+    },
     version,
     receive: (call) => flows.receive(call),
   });
   return { delivering, flows, api };
+}
+
+function nodeFacts(of: { delivering: Delivering; flows: FlowEngine; places: number }): NodeFacts {
+  const { lanes, ready, underWay, transport } = of.delivering.stats();
+  return {
+    name: nodeName,
+    lanes,
+    ready,
+    underWay,
+    places: of.places,
+    connections: transport.inFlight + transport.idle,
+    runs: of.flows.stats().running,
+    memoryBytes: process.memoryUsage.rss(),
+  };
 }
 
 async function listen(api: Pick<Api, 'listen'>, { listen: { host, port } }: Config): Promise<string> {

@@ -6,7 +6,8 @@ import type { Clock } from '../model/clock.ts';
 import type { HookCall, HookReply } from '../model/hook/exchange.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
-import type { Store, TargetKey, Webhook } from '../store/contract.ts';
+import type { PulseReading } from '../model/pulse.ts';
+import type { Counts, Store, TargetKey, Webhook } from '../store/contract.ts';
 import type { Tracer } from '../tracing/index.ts';
 import type { PayloadSchemas } from './payload-schema/index.ts';
 import type { OutcomeOut } from './wire.ts';
@@ -44,8 +45,32 @@ export interface EnginePort {
   retry(key: DeliveryKey): Promise<OutcomeOut | null>;
   /** Calls back after each attempt is settled, until the returned function is called. */
   watch(listener: (settled: SettledAttempt) => void): () => void;
-  /** Gauges, read when metrics are asked for. Names in camelCase. */
-  stats(): Readonly<Record<string, number>>;
+}
+
+/** What those who watch are shown, beside metrics. */
+export interface Watching {
+  /** Counts of the whole store, some seconds old: the same answer for all who ask meanwhile. */
+  census(): Promise<Counts & { countedAt: number }>;
+  /** What this node remembers of these workspaces, or of all. */
+  pulse(workspaces: readonly number[] | null): PulseReading;
+  /** This node at this moment. */
+  node(): NodeFacts;
+}
+
+/** A node, in numbers. */
+export interface NodeFacts {
+  name: string;
+  lanes: number;
+  /** Deliveries in memory. */
+  ready: number;
+  /** Places in use, of so many. */
+  underWay: number;
+  places: number;
+  /** Outbound, the idle ones included. */
+  connections: number;
+  /** Runs under way. */
+  runs: number;
+  memoryBytes: number;
 }
 
 /** What an attempt came to, as the live stream shows it. Instants epoch ms. */
@@ -73,6 +98,7 @@ export interface ApiParts {
   metrics: Metrics;
   /** Null while nothing is traced. */
   tracer: Tracer | null;
+  watching: Watching;
   /** Shown in /openapi.json. */
   version: string;
 }

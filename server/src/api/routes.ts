@@ -21,6 +21,7 @@ import { receiveByHook } from './hooks.ts';
 import type { Access, Operation } from './kernel.ts';
 import * as keys from './keys.ts';
 import * as operations from './operations.ts';
+import * as overview from './overview.ts';
 import * as postProcessings from './post-processings.ts';
 import { publish } from './publish.ts';
 import * as listeners from './listeners.ts';
@@ -59,6 +60,8 @@ export const routes: readonly Route[] = [
   route('GET /v1/events',                      'read',    null,                         events.EventsOut,             events.listEvents),
   route('GET /v1/events/{event}',              'read',    null,                         events.EventOut,              events.getEvent),
   route('GET /v1/stream',                      'read',    null,                         live.StreamMessage,           live.stream),
+
+  route('GET /v1/overview',                    'read',    null,                         overview.OverviewOut,         overview.readOverview),
 
   route('GET /v1/webhooks',                    'read',    null,                         webhooks.WebhooksOut,         webhooks.listWebhooks),
   route('POST /v1/webhooks',                   'manage',  webhooks.WebhookIn,           webhooks.WebhookSecretOut,    webhooks.createWebhook),

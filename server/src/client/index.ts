@@ -15,6 +15,7 @@ import type { EventTypeIn, EventTypeOut, EventTypesOut } from '../api/event-type
 import type { EventOut, EventsOut, PublishOut } from '../api/events.ts';
 import type { GroupIn, GroupOut, GroupsOut } from '../api/groups.ts';
 import type { KeyCreatedOut, KeyIn, KeysOut } from '../api/keys.ts';
+import type { OverviewOut } from '../api/overview.ts';
 import type { OperationOut, OperationsOut, RecoverIn, RedriveIn, ReplayIn } from '../api/operations.ts';
 import type {
   PostProcessingIn,
@@ -59,6 +60,12 @@ export interface DeliveryListOptions extends ListOptions {
   state?: DeliveryOut['state'] | undefined;
 }
 
+/** What an overview takes: what the worst webhooks are the worst by, and how many of them. */
+export interface OverviewOptions extends Pick<CallOptions, 'signal'> {
+  sort?: 'backlog' | 'failures' | 'latency' | undefined;
+  limit?: number | undefined;
+}
+
 /** What the list of events takes: from the log's beginning, or from its end. Instants RFC 3339. */
 export interface EventListOptions extends ListOptions {
   type?: string | undefined;
@@ -75,6 +82,8 @@ export interface Client {
   readonly workspaces: ReturnType<typeof workspacesOf>;
   readonly events: ReturnType<typeof eventsOf>;
   readonly webhooks: ReturnType<typeof webhooksOf>;
+  /** How things go: of the client's workspace, or, for a key of the whole installation that names none, of all. */
+  overview(options?: OverviewOptions): Promise<OverviewOut>;
   readonly subscriptions: ReturnType<typeof subscriptionsOf>;
   readonly deliveries: ReturnType<typeof deliveriesOf>;
   readonly operations: ReturnType<typeof operationsOf>;
@@ -112,6 +121,7 @@ export function createClient(options: ClientOptions): Client {
     workspaces: workspacesOf(calls),
     events: eventsOf(calls, requester),
     webhooks: webhooksOf(calls),
+    overview: ({ signal, ...query } = {}) => calls.get<OverviewOut>('/v1/overview', { query, signal }),
     subscriptions: subscriptionsOf(calls),
     deliveries: deliveriesOf(calls),
     operations: operationsOf(calls),
