@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   'post-processing': { summary: 'Where jobs and policy sets report to: add, list, test …', load: async () => (await import('./post-processings.ts')).postProcessings },
   erase:         { summary: 'Erase the payloads of one subject', load: async () => (await import('./erasures.ts')).erase },
   erasures:      { summary: 'What was erased: list, show', load: async () => (await import('./erasures.ts')).erasures },
+  top:           { summary: 'How things go, live: rates, backlog, the worst webhooks', load: async () => (await import('./top.ts')).top },
   push:          { summary: 'Push documents of flows and sheets, or see what would change', load: async () => (await import('./push.ts')).push },
   test:          { summary: 'Check documents and play their tests', alone: true, load: async () => (await import('./flow-tests.ts')).flowTests },
   import:        { summary: 'Make a document of a blueprint of Make', alone: true, load: async () => (await import('./import.ts')).importCommand },

@@ -3,11 +3,11 @@ import type { Readable, Writable } from 'node:stream';
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 /** An output that may be a terminal. */
-export type Screen = Writable & { isTTY?: boolean; columns?: number };
+export type Screen = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 
 /** The world of one command. */
 export interface Terminal {
-  stdin: Readable & { isTTY?: boolean };
+  stdin: Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   /** Results; with --json machine output and nothing else. */
   stdout: Screen;
   /** Errors, notes, progress, logs. */
