@@ -109,9 +109,9 @@ test('bellwire top: one frame in a pipe, without colours and without the other s
 });
 
 test('bellwire top: --json is one document per interval until it is ended, --once is one', async () => {
-  const once = await bellwire(['top', '--once', '--json', '--workspace', 'default'], { folder: ground.folder });
-  const [overview, ...more] = documents<OverviewOut>(once);
-  assert.deepEqual([once.code, overview?.workspace, more.length], [0, 'default', 0]);
+  const single = await bellwire(['top', '--once', '--json', '--workspace', 'default'], { folder: ground.folder });
+  const [overview, ...more] = documents<OverviewOut>(single);
+  assert.deepEqual([single.code, overview?.workspace, more.length], [0, 'default', 0]);
   const child = spawnBellwire(['top', '--json', '--every', '100ms'], { folder: ground.folder });
   const closed = once(child, 'close');
   let text = '';
