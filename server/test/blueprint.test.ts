@@ -11,7 +11,7 @@ import { playTest } from '../src/model/flow/document/dry-run.ts';
 import { faultLine, readFlows } from '../src/model/flow/document/index.ts';
 import { bellwire, documents, startGround } from './cli-ground.ts';
 
-const fixture = join(import.meta.dirname, 'fixtures/blueprints/greenlake.blueprint.json');
+const fixture = join(import.meta.dirname, '../../examples/make/greenlake.blueprint.json');
 const CHALLENGE = {
   data: { challengeRequest: '8cbecfea-d708-4706-bba3-669225084a10' },
   type: 'com.hpe.greenlake.events.v1beta1.webhooks.verification',
@@ -303,10 +303,10 @@ test('bellwire import: the document on stdout or in a file, the list on stderr, 
   assert.equal(printed.code, 0);
   assert.match(printed.stdout, /^# Made of a blueprint of Make[^]*\nscenario: GreenLake webhook handler\n/);
   assert.match(printed.stderr, /^module 6 \(google-sheets:addRow "Note the event"\): the spreadsheet at Google/m);
-  const kept = await bellwire(['import', fixture, '--out', 'made.yaml'], { folder });
-  assert.deepEqual([kept.code, kept.stdout], [0, 'made.yaml  scenario GreenLake webhook handler\n']);
-  assert.equal(readFileSync(join(folder, 'made.yaml'), 'utf8'), printed.stdout);
-  const again = await bellwire(['import', fixture, '--out', 'made.yaml'], { folder });
+  const kept = await bellwire(['import', fixture, '--out', 'flows/made.yaml'], { folder });
+  assert.deepEqual([kept.code, kept.stdout], [0, 'flows/made.yaml  scenario GreenLake webhook handler\n']);
+  assert.equal(readFileSync(join(folder, 'flows/made.yaml'), 'utf8'), printed.stdout);
+  const again = await bellwire(['import', fixture, '--out', 'flows/made.yaml'], { folder });
   assert.equal(again.code, 2);
   assert.match(again.stderr, /made\.yaml is there already/);
   writeFileSync(join(folder, 'bad.json'), '{}');

@@ -13,8 +13,8 @@
 //   ```text output              what the block above printed, as a whole; below a terminal's block what it prints first
 //   ```text output of=handler   what that terminal prints next, since the last time the guide looked; the test waits
 //   ```text press=ctrl-c of=handler   the same, after Ctrl-C in that terminal: all it prints until it has ended
-//   ```js file=handler.mjs      written into this file, in the folder where the first terminal is. The line above the
-//                               block must name the file
+//   ```js file=handler.mjs      written into this file, in the folder where the first terminal is. The
+//                               paragraph above must name it
 //   ```sh not-run="needs …"     not played, for this reason, which the test prints
 //
 // Any language will do where `sh` or `text` is not asked for. A block without such a word fails the test, as does a word
@@ -51,7 +51,13 @@ export function readBlocks(page: string, text: string): Block[] {
     const [, indent = '', fence, info = ''] = /^( *)(```+|~~~+)(.*)$/.exec(lines[at]!) ?? [];
     if (fence === undefined) continue;
     const line = at + 1;
-    const above = lines.slice(0, at).findLast((one) => one.trim() !== '') ?? '';
+    const above =
+      lines
+        .slice(0, at)
+        .join('\n')
+        .trimEnd()
+        .split(/\n\s*\n/)
+        .at(-1) ?? '';
     const end = lines.findIndex((one, index) => index > at && one.trim() === fence);
     if (end < 0) throw new GuideError({ page, line }, 'the block has no end');
     const body = lines.slice(at + 1, end).map((one) => (one.startsWith(indent) ? one.slice(indent.length) : one));
@@ -83,7 +89,7 @@ function deedOf(info: string, { place, above }: { place: { page: string; line: n
   if (words.has('file')) {
     only('file');
     const file = valueOf('file');
-    return above.includes(file) ? { kind: 'write', file } : fail(`the line above does not name ${file}`);
+    return above.includes(file) ? { kind: 'write', file } : fail(`the paragraph above does not name ${file}`);
   }
   if (language === 'sh' && words.has('terminal')) {
     only('terminal');

@@ -48,7 +48,7 @@ test('a guide: a block that nothing says how to play is refused, whatever it is'
     [block('yaml', 'a: 1'), 'nothing says how to play this block'],
     [block('', 'a'), 'nothing says how to play this block'],
     [block('sh twice', 'a'), 'does not know "twice"'],
-    [block('js file=a.js', 'a'), 'the line above does not name a.js'],
+    [block('js file=a.js', 'a'), 'the paragraph above does not name a.js'],
     [block('sh not-run', 'a'), 'not-run= says nothing'],
     [block('sh terminal=a', 'a'), 'an output block must follow'],
     [block('sh again', 'a'), 'an output block must follow'],

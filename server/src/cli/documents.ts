@@ -8,6 +8,7 @@ import {
   type DocumentFile,
   type FlowDocument,
   type NamedSample,
+  type ReadFlows,
   type Samples,
 } from '../model/flow/document/index.ts';
 import { EXIT, Failure, usage } from './failure.ts';
@@ -60,8 +61,13 @@ export async function readSamples(files: readonly DocumentFile[], { folder }: Te
 
 /** The flows of files; fails with all faults, the exit code 1, where there is one. */
 export function readable(files: readonly DocumentFile[], samples?: Samples): readonly FlowDocument[] {
+  return readableAll(files, samples).documents;
+}
+
+/** The flows and the sheets of files; fails as `readable` does. */
+export function readableAll(files: readonly DocumentFile[], samples?: Samples): Extract<ReadFlows, { ok: true }> {
   const read = readFlows(files, samples);
-  if (read.ok) return read.documents;
+  if (read.ok) return read;
   const [first = '', ...more] = read.faults.map(faultLine);
   throw new Failure(first, EXIT.failed, 'invalid-document', more);
 }

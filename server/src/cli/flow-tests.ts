@@ -1,7 +1,7 @@
 // `bellwire test`: documents are checked, and the tests they carry are played. Needs no platform, does nothing.
 import { playTest } from '../model/flow/document/dry-run.ts';
 import type { FlowDocument } from '../model/flow/document/index.ts';
-import { readable, readDocuments, readSamples } from './documents.ts';
+import { readableAll, readDocuments, readSamples } from './documents.ts';
 import { EXIT } from './failure.ts';
 import { KIND_WORDS } from './push.ts';
 import type { Declare, Session } from './session.ts';
@@ -14,7 +14,7 @@ export const flowTests: Declare = (command, run) => {
 async function testFiles(session: Session, _options: object, paths: string[]): Promise<number> {
   const { signal, terminal } = session;
   const files = await readDocuments(paths.flat(), terminal, signal);
-  const documents = readable(files, await readSamples(files, terminal));
+  const { documents, sheets } = readableAll(files, await readSamples(files, terminal));
   let played = 0;
   let failed = 0;
   for (const document of documents) {
@@ -30,7 +30,12 @@ async function testFiles(session: Session, _options: object, paths: string[]): P
       ]),
     ]);
   }
-  session.say(sumOf(documents.length, played, failed));
+  for (const { sheet, file, line } of sheets) {
+    session.show({ kind: 'sheet', name: sheet.name, file, line, tests: [] }, () => [
+      `${mark(true, session)} sheet ${plain(sheet.name)}`,
+    ]);
+  }
+  session.say(sumOf(documents.length + sheets.length, played, failed));
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 

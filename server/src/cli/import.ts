@@ -1,6 +1,6 @@
 // `bellwire import`: a blueprint of Make becomes a document; what could not be carried over is told. Needs no platform.
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { importBlueprint, type Loss } from '../model/flow/blueprint/index.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import { readBytes, reasonOf } from './input.ts';
@@ -10,7 +10,7 @@ import { plain } from './terminal.ts';
 export const importCommand: Declare = (command, run) => {
   command
     .argument('<file>', 'A scenario that Make exported as a blueprint, or - for stdin')
-    .option('--out <file>', 'Write the document there, not to stdout')
+    .option('--out <file>', 'Write the document there, not to stdout; folders are made')
     .action(run(importFile));
 };
 
@@ -29,6 +29,7 @@ async function importFile(session: Session, { out }: { out?: string }, [file = '
 /** Never over a file that is there: it may have been mended since. */
 async function keep(path: string, named: string, yaml: string): Promise<void> {
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, yaml, { flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw usage(`${named} is there already`);

@@ -1,4 +1,5 @@
 // Runs and evaluations on the command line: begun, followed, listed, their logs shown. What `job` and `policy` share.
+import { setTimeout as pause } from 'node:timers/promises';
 import type { LogOut } from '../api/flows/run-details.ts';
 import type { FlowDetailOut } from '../api/flows/flows.ts';
 import type { RunOut } from '../api/flows/runs.ts';
@@ -20,6 +21,10 @@ export interface RunKind {
     get(id: number, call?: { signal?: AbortSignal }): Promise<RunOut>;
   };
 }
+
+/** How often a log that was followed is looked at for what became of its post-processings, and how far apart. */
+const REPORT_LOOKS = 10;
+const REPORT_LOOK_MS = 200;
 
 const STYLES: Readonly<Record<RunOut['state'], Style>> = {
   queued: 'dim',
@@ -117,10 +122,24 @@ export async function follow(
   const lines = runs.follow(run.id, { after, signal });
   let next = await lines.next();
   for (; next.done !== true; next = await lines.next()) showLine(next.value, { kind, session });
-  showReports(next.value, { kind, run, session });
+  showReports(await withReports(next.value, { runs, run, session }), { kind, run, session });
   const ended = await runs.get(run.id, { signal });
   session.show(ended, () => [endOf(ended, session)]);
   return exitOf(ended);
+}
+
+/** The end of a log with what became of the post-processings: whoever answers does so in a moment, which they are given. */
+async function withReports(
+  end: LogOut,
+  { runs, run, session }: { runs: ReturnType<RunKind['runs']>; run: RunOut; session: Session },
+): Promise<LogOut> {
+  const { signal } = session;
+  let log = end;
+  for (let looks = 0; log.pending > 0 && looks < REPORT_LOOKS; looks++) {
+    await pause(REPORT_LOOK_MS, undefined, { signal });
+    log = await runs.log(run.id, { after: log.next, signal });
+  }
+  return log;
 }
 
 /** The log so far. */

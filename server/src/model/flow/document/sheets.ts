@@ -25,8 +25,8 @@ export function readSheet(value: Value, faults: Faults): Sheet | null {
   const key = fields.value('key');
   const keyColumn = isGiven(key) ? textOf(key, 'key', faults) : null;
   if (keyColumn !== null && columnOf({ columns }, keyColumn) === null) {
-    const titles = columns.length === 0 ? '' : `, nor one of ${columns.join(', ')}`;
-    faults.add(key as Value, `key "${keyColumn}" is no column: neither letters such as A${titles}`, columns);
+    const titles = columns.length === 0 ? ', and the sheet names no columns' : `, nor one of ${columns.join(', ')}`;
+    faults.add(key as Value, `key "${keyColumn}" is no column: not letters such as A${titles}`, columns);
   }
   const where = fields.value('in');
   const place = readPlace(where, faults);
