@@ -1,8 +1,7 @@
 // The demo's webhook handler: our own receiver library behind node:http, and what is seen to pass through it.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createReceiver, type CloudEvent, type Delivery } from '@bellwire/receiver';
 import { toNodeListener } from '@bellwire/receiver/node';
+import { startLocalServer } from './local-server.ts';
 
 /** What the handler met. */
 export type Seen =
@@ -41,12 +40,11 @@ export async function startHandler(secret: string, signal: AbortSignal): Promise
     if (challengeRequest !== null) report({ kind: 'challenge', challengeRequest, status: response.status, answer });
     return response;
   };
-  const server = createServer((incoming, outgoing) => void toNodeListener(watched)(incoming, outgoing));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
+  const { url, stop } = await startLocalServer(
+    (incoming, outgoing) => void toNodeListener(watched)(incoming, outgoing),
+  );
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     watch: (listener) => void listeners.add(listener),
     next: (kind, fits = () => true) =>
       new Promise((resolve, reject) => {
@@ -58,11 +56,7 @@ export async function startHandler(secret: string, signal: AbortSignal): Promise
         listeners.add(listener);
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       }),
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    stop,
   };
 }
 

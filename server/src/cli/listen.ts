@@ -69,10 +69,14 @@ async function listenAndForward(
 }
 
 /** What answers, where that is, and what a webhook that is made for it is called after. */
-interface Local {
+export interface Local {
   answer: Answerer;
   place: string;
   suffix: string;
+  /** It shows its requests by itself. */
+  isQuiet?: boolean;
+  /** Is told the secret that was generated, instead of whoever reads. */
+  onSecret?(secret: string): void;
 }
 
 /** Finds or makes the webhook, listens for it until Ctrl-C, and puts back what was changed. */
@@ -96,7 +100,7 @@ export async function listenAs(session: Session, wish: WebhookWish, local: Local
 async function findOrMake(
   session: Session,
   wish: WebhookWish,
-  { suffix }: Local,
+  { suffix, onSecret }: Local,
 ): Promise<WebhookOut | WebhookSecretOut> {
   const client = await session.client();
   const { signal, terminal } = session;
@@ -119,7 +123,8 @@ async function findOrMake(
     } as WebhookIn,
     { signal },
   );
-  tellSecret(session, made);
+  if (onSecret && made.secret !== undefined) onSecret(made.secret);
+  else tellSecret(session, made);
   return made;
 }
 
@@ -215,7 +220,8 @@ async function listenAndProve(session: Session, work: Work): Promise<void> {
         counts.requests++;
         if ((exchange.answer.status ?? 0) >= 200 && (exchange.answer.status ?? 0) < 300) counts.taken++;
       }
-      session.show(exchangeOut(exchange, repetition), () => [exchangeLine(exchange, repetition, session)]);
+      if (local.isQuiet !== true)
+        session.show(exchangeOut(exchange, repetition), () => [exchangeLine(exchange, repetition, session)]);
     },
     onLost: (_exchange, reason) => note(`an answer did not count, the request comes again: ${plain(reason)}`),
   });

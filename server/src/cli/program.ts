@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   deliveries:    { summary: 'What became of it: list, show, retry', load: async () => (await import('./deliveries.ts')).deliveries },
   pull:          { summary: 'Fetch what waits for a pull webhook', load: async () => (await import('./pull.ts')).pull },
   listen:        { summary: 'Have a webhook’s requests come to a port of this machine', load: async () => (await import('./listen.ts')).listen },
+  inbox:         { summary: 'A request bin in the terminal', load: async () => (await import('./inbox.ts')).inbox },
   operations:    { summary: 'Long actions: list, show, pause, resume, cancel', load: async () => (await import('./operations.ts')).operations },
   group:         { summary: 'What jobs and post-processings belong to: list, add, rename, rm', load: async () => (await import('./groups.ts')).groups },
   'post-processing': { summary: 'Where jobs and policy sets report to: add, list, test …', load: async () => (await import('./post-processings.ts')).postProcessings },
