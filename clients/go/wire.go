@@ -40,6 +40,7 @@ type EventOut struct {
 	Type        string          `json:"type"`
 	Note        *string         `json:"note"`
 	Traceparent *string         `json:"traceparent"`
+	Tracestate  *string         `json:"tracestate"`
 	Envelope    json.RawMessage `json:"envelope"`
 	ErasedAt    *string         `json:"erasedAt"`
 }

@@ -32,6 +32,7 @@ export interface Asked {
 export interface ApiGround {
   platform: RunningPlatform;
   url: string;
+  dataFolder: string;
   /** The lines of the log so far. */
   lines: string[];
   /** `ask('POST /v1/webhooks', { body })`. */
@@ -60,7 +61,13 @@ export async function startApi(t: TestContext, overrides: object = {}, clock: Cl
     await platform.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  return { platform, url: platform.url, lines, ...asker(platform.url, platform.adminKey) };
+  return {
+    platform,
+    url: platform.url,
+    dataFolder: config.dataFolder,
+    lines,
+    ...asker(platform.url, platform.adminKey),
+  };
 }
 
 function asker(url: string, adminKey: string): Pick<ApiGround, 'ask' | 'expect' | 'refused'> {

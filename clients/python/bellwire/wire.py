@@ -49,6 +49,7 @@ class EventOut(TypedDict):
     type: str
     note: Optional[str]
     traceparent: Optional[str]
+    tracestate: Optional[str]
     envelope: Dict[str, Any]
     erasedAt: Optional[str]
 

@@ -41,6 +41,8 @@ export class SpanQueue implements SpanProcessor {
   #waiting: ReadableSpan[] = [];
   #timer: Timer | null = null;
   #sending: Promise<void> | null = null;
+  /** Spans of the request under way. */
+  #underWay = 0;
   #isHurried = false;
   #isClosed = false;
   #untold = 0;
@@ -69,11 +71,12 @@ export class SpanQueue implements SpanProcessor {
     this.#isHurried = false;
   }
 
-  /** What waits still is dropped, and what comes, too. */
+  /** What is not through by now is dropped, and what comes, too. */
   shutdown(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
-    if (this.#waiting.length > 0) this.#drop(this.#waiting.splice(0).length, STOPPED);
+    const left = this.#waiting.splice(0).length + this.#underWay;
+    if (left > 0) this.#drop(left, STOPPED);
     return Promise.resolve();
   }
 
@@ -90,7 +93,11 @@ export class SpanQueue implements SpanProcessor {
   async #run(): Promise<void> {
     while (this.#waiting.length >= BATCH || (this.#waiting.length > 0 && (this.#isHurried || this.#timer === null))) {
       const batch = this.#waiting.splice(0, BATCH);
+      this.#underWay = batch.length;
       const fault = await this.#export(batch);
+      this.#underWay = 0;
+      // Else they are counted already.
+      if (this.#isClosed) return;
       if (fault !== null) this.#drop(batch.length, { reason: 'collector', words: fault });
     }
   }
