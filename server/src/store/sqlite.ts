@@ -77,6 +77,7 @@ function openFile(file: string): DatabaseSync {
   closeSync(openSync(file, 'a', 0o600));
   const db = new DatabaseSync(file);
   try {
+    refuseBackup(db);
     // Chosen before there is a table: room that deletions leave is given back in small steps. Deleted content is
     // overwritten where that costs no further page; what is left in free pages goes with them (see scrub).
     db.exec('PRAGMA auto_vacuum = INCREMENTAL');
@@ -91,6 +92,15 @@ function openFile(file: string): DatabaseSync {
     db.close();
     throw error;
   }
+}
+
+/** The mark in the head of a file that it is a backup (moving/backup-mark.ts). */
+export const BACKUP_APPLICATION = 0x62776270;
+
+// A platform on it would give numbers that were given before.
+function refuseBackup(db: DatabaseSync): void {
+  const { application_id: application } = db.prepare('PRAGMA application_id').get() as { application_id: number };
+  if (application === BACKUP_APPLICATION) throw new Error('it is a backup: bellwire restore makes a store of it');
 }
 
 // The operating system drops the lock with the process, kill -9 included; an exclusive lock on the data file itself

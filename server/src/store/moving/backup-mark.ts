@@ -1,4 +1,5 @@
 // What makes a file a backup: a table of its own that says what is in it, written last. Without it a file is none.
+import { BACKUP_APPLICATION } from '../sqlite.ts';
 import { MoveRefusal, type Source, type Target } from './ends.ts';
 import type { Carried } from './carry.ts';
 import { MARK } from './tables.ts';
@@ -19,9 +20,6 @@ export interface BackupMark {
 }
 
 const FORMAT = 1;
-
-/** SQLite's word for whose file it is, in its head: a platform does not take a backup for its store. */
-export const BACKUP_APPLICATION = 0x62776270;
 
 /** Marks a file as a whole backup. */
 export async function writeMark(target: Target, mark: Omit<BackupMark, 'format'>): Promise<void> {
