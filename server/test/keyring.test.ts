@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { test, type TestContext } from 'node:test';
@@ -103,6 +103,24 @@ test('a key file that others may read, or that holds no key, is refused in words
   assert.throws(() => openKeyring({ file }), /key 1 in .* is not 32 bytes in base64/);
   assert.throws(() => openKeyring({ file: join(file, 'below', 'keys') }), KeyringError);
 });
+
+test(
+  'a key file that is somebody else’s may be read by our group, as systemd and Kubernetes hand it in, and by nobody else',
+  { skip: userInfo().uid !== 0 && 'only root can give a file away' },
+  (t) => {
+    const file = join(folder(t), 'keys');
+    openKeyring({ file });
+    chownSync(file, 65_534, 0);
+    for (const mode of [0o440, 0o400, 0o640]) {
+      chmodSync(file, mode);
+      openKeyring({ file });
+    }
+    for (const mode of [0o444, 0o460, 0o644]) {
+      chmodSync(file, mode);
+      assert.throws(() => openKeyring({ file }), /can be read by others/);
+    }
+  },
+);
 
 test('keys of the setting are checked and never repeated in the refusal', () => {
   assert.throws(() => openKeyring({ keys: [] }), /secrets\.keys holds no key/);

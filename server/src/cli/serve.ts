@@ -1,5 +1,5 @@
 // `bellwire serve`: the platform, until it is asked to stop.
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { describeConfig, loadConfig, type Config, type LoadedConfig } from '../config/index.ts';
 import { createLog, type Log } from '../log/index.ts';
@@ -95,7 +95,7 @@ async function serveUntilStopped(
     session.facts({
       API: platform.url,
       store,
-      'admin key': `${near(config.dataFolder, terminal.folder)}/admin-key`,
+      'admin key': near(join(config.dataFolder, 'admin-key'), terminal.folder),
       stop: 'Ctrl-C; twice ends it at once',
     }),
   );

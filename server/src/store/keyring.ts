@@ -18,7 +18,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { platform } from 'node:os';
+import { platform, userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
 /** What sealing and opening need; it holds the keys and never shows them. */
@@ -163,13 +163,19 @@ function readKeyFile(file: string): string[] {
     makeKeyFile(file);
     text = readIfThere(file) ?? '';
   }
-  if (platform() !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
+  if (platform() !== 'win32' && isOpenToOthers(file)) {
     throw new KeyringError(`${file} can be read by others; allow only its owner: chmod 600 ${file}`);
   }
   return text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+// A file that is somebody else's was handed to us by its group, as systemd (LoadCredential) and Kubernetes (Secret) do it.
+function isOpenToOthers(file: string): boolean {
+  const { mode, uid } = statSync(file);
+  return (mode & (uid === userInfo().uid ? 0o077 : 0o037)) !== 0;
 }
 
 function readIfThere(file: string): string | null {
