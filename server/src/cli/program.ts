@@ -15,6 +15,7 @@ interface Entry {
 // oxfmt-ignore
 const COMMANDS: Readonly<Record<string, Entry>> = {
   serve:         { summary: 'Run the platform', alone: true, load: async () => (await import('./serve.ts')).serve },
+  doctor:        { summary: 'Check settings, store, clock, certificates, disk; say what to do', alone: true, load: async () => (await import('./doctor.ts')).doctor },
   demo:          { summary: 'Run the platform in dev mode and play one event’s journey', alone: true, load: async () => (await import('./demo.ts')).demo },
   services:      { summary: 'The publishers: list, add, rm', load: async () => (await import('./services.ts')).services },
   types:         { summary: 'The event catalog: list, show, put, rm', load: async () => (await import('./event-types.ts')).eventTypes },
