@@ -4,7 +4,7 @@ import { FILE_CHECKS, MACHINE_CHECKS, PLATFORM_CHECKS, SETTINGS_CHECKS } from '.
 import { gather, type Ground } from './doctor/ground.ts';
 import { EXIT } from './failure.ts';
 import { collect, type Declare, type Session } from './session.ts';
-import type { PlatformOptions } from './serve.ts';
+import { near, type PlatformOptions } from './serve.ts';
 import { columnsOf, plain, type Style } from './terminal.ts';
 
 /** Everything that is checked, part by part: the table of docs/doctor.md. */
@@ -47,7 +47,7 @@ async function examine(session: Session, options: DoctorOptions): Promise<number
   const { ground, close } = await gather(options, session);
   try {
     const all: Checked[] = [];
-    if (!session.json) for (const line of headOf(ground)) session.say(line);
+    if (!session.json) session.say(headOf(ground, session));
     for (const [part, checks] of Object.entries(PARTS)) {
       const of: Checked[] = [];
       for (const check of checks) of.push(await examineOne(part, check, ground));
@@ -77,16 +77,11 @@ async function examineOne(part: string, check: Check<Ground>, ground: Ground): P
   return { part, check: check.name, state: worstSeverity(findings) ?? 'ok', findings };
 }
 
-function headOf({ config, platform, store, release }: Ground): string[] {
-  if (config === null) return [`Bellwire ${release}`];
-  const where = config.store.kind === 'sqlite' ? config.store.file : 'PostgreSQL';
-  const runs =
-    platform?.answer != null
-      ? `running at ${platform.url}`
-      : store?.isRunning === true
-        ? 'running elsewhere'
-        : 'not running';
-  return [`Bellwire ${release}  ${where}, ${runs}`];
+function headOf({ config, platform, store, release }: Ground, { terminal }: Session): string {
+  if (config === null) return `Bellwire ${release}`;
+  const where = config.store.kind === 'sqlite' ? near(config.store.file, terminal.folder) : 'PostgreSQL';
+  const elsewhere = store?.isRunning === true ? 'running on another node' : 'not running';
+  return `Bellwire ${release}  ${where}, ${platform?.answer ? `running at ${platform.url}` : elsewhere}`;
 }
 
 const MARKS: Readonly<Record<Checked['state'], string>> = {

@@ -1,6 +1,7 @@
 // The checks of all that surrounds a store: settings, files, this machine, the running platform.
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { hashKey } from '../../api/auth.ts';
 import type { Check, Seen } from '../../checks.ts';
@@ -235,9 +236,7 @@ async function lookAtDisk({ machine: { disk }, config, store, now }: Ground): Pr
   const growth = size * Math.max(0, keptMs / ageMs - 1);
   if (growth <= disk.free) return [];
   const days = Math.round(keptMs / DAY_MS);
-  return [
-    `the store will be ${roughly(size + growth)} when it holds ${days} days, and ${roughly(disk.free)} are free`,
-  ];
+  return [`the store will be ${roughly(size + growth)} when it holds ${days} days, and ${roughly(disk.free)} are free`];
 }
 
 function roughly(bytes: number): string {
@@ -255,8 +254,9 @@ function detailOf(text: string): string {
 /** What is to be said of the certificate that a server shows. That it does not answer is no matter of certificates. */
 function certificateOf({ hostname, port }: URL, now: number): Promise<string[]> {
   return new Promise((resolve) => {
-    const servername = hostname.replace(/^\[|\]$/g, '');
-    const socket = connect({ host: servername, port: Number(port || 443), servername, rejectUnauthorized: false });
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const socket = connect({ host, port: Number(port || 443), ...name, rejectUnauthorized: false });
     const done = (seen: string[]): void => {
       socket.destroy();
       resolve(seen);

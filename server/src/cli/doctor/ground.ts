@@ -75,7 +75,7 @@ export async function gather(
   const store: StoreGround = {
     store: looked,
     now: bare.now,
-    isRunning: platform?.answer != null || (await isLeased(looked, bare.now)),
+    isRunning: (platform?.answer ?? null) !== null || (await isLeased(looked, bare.now)),
     opens: typeof opens === 'string' ? () => opens : opens,
     connections: config.store.kind === 'postgres' ? config.store.connections : 0,
     concurrency: config.flows.concurrency,
