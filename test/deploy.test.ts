@@ -31,12 +31,18 @@ interface Resource {
   };
 }
 
+interface Probe {
+  httpGet: { path: string; port: string };
+}
+
 interface Container {
   image: string;
   ports: { name: string; containerPort: number }[];
   env: { name: string; value?: string }[];
   volumeMounts: { name: string; mountPath: string }[];
-  [probe: `${string}Probe`]: { httpGet: { path: string; port: string } };
+  startupProbe: Probe;
+  readinessProbe: Probe;
+  livenessProbe: Probe;
 }
 
 const deployment = manifest.find(({ kind }) => kind === 'Deployment')!.spec.template!;
@@ -95,7 +101,7 @@ function lint(program: string, ...args: string[]): string | null {
   const script = join(linters.bin, program);
   const isText = readFileSync(script).subarray(0, 2).toString() === '#!';
   const [command, ...all] = isText ? [join(linters.bin, 'python3'), script, ...args] : [script, ...args];
-  const { status, stdout, stderr } = spawnSync(command!, all, { encoding: 'utf8', cwd: repository });
+  const { status, stdout, stderr } = spawnSync(command, all, { encoding: 'utf8', cwd: repository });
   return status === 0 ? null : stdout + stderr;
 }
 
@@ -177,8 +183,8 @@ test('deploy: the paths that are asked for health and metrics are routes that as
   const open = new Set(
     routes.filter(({ method, access }) => method === 'GET' && access === 'anybody').map(({ path }) => path),
   );
-  const probes = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const;
-  const asked = probes.map((probe) => container[probe].httpGet);
+  const { startupProbe, readinessProbe, livenessProbe } = container;
+  const asked = [startupProbe, readinessProbe, livenessProbe].map(({ httpGet }) => httpGet);
   assert.ok(asked.every(({ port }) => port === 'http'));
   const [, health = ''] = /(\/\w+)`\)\.then/.exec(dockerfile) ?? [];
   for (const path of [...asked.map(({ path }) => path), health, deployment.metadata.annotations['prometheus.io/path']!])
@@ -208,8 +214,8 @@ test('deploy: the image has the Node that the lock file has, everything it copie
     .split('\n')
     .filter((line) => line.startsWith('!'))
     .map((line) => line.slice(1));
-  for (const [, from] of dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)) {
-    for (const path of from!.split(' ')) {
+  for (const [, from = ''] of dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)) {
+    for (const path of from.split(' ')) {
       assert.ok(existsSync(join(repository, path)), path);
       assert.ok(taken.includes(path), `${path} is left out by the .dockerignore`);
     }
