@@ -49,6 +49,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   sheet:         { summary: 'Tables that flows write: list, show, rows, export, put, delete', load: async () => (await import('./sheets.ts')).sheets },
   'verify-hash': { summary: 'Compute the answer to a challenge', alone: true, load: async () => (await import('./verify-hash.ts')).verifyHash },
   challenge:     { summary: 'Ask a handler’s URL for its answer, and judge it', alone: true, load: async () => (await import('./challenge.ts')).challenge },
+  completion:    { summary: 'The script by which bash, zsh or fish complete commands and names', alone: true, load: async () => (await import('./completion.ts')).completion },
   keys:          { summary: 'API keys: list, add, rm', load: async () => (await import('./keys.ts')).keys },
   backup:        { summary: 'The whole store as one file, while the platform runs', alone: true, load: async () => (await import('./backup.ts')).backup },
   restore:       { summary: 'Make a store of a backup, or check one', alone: true, load: async () => (await import('./restore.ts')).restore },
@@ -72,13 +73,13 @@ export async function runProgram(
       checkAlone(command, options);
       exit = (await handler(createSession(options, world), options as never, args.reverse() as never)) ?? EXIT.ok;
     };
+  if (argv[0] === COMPLETE) {
+    await answerCompletion(argv.slice(1), world);
+    return EXIT.ok;
+  }
   const program = programOf(world);
   try {
-    const named = commandIn(argv);
-    for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-      const command = program.command(name).description(summary).helpCommand(false);
-      if (name === named) (await load())(command, run);
-    }
+    await declareCommands(program, argv, run);
     if (argv.length === 0) {
       world.terminal.stderr.write(program.helpInformation());
       return EXIT.usage;
@@ -88,6 +89,43 @@ export async function runProgram(
   } catch (error) {
     return fail(error, { argv, program, ran, world });
   }
+}
+
+/** All commands by name and summary; the one that is meant whole. */
+async function declareCommands(program: Command, argv: readonly string[], run: Run): Promise<void> {
+  const named = commandIn(argv);
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(summary).helpCommand(false);
+    if (name === named) (await load())(command, run);
+  }
+}
+
+/** What shells ask with. Of no help to people, so no help lists it. */
+const COMPLETE = '__complete';
+
+async function answerCompletion(
+  asked: readonly string[],
+  world: Pick<Session, 'terminal' | 'signal' | 'version'>,
+): Promise<void> {
+  const { answerShell } = await import('./completion.ts');
+  const nothing: Run = () => async () => undefined;
+  await answerShell(asked as [string, ...string[]], {
+    ...world,
+    programFor: async (words) => {
+      const program = programOf(world);
+      await declareCommands(program, words, nothing);
+      return program;
+    },
+    clientFor: (words) => createSession(commonOptionsIn(words), world).client(),
+  });
+}
+
+function commonOptionsIn(words: readonly string[]): CommonOptions {
+  const valueOf = (option: string): string | undefined => {
+    const at = words.lastIndexOf(option);
+    return at === -1 ? words.find((word) => word.startsWith(`${option}=`))?.slice(option.length + 1) : words[at + 1];
+  };
+  return { url: valueOf('--url'), key: valueOf('--key'), workspace: valueOf('--workspace') };
 }
 
 /** Tells why it ended; answers the exit code. */

@@ -44,7 +44,8 @@ export function drawTop(state: TopState, screen: TopScreen): string[] {
   const { overview } = state;
   const head = headLine(state, screen);
   const foot = footLine(state, screen);
-  const body = overview === null ? ['', clip('Waiting for the first answer …', screen.columns)] : bodyOf(overview, screen);
+  const body =
+    overview === null ? ['', clip('Waiting for the first answer …', screen.columns)] : bodyOf(overview, screen);
   const rows = Math.max(0, screen.rows - 2);
   const filled = [...body.slice(0, rows), ...Array.from({ length: Math.max(0, rows - body.length) }, () => '')];
   return [head, ...filled, foot].slice(0, screen.rows);
