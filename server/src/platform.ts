@@ -150,6 +150,8 @@ interface Assembled {
   tracer: Tracer | null;
 }
 
+const RESEALED = 'secrets are encrypted with the first key now: former keys may be taken away';
+
 function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine; api: Api } {
   const { config, log, version, clock, store, metrics, schemas, tracer } = parts;
   const pulse = new Pulse();
@@ -202,6 +204,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
       onAttempt(end);
     },
     onChallenge: meters.onChallenge,
+    onResealed: (count) => log.info({ count }, RESEALED),
     onMail: meters.onMail,
     onLanes: { taken: () => flows.wake(), lost: (lanes) => flows.drop(lanes) },
     otherSockets: config.flows.concurrency,

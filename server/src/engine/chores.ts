@@ -44,6 +44,8 @@ export interface ChoreParts {
   backlog: number | null;
   /** How often a critical webhook that once proved itself is asked whether it is well again, ms; null for never. */
   recheckMs: number | null;
+  /** Is told how many secrets were sealed with a former key, when none is any more. */
+  onResealed: ((count: number) => void) | undefined;
 }
 
 /** The chores. */
@@ -62,7 +64,7 @@ export function chores(parts: ChoreParts): Task[] {
     { name: 'erasures', everyMs: ERASE_EVERY_MS, run: (on) => eraseAll(store, chunks(on)) },
     { name: 'relays', everyMs: RELAYS_EVERY_MS, run: () => store.relays.prune(clock.now()) },
     { name: 'room', everyMs: SHRINK_EVERY_MS, run: (on) => shrinkSome(store, on) },
-    { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(store, on) },
+    { name: 'keys', everyMs: RESEAL_EVERY_MS, run: (on) => resealAll(parts, on) },
   ];
 }
 
@@ -139,8 +141,13 @@ async function shrinkSome(store: Store, on: () => boolean): Promise<void> {
 }
 
 // The rest of a rotation of the keys that seal secrets: once after the start, which is when there are new ones.
-async function resealAll(store: Store, on: () => boolean): Promise<void> {
-  while (on() && (await store.settings.reseal(RESEAL_CHUNK)) > 0);
+async function resealAll({ store, onResealed }: ChoreParts, on: () => boolean): Promise<void> {
+  let count = 0;
+  for (let moved = 1; moved > 0; count += moved) {
+    if (!on()) return;
+    moved = await store.settings.reseal(RESEAL_CHUNK);
+  }
+  if (count > 0) onResealed?.(count);
 }
 
 async function pruneAll(store: Store, retention: Retention, { clock, on }: Chunks): Promise<void> {

@@ -84,6 +84,8 @@ export interface DeliveringOptions {
   onChallenge?(result: ChallengeResult): void;
   /** Is told of every mail, whoever sent it. */
   onMail?(outcome: Outcome): void;
+  /** So many secrets were sealed with a former key: now all are with the first, and the former ones open nothing more. */
+  onResealed?(count: number): void;
   /** Lanes that have just become this node's, and those that no longer are: for whoever else works by them. */
   onLanes?: { taken(): void; lost(lanes: readonly number[]): void };
   /** Connections at a time beside those of deliveries and challenges: what others send through `send`. Default 0. */
@@ -168,10 +170,10 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   return {
     start: async () => {
       await lanes.start();
-      const { fanout, retention, backlog } = options;
+      const { fanout, retention, backlog, onResealed } = options;
       const { recheckMs } = challenge;
       const parts = { store, engine, challenger, lanes, clock, upkeep, fanout, retention, backlog, recheckMs };
-      for (const chore of chores(parts)) upkeep.start(chore);
+      for (const chore of chores({ ...parts, onResealed })) upkeep.start(chore);
       operations.start();
     },
     test: (key) => challenger.test(key),
