@@ -59,12 +59,17 @@ function readSample(line: string, family: Family): Sample {
 function readLabels(written: string): Record<string, string> {
   const labels: Record<string, string> = {};
   for (let rest = written; rest !== '';) {
-    const [whole, name, value] = LABEL.exec(rest) ?? assert.fail(`not labels: ${written}`);
-    assert.ok(!(name! in labels), `${name} twice: ${written}`);
-    labels[name!] = value!.replace(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter));
+    const [whole, name = '', value = ''] = LABEL.exec(rest) ?? assert.fail(`not labels: ${written}`);
+    assert.ok(!Object.hasOwn(labels, name), `${name} twice: ${written}`);
+    labels[name] = value.replace(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter));
     rest = rest.slice(whole.length);
   }
   return labels;
+}
+
+/** The names of a metric’s own labels, without the bounds of buckets. */
+export function ownLabels(labels: Sample['labels']): string[] {
+  return Object.keys(labels).filter((name) => name !== 'le');
 }
 
 function check(family: Family): void {
@@ -72,14 +77,14 @@ function check(family: Family): void {
   assert.equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`);
   const seen = new Set(samples.map((sample) => JSON.stringify([sample.name, sample.labels])));
   assert.equal(seen.size, samples.length, `a series of ${name} stands twice`);
-  const names = new Set(samples.map(({ labels: { le: _, ...labels } }) => Object.keys(labels).join()));
+  const names = new Set(samples.map(({ labels }) => ownLabels(labels).join()));
   assert.ok(names.size <= 1, `${name} has these labels, or those: ${[...names].join(' or ')}`);
   if (type !== 'gauge') for (const { value } of samples) assert.ok(value >= 0, `${name} ${value}`);
   if (type === 'histogram') checkHistogram(family);
 }
 
 function checkHistogram({ name, samples }: Family): void {
-  const series = Map.groupBy(samples, ({ labels: { le: _, ...labels } }) => JSON.stringify(labels));
+  const series = Map.groupBy(samples, ({ labels }) => JSON.stringify(ownLabels(labels).map((name) => labels[name])));
   for (const [labels, all] of series) {
     const buckets = all.filter((sample) => sample.name.endsWith('_bucket'));
     const bounds = buckets.map(({ labels: { le } }) => Number(le!.replace('+Inf', 'Infinity')));
