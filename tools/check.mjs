@@ -20,8 +20,8 @@ async function main(node) {
     lint: () => tool(node, 'oxlint', ['--deny-warnings']),
     types: () => tool(node, 'typescript/tsc', ['-p', 'tsconfig.json']),
     unused: () => tool(node, 'knip', ['--no-progress', '--no-config-hints']),
-    'lock file': () => judge(faultsOfLock),
-    licences: () => judge(faultsOfLicences),
+    'lock files': () => judge(faultsOfLock, 'package-lock.json', 'test/runtimes/package-lock.json'),
+    licences: () => judge(faultsOfLicences, 'package-lock.json'),
     'known holes': audit,
   };
   const failed = [];
@@ -62,10 +62,10 @@ function capture(command, commandArgs, { env = process.env, withinMs } = {}) {
   });
 }
 
-/** What one of the rules about the lock file says of ours. */
-async function judge(faultsOf) {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const said = faultsOf(packages).join('\n');
+/** What one of the rules about lock files says of ours. */
+async function judge(faultsOf, ...files) {
+  const locks = files.map((file) => JSON.parse(readFileSync(join(root, file), 'utf8')));
+  const said = locks.flatMap(({ packages }) => faultsOf(packages)).join('\n');
   return { ok: said === '', said };
 }
 

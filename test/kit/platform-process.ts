@@ -8,7 +8,7 @@ import { failPoints } from './platform-entry.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 /** The real program; and one that can be told where to end itself. */
-const bellwire = [join(root, 'server', 'src', 'cli.ts'), 'serve', '--json'];
+const sources = [process.execPath, join(root, 'server', 'src', 'cli.ts')] as const;
 const entry = fileURLToPath(new URL('./platform-entry.ts', import.meta.url));
 /** Compiled once, started many times: a start takes half as long. */
 const cache = process.env['NODE_COMPILE_CACHE'] ?? join(root, 'node_modules', '.cache', 'node');
@@ -20,6 +20,8 @@ export interface ProcessOptions {
   env?: Record<string, string>;
   /** Where it is to end itself: one of {@link failPoints}; otherwise it is `bellwire serve`, as everyone runs it. */
   failAt?: string | undefined;
+  /** What runs it instead of the sources, by the Node of this process: a Node, and the file of a command line. */
+  program?: readonly [node: string, cli: string] | undefined;
   /** Its wall clock can be turned: see {@link PlatformProcess.turnClock}. */
   clock?: boolean;
 }
@@ -46,10 +48,12 @@ export async function startProcess({
   env = {},
   failAt,
   clock = false,
+  program = sources,
 }: ProcessOptions): Promise<PlatformProcess> {
   mkdirSync(folder, { recursive: true });
   const point = failPoints.find((known) => known === failAt);
-  const child = spawn(process.execPath, point || clock ? [entry, point ?? ''] : bellwire, {
+  const [node, cli] = program;
+  const child = spawn(node, point || clock ? [entry, point ?? ''] : [cli, 'serve', '--json'], {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],

@@ -7,6 +7,7 @@ import { createDoor } from './door.ts';
 import type { Tools } from './kernel.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
+import { makeReference } from './reference/made.ts';
 import { routes } from './routes.ts';
 import { createSources } from './sources.ts';
 
@@ -34,11 +35,13 @@ const TIMES = {
 /** Makes the API. Nothing listens yet. */
 export function createApi(parts: ApiParts): Api {
   const ending = new AbortController();
+  const document = once(() => JSON.stringify(describeApi(routes, parts.version)));
   const tools: Tools = {
     ...parts,
     auth: createAuth(parts.store, parts.clock),
     sources: createSources(parts, ending.signal),
-    document: once(() => JSON.stringify(describeApi(routes, parts.version))),
+    document,
+    reference: once(() => makeReference(document())),
   };
   const door = createDoor(routes, tools, () => ending.signal.aborted);
   const server = createServer({ ...TIMES, insecureHTTPParser: false }, (request, response) => {

@@ -9,6 +9,7 @@ import { refuse, type ProblemCode } from '../model/problem.ts';
 import type { ApiKey, KeyScope, Workspace } from '../store/contract.ts';
 import type { Auth } from './auth.ts';
 import type { ApiParts } from './parts.ts';
+import type { Reference } from './reference/made.ts';
 import type { Sources } from './sources.ts';
 
 /** Who may call a route: a scope of the key; `admin` (manage, and the key is the installation's own); or anybody. */
@@ -45,7 +46,7 @@ export interface Call<Body = unknown, Query = unknown, Params = unknown> {
 }
 
 /** What a handler may use. */
-export type Tools = ApiParts & { auth: Auth; sources: Sources; document: () => string };
+export type Tools = ApiParts & { auth: Auth; sources: Sources; document: () => string; reference: () => Reference };
 
 /** JSON. `stored` is what a repeat by Idempotency-Key gets where that must differ: without secrets. */
 export interface JsonAnswer<Out> {

@@ -1,6 +1,8 @@
 // The OpenAPI 3.1 description, made from the route table: the schemas that parse the requests are the ones it shows.
 import type { TObject, TSchema } from 'typebox';
 import { problemCodes, PROBLEM_TYPE, type ProblemCode } from '../model/problem.ts';
+import { exampleOf } from './examples.ts';
+import { wordsOf } from './parameter-words.ts';
 import { ANY } from './router.ts';
 import type { Route } from './routes.ts';
 import { ProblemOut } from './wire.ts';
@@ -60,7 +62,9 @@ function describeRoute(route: Route): Json {
   return {
     operationId: operationId(route),
     summary: operation.summary,
-    ...(operation.description === undefined ? {} : { description: operation.description }),
+    description: [...(operation.description === undefined ? [] : [operation.description]), ...asEverywhere(route)].join(
+      ' ',
+    ),
     tags: [tagOf(route)],
     ...(access === 'anybody' ? { security: [] } : { 'x-bellwire-access': access }),
     parameters: [
@@ -71,6 +75,25 @@ function describeRoute(route: Route): Json {
     ...requestBody(route),
     responses: { ...successes(route), ...refusals(route) },
   };
+}
+
+/** What follows from the line of the table, in words. */
+function asEverywhere({ access, query, operation }: Route): string[] {
+  const key = {
+    anybody: 'Needs no key.',
+    admin: 'Needs a key of the whole installation with the scope `manage`.',
+    publish: 'Needs a key with the scope `publish`.',
+    read: 'Needs a key with the scope `read`.',
+    manage: 'Needs a key with the scope `manage`.',
+    pull: 'Needs a key with the scope `pull`.',
+  }[access];
+  return [
+    ...('cursor' in query.properties
+      ? ['In pages: `next` of the answer is the `cursor` of the next one, null at the end.']
+      : []),
+    ...(operation.optionalBody === true ? ['The body may be left out.'] : []),
+    key,
+  ];
 }
 
 const IDEMPOTENCY_KEY = {
@@ -96,10 +119,25 @@ function tagOf({ path }: Route): string {
 
 function parameters(schema: TObject | undefined, place: 'path' | 'query'): Json[] {
   return Object.entries(schema?.properties ?? {}).map(([name, property]) => {
-    const { description, ...rest } = property as Json;
-    const words = description === undefined ? {} : { description };
-    return { name, in: place, required: place === 'path', ...words, schema: rest };
+    const { description: own, ...schema } = property as Json;
+    const words = wordsOf(place, name);
+    const description = own ?? words.description;
+    const example = fitting(schema, words.example) ?? exampleOf(schema);
+    return {
+      name,
+      in: place,
+      required: place === 'path',
+      ...(description === undefined ? {} : { description }),
+      schema,
+      ...(example === undefined ? {} : { example }),
+    };
   });
+}
+
+/** One name may stand for several kinds of value. */
+function fitting(schema: Json, example: string | number | undefined): string | number | undefined {
+  const isNumber = schema['type'] === 'integer';
+  return schema['enum'] === undefined && isNumber === (typeof example === 'number') ? example : undefined;
 }
 
 function requestBody({ in: schema, operation }: Route): Json | null {
@@ -109,9 +147,9 @@ function requestBody({ in: schema, operation }: Route): Json | null {
   return { requestBody: { required: operation.optionalBody !== true, content } };
 }
 
-/** A schema with its first example beside it, where tools look for it. */
+/** A schema with an example beside it, where tools look for it. */
 function mediaOf(schema: TSchema): Json {
-  const [example] = ((schema as Json)['examples'] ?? []) as unknown[];
+  const example = exampleOf(schema as Json);
   return example === undefined ? { schema } : { schema, example };
 }
 

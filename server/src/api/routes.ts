@@ -26,6 +26,7 @@ import * as postProcessings from './post-processings.ts';
 import { publish } from './publish.ts';
 import * as listeners from './listeners.ts';
 import * as pulls from './pulls.ts';
+import * as reference from './reference/index.ts';
 import * as running from './running.ts';
 import * as services from './services.ts';
 import * as sheetFiles from './sheets/export.ts';
@@ -198,6 +199,7 @@ export const routes: readonly Route[] = [
   route('GET /readyz',                         'anybody', null,                         running.HealthOut,            running.readiness),
   route('GET /metrics',                        'anybody', null,                         running.MetricsOut,           running.readMetrics),
   route('GET /openapi.json',                   'anybody', null,                         running.DocumentOut,          running.describe),
+  route('GET /docs',                           'anybody', null,                         reference.ReferencePage,      reference.showReference),
 ];
 
 /** One line of the table. */

@@ -15,7 +15,7 @@ export const IndexOut = Type.Object(
     version: Type.String(),
     openapi: Type.String({ description: 'Where this API is described (OpenAPI 3.1).' }),
     health: Type.String(),
-    docs: Type.String(),
+    docs: Type.String({ description: 'The same as a page for people.' }),
   },
   {
     examples: [
@@ -24,7 +24,7 @@ export const IndexOut = Type.Object(
         version: '0.1.0',
         openapi: '/openapi.json',
         health: '/healthz',
-        docs: 'docs/ in the project',
+        docs: '/docs',
       },
     ],
   },
@@ -41,16 +41,16 @@ export type MetricsOut = Static<typeof MetricsOut>;
 
 export const index = operation<null, IndexOut>()({
   summary: 'What is here, and where it is described',
+  description: 'A browser, which asks for HTML, is sent to the reference page.',
   reach: 'installation',
   quiet: true,
-  handle: async (_call, { version }) =>
-    ok({
-      name: 'Bellwire' as const,
-      version,
-      openapi: '/openapi.json',
-      health: '/healthz',
-      docs: 'README.md and the folder docs of the project: the command line (cli.md), the codes of refusals (errors.md)',
-    }),
+  success: { 200: 'What is here.', 302: 'A browser finds the page there.' },
+  handle: async ({ header }, { version }) => {
+    const docs = '/docs';
+    const body = { name: 'Bellwire' as const, version, openapi: '/openapi.json', health: '/healthz', docs };
+    const isBrowser = /\btext\/html\b/.test(header('accept') ?? '');
+    return isBrowser ? { status: 302, body, headers: { location: docs } } : ok(body);
+  },
 });
 
 export const health = operation<null, HealthOut>()({

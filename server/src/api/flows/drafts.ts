@@ -7,12 +7,13 @@ import { formatId } from '../../model/ids.ts';
 import { refuse } from '../../model/problem.ts';
 import type { Workspace } from '../../store/contract.ts';
 import type { Draft, StoredFlow } from '../../store/flows/contract.ts';
+import { documentBody } from '../document-body.ts';
 import { done, ok, operation, type Call, type Tools } from '../kernel.ts';
 import { idOf, Instant, instant, orNull } from '../wire.ts';
 import { runDry, type DryRunOut } from './dry-runs.ts';
 import { findFlow, namedIn, ScenarioParams, showDetail, type FlowDetailOut } from './flows.ts';
 import { keepSheets, planSheets } from './pushed-sheets.ts';
-import { DifferenceOut, documentIn, keep, readDocuments } from './push.ts';
+import { DifferenceOut, documentIn, keep, readDocuments, SCENARIO_DOCUMENT } from './push.ts';
 import { checkWhole, findRequest } from './requests.ts';
 import { checkSurroundings, missingSecrets } from './surroundings.ts';
 import { definitionOf, VersionText } from './versions.ts';
@@ -50,14 +51,12 @@ export type DraftOut = Static<typeof DraftOut>;
 
 type Context = Pick<Call, 'workspace' | 'now'> & { tools: Tools };
 
-const YAML = Type.String({ description: 'The document, YAML or JSON.' });
-
 export const putDraft = operation<null, DraftOut>()({
   summary: 'Keep a draft of a scenario: checked as a push is, and not active',
   description:
     'The scenario need not be published yet. The version that is published when the draft is begun is its base.',
   params: ScenarioParams,
-  consumes: { 'application/yaml': YAML, 'application/json': YAML, 'text/plain': YAML },
+  consumes: documentBody(SCENARIO_DOCUMENT),
   errors: ['invalid-document', 'body-required', 'invalid-utf8'],
   async handle({ params, bytes, workspace, now }, tools) {
     const name = await nameOf(namedIn(params), workspace, tools);

@@ -7,6 +7,7 @@ import { readFlows, type DocumentFault, type FlowDocument, type ReadFlows } from
 import { refuse, type ProblemFault } from '../../model/problem.ts';
 import { StoreRefusal } from '../../store/contract.ts';
 import type { FlowSetting, StoredFlow } from '../../store/flows/contract.ts';
+import { documentBody } from '../document-body.ts';
 import { ok, operation, type Call, type Tools } from '../kernel.ts';
 import { orNull } from '../wire.ts';
 import { badDocuments, checkSurroundings, missingSecrets } from './surroundings.ts';
@@ -129,21 +130,42 @@ export const pushFlows = operation<PushIn, PushOut>()({
   },
 });
 
+/** The document of a scenario that the description of the API shows. */
+export const SCENARIO_DOCUMENT = { scenario: 'hello', steps: [{ reply: { status: 200, body: 'Hello.' } }] };
+
+const DOCUMENTS: Record<FlowKind, object> = {
+  job: {
+    job: 'nightly-reindex',
+    on: { cron: '0 2 * * *', timezone: 'Asia/Tokyo' },
+    steps: [{ http: { method: 'POST', url: 'https://shop.example.com/reindex' } }],
+  },
+  'policy-set': {
+    policySet: 'storage-baseline',
+    rules: [
+      {
+        rule: 'buckets-have-owner',
+        resources: [{ id: 'bucket-1', owner: 'ops' }],
+        compliant: '${ exists(owner) }',
+      },
+    ],
+  },
+  scenario: SCENARIO_DOCUMENT,
+};
+
+const FIRST_WORDS = { job: 'job', 'policy-set': 'policySet', scenario: 'scenario' } as const;
+
 export const putJob = putting('job', JobParams);
 export const putPolicySet = putting('policy-set', PolicySetParams);
 export const putScenario = putting('scenario', ScenarioParams);
 
-const FIRST_WORDS = { job: 'job', 'policy-set': 'policySet', scenario: 'scenario' } as const;
-
 /** The same for one document, its name in the path. */
 function putting(kind: FlowKind, params: FlowParams) {
-  const document = Type.String({ description: 'The document, YAML or JSON.' });
   return operation<null, FlowDetailOut>()({
     summary: `Make or replace a ${WORDS[kind]} by its document`,
     description:
       'The name in the path is that of the document. The token of an HTTP trigger is in the answer that makes it.',
     params,
-    consumes: { 'application/yaml': document, 'application/json': document, 'text/plain': document },
+    consumes: documentBody(DOCUMENTS[kind]),
     success: { 201: 'It was made.', 200: 'It was replaced, or meant the same already.' },
     errors: ['invalid-document', 'body-required', 'invalid-utf8'],
     async handle({ params: path, bytes, workspace, now }, tools) {

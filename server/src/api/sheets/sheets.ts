@@ -5,6 +5,7 @@ import { refuse } from '../../model/problem.ts';
 import type { StoredSheet } from '../../store/contract.ts';
 import { documentIn, readDocuments } from '../flows/push.ts';
 import { Name } from '../groups.ts';
+import { documentBody } from '../document-body.ts';
 import { done, ok, operation, type Call, type Tools } from '../kernel.ts';
 import { pageThrough } from '../paging.ts';
 import { Instant, instant, orNull, pageOf, PageQuery } from '../wire.ts';
@@ -73,13 +74,13 @@ export const getSheet = operation<null, SheetOut>()({
   },
 });
 
-const Document = Type.String({ description: 'The document, YAML or JSON: `sheet: AuditLog`, `columns`, `key`, `in`.' });
+const DOCUMENT = { sheet: 'AuditLog', columns: ['time', 'user', 'action'], key: 'time' };
 
 export const putSheet = operation<null, SheetOut>()({
   summary: 'Make or replace a sheet by its document',
   description: 'The name in the path is that of the document. Rows stay, under the letters of their columns.',
   params: SheetParams,
-  consumes: { 'application/yaml': Document, 'application/json': Document, 'text/plain': Document },
+  consumes: documentBody(DOCUMENT),
   success: { 201: 'It was made.', 200: 'It was replaced, or was so already.' },
   errors: ['invalid-document', 'body-required', 'invalid-utf8'],
   async handle({ params, bytes, workspace, now }, { store }) {
