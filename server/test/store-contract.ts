@@ -18,6 +18,7 @@ import { exerciseSettings } from './store-contract-settings.ts';
 import { exerciseSettling } from './store-contract-settling.ts';
 import { exerciseSheets } from './store-contract-sheets.ts';
 import { exerciseTelling } from './store-contract-telling.ts';
+import { exerciseWatching } from './store-contract-watching.ts';
 import { exerciseWebhooks } from './store-contract-webhooks.ts';
 import type { Prepare } from './store-ground.ts';
 
@@ -43,4 +44,5 @@ export function exerciseStore(engine: string, prepare: Prepare): void {
   exerciseFindings(engine, prepare);
   exerciseBatches(engine, prepare);
   exerciseSheets(engine, prepare);
+  exerciseWatching(engine, prepare);
 }

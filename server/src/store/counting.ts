@@ -24,7 +24,9 @@ const DEAD = `
          (SELECT COUNT(*) FROM deliveries d WHERE d.workspace = w.workspace AND d.state = ${STATE.dead}) AS dead
   FROM workspaces w WHERE w.deleted_at IS NULL ORDER BY w.workspace`;
 
-const WEBHOOKS = `SELECT workspace, mode, intent, health, COUNT(*) AS count FROM webhooks GROUP BY workspace, mode, intent, health`;
+const WEBHOOKS = `
+  SELECT workspace, mode, intent, health, COUNT(*) AS count FROM webhooks
+  GROUP BY workspace, mode, intent, health ORDER BY workspace, mode, intent, health`;
 
 const OTHERS = `
   SELECT 'lease' AS what, '' AS state, COUNT(*) AS count FROM leases WHERE leased_until > $1
