@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
+import { testDatabase, withoutPostgres } from './kit/postgres.ts';
 import { repository } from './kit/sources.ts';
 import { findGo, findPython, type Means } from './guides/needs.ts';
 import { playGuide } from './guides/play.ts';
@@ -10,15 +11,17 @@ import { playGuide } from './guides/play.ts';
 const pages = globSync('docs/guides/*.md', { cwd: repository }).sort();
 
 /** What a page needs that not every machine has; asked when its turn comes. */
-const needs: Record<string, () => Means> = {
+const needs: Record<string, (t: TestContext) => Means | Promise<Means>> = {
   'docs/guides/first-event-fastapi.md': () => findPython(['fastapi', 'uvicorn']),
   'docs/guides/first-event-go.md': findGo,
+  'docs/guides/from-one-machine-to-a-fleet.md': async (t) =>
+    withoutPostgres ? { missing: withoutPostgres } : { env: { DATABASE: await testDatabase(t) } },
 };
 
 describe('R54 the guides: every command and every block of', { concurrency: 2, timeout: 600_000 }, () => {
   for (const page of pages) {
     test(page, { timeout: 400_000 }, async (t) => {
-      const means: Means = needs[page]?.() ?? {};
+      const means: Means = (await needs[page]?.(t)) ?? {};
       if ('missing' in means) return t.skip(means.missing);
       const text = readFileSync(join(repository, page), 'utf8');
       for (const reason of await playGuide({ page, text, ...means })) t.diagnostic(`not run: ${reason}`);
