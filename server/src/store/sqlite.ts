@@ -43,6 +43,8 @@ const MOST_PREPARED = 500;
 /** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE. */
 const ROW_FAULTS = new Set([18, 19, 20, 25]);
 
+/** SQLITE_BUSY, LOCKED. */
+const IN_USE = new Set([5, 6]);
 const FULL = 13;
 /** SQLITE_PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB. */
 const OUTAGES = new Set([3, 5, 6, 7, 8, 10, 11, FULL, 14, 15, 26]);
@@ -78,9 +80,11 @@ function openFile(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
   try {
     refuseBackup(db);
-    // Chosen before there is a table: room that deletions leave is given back in small steps. Deleted content is
-    // overwritten where that costs no further page; what is left in free pages goes with them (see scrub).
-    db.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    // Chosen before there is a table, and not again, for it would be written again: a store that is refused stays as it
+    // is. Room that deletions leave is given back in small steps. Deleted content is overwritten where that costs no
+    // further page; what is left in free pages goes with them (see scrub).
+    const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { page_count: number };
+    if (pages === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     db.exec('PRAGMA secure_delete = FAST');
     db.exec('PRAGMA journal_mode = WAL');
     db.exec(`PRAGMA wal_autocheckpoint = ${WAL_LIMIT_PAGES}`);
@@ -114,7 +118,8 @@ export function lockFile(file: string): DatabaseSync {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
-    if (/locked|busy/i.test((error as Error).message)) {
+    // By its code: what else goes wrong is told with the path, which may be of any words.
+    if (IN_USE.has(codeOf(error))) {
       throw new Error(`another process already runs on ${file}: stop it first, or use another data folder`);
     }
     const why = existsSync(path) ? 'open' : 'make';
