@@ -30,7 +30,7 @@ async function backUpStore(
     ...carriedLines(session, moved),
   ]);
   if (moved.keys.length > 0) {
-    session.note(`its secrets need ${keyNames(moved.keys)}: not in the backup, so keep a copy of the keys elsewhere`);
+    session.note(`its secrets need ${keyNames(moved.keys)}: not in the backup, keep a copy elsewhere`);
   }
-  session.note(`see that it is whole: npx bellwire restore ${near(file, folder)} --check`);
+  session.note(`is it whole? npx bellwire restore ${near(file, folder)} --check`);
 }

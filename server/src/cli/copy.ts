@@ -11,6 +11,16 @@ interface CopyOptions extends Omit<StoreOptions, 'store'> {
   whileRunning?: boolean;
 }
 
+/** What comes next, in lines that fit a screen. */
+const FOR_GOOD = [
+  'start the platform on the copy: the setting store, or BELLWIRE_STORE',
+  'never again on what was copied: both would deliver',
+];
+const REHEARSAL = [
+  'what is accepted from now on is not in the copy',
+  'a platform on it delivers what was pending a second time: a rehearsal',
+];
+
 export const copy: Declare = (command, run) => {
   addStoreOptions(command)
     .option('--from <address>', 'The store to copy: sqlite, sqlite:<file> or postgres://…; else that of the settings')
@@ -30,11 +40,6 @@ async function copyAll(session: Session, { from, to, whileRunning = false, ...op
   const places = { from: settingOf(from), to: settingOf(to) };
   const moved = await move(session, (wish) => copyOver(places, { whileRunning, ...wish }));
   session.show(carriedJson(moved), () => carriedLines(session, moved));
-  if (moved.keys.length > 0)
-    session.note(`its secrets need ${keyNames(moved.keys)}: a platform on the copy needs the same keys`);
-  session.note(
-    whileRunning
-      ? 'what was accepted since is not in the copy, and two platforms on the two would deliver everything twice: a drill'
-      : 'start the platform on the copy (setting store), and never again on what it was copied from',
-  );
+  if (moved.keys.length > 0) session.note(`its secrets need ${keyNames(moved.keys)}: the copy needs the same`);
+  for (const line of whileRunning ? REHEARSAL : FOR_GOOD) session.note(line);
 }

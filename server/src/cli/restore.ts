@@ -5,6 +5,13 @@ import { addStoreOptions, carriedJson, carriedLines, keyNames, move, type StoreO
 import { loadSettings, near } from './serve.ts';
 import type { Declare, Session } from './session.ts';
 
+/** What whoever restores has to know, in lines that fit a screen. */
+const MEANING = [
+  'what was delivered since then comes again, under the same webhook-id',
+  'what was accepted since then is gone; no id of it comes twice',
+  'what was deleted, rotated or erased since then is there again: do it once more',
+];
+
 export const restore: Declare = (command, run) => {
   addStoreOptions(command)
     .argument('<file>', 'A backup that bellwire backup has written')
@@ -28,10 +35,7 @@ async function restoreBackup(
     `restored from ${near(file, folder)}, as it was at ${taken}`,
     ...carriedLines(session, moved),
   ]);
-  session.note(
-    'what was delivered since then is delivered again, under the same webhook-id; what was accepted since is gone',
-  );
-  session.note('keys, hooks and payloads that were taken away since then are there again: take them away once more');
+  for (const line of MEANING) session.note(line);
   session.note('start it: npx bellwire serve');
 }
 

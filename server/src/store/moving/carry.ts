@@ -71,9 +71,11 @@ export async function carry(source: Source, target: Target, watch: Watch = {}): 
     // Its first rows are written by the migrations.
     await target.run(`DELETE FROM ${table.name}`);
     const use = (rows: Cell[][]): Promise<void> => target.write(table, rows);
-    const tally = { table: table.name, ...(await goThrough(source, table, { ...watch, stage: 'carrying', use })) };
-    refuseDifference(tally, await goThrough(target, table, { ...watch, stage: 'comparing' }), target.name);
-    tables.push(tally);
+    tables.push({ table: table.name, ...(await goThrough(source, table, { ...watch, stage: 'carrying', use })) });
+  }
+  await source.letGo();
+  for (const [i, table] of carried.entries()) {
+    refuseDifference(tables[i]!, await goThrough(target, table, { ...watch, stage: 'comparing' }), target.name);
   }
   return { tables, strangers };
 }

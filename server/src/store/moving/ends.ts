@@ -13,13 +13,15 @@ export interface Source {
   rows(table: Shape): AsyncIterable<Cell[][]>;
   /** A question of a few rows, within the same snapshot. */
   ask<R>(text: string): Promise<R[]>;
-  /** Does a platform run on it at this moment? */
+  /** All of it was read: the snapshot ends. It holds nothing up any more, and what is asked from here on is of the present. */
+  letGo(): Promise<void>;
+  /** Does a platform run on it at this moment? Before `letGo`: did one, when the snapshot began? */
   isRunning(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** A store that is being filled: nothing of it can be seen before `keep`. It can be read as a source can. */
-export interface Target extends Omit<Source, 'isRunning'> {
+export interface Target extends Omit<Source, 'isRunning' | 'letGo'> {
   readonly dialect: Dialect;
   write(table: Shape, rows: readonly Cell[][]): Promise<void>;
   /** Runs a statement; resolves how many rows it changed. `$1…$n` in order of the values. */

@@ -170,7 +170,7 @@ function holdSource(address: string): () => void {
 }
 
 async function refuseRunning(source: Source): Promise<void> {
-  if (source.engine === 'postgres' && (await source.isRunning())) throw new MoveRefusal(runs(source.name));
+  if (await source.isRunning()) throw new MoveRefusal(runs(source.name));
 }
 
 function runs(name: string): string {

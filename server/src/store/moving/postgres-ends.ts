@@ -16,6 +16,7 @@ export async function readPostgres(url: string): Promise<Source> {
     engine: 'postgres',
     name,
     ...readerOf(client, name),
+    letGo: async () => void (await said(name, client.query('COMMIT'))),
     isRunning: () => isRunning(client, name),
     close: () => client.end(),
   };

@@ -27,7 +27,9 @@ export function readSqlite(path: string): Source {
     engine: 'sqlite',
     name: file,
     ...readerOf(db, file),
-    isRunning: async () => !isFree(file),
+    letGo: async () => db.exec('COMMIT'),
+    // Who must be alone with a file holds it.
+    isRunning: async () => false,
     close: async () => db.close(),
   };
 }
@@ -58,15 +60,6 @@ export function holdFile(path: string): () => void {
     return () => lock.close();
   } catch (error) {
     throw new MoveRefusal((error as Error).message);
-  }
-}
-
-function isFree(file: string): boolean {
-  try {
-    holdFile(file)();
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -136,9 +129,8 @@ export function writeSqlite({ path, isStore, replaces }: FileWish): Target {
   const letGo = isStore ? holdFile(file) : () => undefined;
   try {
     if (existsSync(file) && !replaces) {
-      throw new MoveRefusal(
-        `${file} is there already${isStore ? ': what is carried goes into an empty place only' : ''}`,
-      );
+      const way = isStore ? ': a store is made only where there is none' : '; --replace lets a new one take its place';
+      throw new MoveRefusal(`${file} is there already${way}`);
     }
     return new NewFile(file, letGo);
   } catch (error) {
