@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import pg from 'pg';
 import { createPrettyLines } from '../server/src/log/pretty.ts';
+import { bellwire } from '../server/test/cli-ground.ts';
 import { AUDIT, auditEvent, startApi, STRUCTURED, type ApiGround } from '../server/test/api-ground.ts';
 import { issueCertificate } from '../server/test/certificates.ts';
 import { listenForMail, refusal } from '../server/test/mail-server.ts';
@@ -25,6 +26,10 @@ interface Ground {
   marks: Marks;
   /** The data folder. */
   folder: string;
+  /** Where traces go, which refuses the first of them. */
+  collector: TestReceiver;
+  /** As the command line is told of the installation. */
+  env: Record<string, string>;
   /** Says back all that it is sent, headers included, and that it failed. */
   echo: TestReceiver;
 }
@@ -81,11 +86,16 @@ for (const [engine, skip, addressOf] of engines) {
       await knock(ground);
       await walk(ground);
       await noteStore(marks, address, ground.folder);
+      await useCommandLine(ground);
+      if (address !== 'sqlite') await takeStoreAway(ground, address);
+      // What is to be traced is sent by then.
+      await ground.api.platform.stop();
+      for (const { body } of ground.collector.requests) marks.note('trace', body);
       for (const line of ground.api.lines) noteLine(marks, line);
       const leaks = marks
         .leaks()
         .filter(({ mark, place }) => !ALLOWED.some((of) => of.mark.test(mark) && of.place.test(place)));
-      assert.ok(marks.count(/^log/) > 100 && marks.count(/^GET/) > 60);
+      assert.ok(marks.count(/^log/) > 100 && marks.count(/^GET/) > 60 && marks.count(/^trace/) > 0);
       assert.deepEqual(leaks.slice(0, 40), []);
     },
   );
@@ -113,7 +123,7 @@ async function markedDatabase(t: Ending, marks: Marks): Promise<string> {
   return url.href;
 }
 
-async function start(t: TestContext, marks: Marks, store: string): Promise<Ground> {
+async function start(t: TestContext, marks: Marks, address: string): Promise<Ground> {
   const echo = await startReceiver(({ headers, body, url }) => ({
     status: url.startsWith('/ok') ? 200 : 500,
     headers: { 'content-type': 'application/json', 'x-echo': headers.authorization ?? '' },
@@ -131,20 +141,30 @@ async function start(t: TestContext, marks: Marks, store: string): Promise<Groun
     onMail: () => undefined,
   });
   const key = Buffer.from(marks.make('StoreKey', (text) => text.padEnd(32, 'k').slice(0, 32))).toString('base64');
+  const collector = await startReceiver(({ headers }, nth) =>
+    nth === 0 ? { status: 401, body: JSON.stringify(headers) } : { status: 200, body: '{}' },
+  );
+  t.after(() => collector.stop());
   const folder = mkdtempSync(join(tmpdir(), 'bellwire-marked-'));
   const api = await startApi(t, {
-    store,
+    store: address,
     dataFolder: folder,
     secrets: { keys: [key] },
     mail: { host: '127.0.0.1', port, secure: 'none', user: 'bell', password, from: 'bell@gate.example' },
     challenge: { interval: '30ms', timeout: '500ms' },
     delivery: { retryDelays: ['10ms'], jitter: 0 },
     postProcessing: { interval: '1s' },
+    tracing: {
+      endpoint: `${collector.url}/v1/traces`,
+      headers: [`authorization=${encodeURIComponent(`Bearer ${marks.make('TraceToken')}`)}`],
+    },
     shutdown: { grace: '1s' },
   });
   marks.learn('AdminKey', api.platform.adminKey);
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return { api, marks, echo, folder };
+  const store: Record<string, string> = address === 'sqlite' ? {} : { BELLWIRE_STORE: address };
+  const env = { BELLWIRE_DEV: 'true', BELLWIRE_DATA_FOLDER: folder, BELLWIRE_SECRETS_KEYS: key, ...store };
+  return { api, marks, echo, folder, collector, env };
 }
 
 /** A request whose answer is searched. */
@@ -446,6 +466,42 @@ async function knock(ground: Ground): Promise<void> {
   ])
     await api.ask(what);
   await ask(ground, 'POST /v1/webhooks', { key: key as string, body: { name: 'x' } });
+}
+
+/** What the command line prints, of the platform and of the installation beneath it; and a backup. */
+async function useCommandLine({ marks, folder, env, api }: Ground): Promise<void> {
+  const said = async (env: Record<string, string>, ...args: string[]): Promise<void> => {
+    const { stdout, stderr } = await bellwire(args, { folder, env });
+    assert.notEqual(stdout + stderr, '', args.join(' '));
+    marks.note(`bellwire ${args.join(' ')}`, stdout + stderr);
+  };
+  const file = join(folder, 'all.backup');
+  await said(env, 'doctor');
+  await said(env, 'backup', file);
+  marks.note('store bellwire, in a backup', readFileSync(file));
+  const client = { BELLWIRE_URL: api.url, BELLWIRE_KEY: api.platform.adminKey };
+  await said(client, 'webhooks', 'list', '--json');
+  await said({ ...client, BELLWIRE_KEY: marks.make('WrongKeyOfCli', (text) => `bw_${text}`) }, 'webhooks', 'list');
+  const password = marks.make('PasswordOfNowhere');
+  await said({ ...env, BELLWIRE_STORE: `postgres://bell:${password}@127.0.0.1:9/x` }, 'serve', '--port', '0');
+  await said(env, 'serve', '--print-settings');
+}
+
+/** The database takes nobody for a while. */
+async function takeStoreAway(ground: Ground, address: string): Promise<void> {
+  const elsewhere = new URL(address);
+  const name = elsewhere.pathname.slice(1);
+  elsewhere.pathname = '/postgres';
+  const client = new pg.Client({ connectionString: elsewhere.href });
+  await client.connect();
+  await client.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS false`);
+  await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+  for (const path of ['/readyz', '/v1/webhooks', '/v1/events', '/metrics']) await ask(ground, `GET ${path}`);
+  const { status } = await ground.api.ask('GET /readyz');
+  assert.equal(status, 503);
+  await client.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS true`);
+  await client.end();
+  await eventually('the store is back', async () => (await ground.api.ask('GET /readyz')).status === 200, 30_000);
 }
 
 /** All that is kept: the files of the embedded store, or each row of each table. */
