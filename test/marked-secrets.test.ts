@@ -253,6 +253,7 @@ async function deliver(t: TestContext, ground: Ground): Promise<void> {
     return states.length > 20 && states.filter((state) => state === 'scheduled').length === 3;
   });
   await ask(ground, `POST /v1/webhooks/${made[7]}/pull`, { body: {} });
+  await listen(ground);
   await ask(ground, `POST /v1/webhooks/${made[0]}/recover`, { body: { since: new Date(0).toISOString() } });
   await must(ground, 'POST /v1/erasures', { subject: 'nobody' });
   // Whatever was to be said of a secret that is refused.
@@ -274,6 +275,23 @@ async function deliver(t: TestContext, ground: Ground): Promise<void> {
     await ask(ground, `PATCH /v1/webhooks/${made[0]}`, { body: bad });
   }
   await ask(ground, 'POST /v1/webhooks', { body: `{"name":"cut","secret":"${marks.make('CutBody')}` });
+}
+
+/** Somebody listens, is handed a request, and never answers: it stays in the store. */
+async function listen(ground: Ground): Promise<void> {
+  const { api, marks } = ground;
+  const authorization = `Bearer ${marks.make('HandedValue')}`;
+  const { id } = await must(ground, 'POST /v1/webhooks', {
+    name: 'listened to',
+    mode: 'listen',
+    verification: 'none',
+    authorization,
+  });
+  await must(ground, 'POST /v1/subscriptions', { webhook: id, type: AUDIT });
+  await ask(ground, `POST /v1/webhooks/${id}/listen`, { body: {} });
+  await ask(ground, 'POST /v1/events', { body: auditEvent(), headers: STRUCTURED });
+  const handed = await api.expect(200, `POST /v1/webhooks/${id}/listen`, { body: { waitMs: 10_000, takeOver: true } });
+  assert.match(JSON.stringify(handed), new RegExp(authorization), 'it is handed what an endpoint would be sent');
 }
 
 async function report(ground: Ground): Promise<void> {

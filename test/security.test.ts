@@ -94,6 +94,19 @@ test('a platform, as others on its machine and on its network meet it', async (t
     assert.equal(page.headers.get('x-content-type-options'), 'nosniff');
   });
 
+  await t.test('who listens needs a key that may change the webhook, in its workspace', async () => {
+    const body = { name: 'listened to', mode: 'listen', verification: 'none' };
+    const { id } = await hooks.expect(201, 'POST /v1/webhooks', { body });
+    const path = `POST /v1/webhooks/${id as string}/listen`;
+    const made = await hooks.expect(201, 'POST /v1/keys', {
+      body: { name: 'reader', scopes: ['read', 'publish', 'pull'] },
+    });
+    await hooks.refused('missing-scope', path, { key: made['key'] as string, body: {} });
+    await hooks.expect(201, 'POST /v1/workspaces', { body: { name: 'neighbour' } });
+    await hooks.refused('not-found', `${path}?workspace=neighbour`, { body: {} });
+    await hooks.expect(200, path, { body: {} });
+  });
+
   await t.test('API: readiness tells whoever asks no more than that the store is away', async () => {
     const { store } = hooks.platform;
     store.check = () => Promise.reject(new Error('PostgreSQL at db.inside:5432 refuses: no user "bell"'));
