@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { routes } from '../server/src/api/routes.ts';
-import { loadConfig } from '../server/src/config/index.ts';
-import { repository } from './kit/sources.ts';
+import { routes } from '../src/api/routes.ts';
+import { loadConfig } from '../src/config/index.ts';
+import { repository } from '../../test/kit/sources.ts';
 
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
 const DOCKERFILE = 'deploy/Dockerfile';
