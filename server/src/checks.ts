@@ -9,7 +9,7 @@ export type { Check, Finding, Looking, Seen, Severity, StoreGround } from './sto
 
 /** Opens the store of these settings to be looked at. Throws in words where there is none, or none that answers. */
 export function lookAtStore({ store }: Pick<Config, 'store'>): Promise<Looking> {
-  return store.kind === 'sqlite' ? openLooking(store.file) : openLooking(store.url, store.connectTimeoutMs);
+  return store.kind === 'sqlite' ? openLooking(store.file) : openLooking(store.url, store);
 }
 
 /** What opens sealed values by the keys of these settings, or why there are no keys, in words. Makes none. */

@@ -249,7 +249,7 @@ async function looksAtFiles(t: TestContext, { place, look, ground }: Ground): Pr
 }
 
 // Its version and its clock are what they are: those two are told something else.
-async function looksAtServer({ look, ground }: Ground): Promise<void> {
+async function looksAtServer({ place, look, ground }: Ground): Promise<void> {
   const says = (row: object): Partial<StoreGround> => ({
     store: { ...ground.store, ask: async <R>() => [row as R] },
   });
@@ -260,6 +260,11 @@ async function looksAtServer({ look, ground }: Ground): Promise<void> {
   assert.deepEqual(await look('postgres.connections'), []);
   const [many] = await look('postgres.connections', { connections: 10_000, isRunning: false });
   assert.match(many!, /^\d+ of \d+ connections are taken, and a node opens 10000$/);
+  const hasty = await openLooking(addressOf(place), { mostMs: 50 });
+  const slow = { ...hasty, ask: <R>() => hasty.ask<R>('SELECT pg_sleep(9)') };
+  const [late] = await look('deliveries.event', { store: slow });
+  assert.equal(late, 'deliveries.event could not be looked at: the database took longer than 0.05 s');
+  await hasty.close();
   assert.deepEqual(await look('postgres.clock'), []);
   const [apart] = await look('postgres.clock', says({ at: Date.now() - 90_000 }));
   assert.match(apart!, /^the clocks of the database and of this machine are 9\d(\.\d+)? s apart$/);

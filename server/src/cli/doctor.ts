@@ -63,17 +63,10 @@ async function examine(session: Session, options: DoctorOptions): Promise<number
   }
 }
 
-// One that cannot look is a finding, and keeps no other from looking.
 async function examineOne(part: string, check: Check<Ground>, ground: Ground): Promise<Checked> {
   const isSkipped = (part === 'store' && ground.store === null) || (part !== 'settings' && ground.config === null);
   if (isSkipped) return { part, check: check.name, state: 'skipped', findings: [] };
-  const findings = await findingsOf(check, ground).catch((error: unknown): Finding[] => [
-    {
-      severity: 'fault',
-      text: `${check.name} could not be looked at: ${(error as Error).message}`,
-      remedy: 'if the store does not answer or is damaged, go back to the last backup: bellwire restore FILE',
-    },
-  ]);
+  const findings = await findingsOf(check, ground);
   return { part, check: check.name, state: worstSeverity(findings) ?? 'ok', findings };
 }
 

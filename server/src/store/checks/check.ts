@@ -21,18 +21,31 @@ export interface Check<Ground> {
   severity: Severity;
   /** What to do, as one sentence that names the command; a finding may know better. */
   remedy: string;
-  /** Looks. Nothing found is an empty list. What throws is told as a fault of its own. */
+  /** Looks. Nothing found is an empty list. */
   look(ground: Ground): Promise<readonly Seen[]> | readonly Seen[];
 }
 
 /** What was seen: its text alone, or more where it differs from what the check says. */
 export type Seen = string | (Partial<Finding> & Pick<Finding, 'text'>);
 
-/** The findings of a check. */
+/** A query was given up: the store is larger than can be looked at beside others. */
+export class TooLong extends Error {
+  override name = 'TooLong';
+}
+
+/** The findings of a check. That it cannot look is one of them. */
 export async function findingsOf<Ground>(check: Check<Ground>, ground: Ground): Promise<Finding[]> {
-  const { severity, remedy } = check;
-  const seen = await check.look(ground);
-  return seen.map((one) => ({ severity, remedy, ...(typeof one === 'string' ? { text: one } : one) }));
+  const { name, severity, remedy } = check;
+  try {
+    const seen = await check.look(ground);
+    return seen.map((one) => ({ severity, remedy, ...(typeof one === 'string' ? { text: one } : one) }));
+  } catch (error) {
+    const text = `${name} could not be looked at: ${(error as Error).message}`;
+    if (error instanceof TooLong)
+      return [{ severity: 'note', text, remedy: 'look again at a quiet hour: bellwire doctor' }];
+    const restore = 'if the store is damaged, go back to the last backup: bellwire restore FILE';
+    return [{ severity: 'fault', text, remedy: restore }];
+  }
 }
 
 /** A store that is only looked at. */
@@ -40,7 +53,7 @@ export interface Looking {
   engine: 'sqlite' | 'postgres';
   /** The file, or the host of the database. */
   name: string;
-  /** Runs one query, `$1…$n` in order. It is given up after half a minute. */
+  /** Runs one query, `$1…$n` in order. Throws {@link TooLong} where a database takes longer than half a minute. */
   ask<R = Row>(text: string, values?: readonly Value[]): Promise<R[]>;
   close(): Promise<void>;
 }

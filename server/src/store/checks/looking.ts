@@ -3,15 +3,23 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import type { Row, Value } from '../sql.ts';
-import type { Looking } from './check.ts';
+import { TooLong, type Looking } from './check.ts';
 
-/** How long one query may take. */
+/** How long one query of a database may take. One of a file holds nobody up, however long it takes. */
 const MOST_MS = 30_000;
 const INT8 = 20;
+/** SQLSTATE query_canceled. */
+const CANCELED = '57014';
+
+/** How a database is looked at. */
+export interface LookOptions {
+  connectTimeoutMs?: number;
+  mostMs?: number;
+}
 
 /** Opens it. Throws in words where there is none, or where it does not answer. */
-export function openLooking(address: string, connectTimeoutMs = 10_000): Promise<Looking> {
-  return /^postgres(ql)?:\/\//.test(address) ? lookAtPostgres(address, connectTimeoutMs) : lookAtSqlite(address);
+export function openLooking(address: string, options: LookOptions = {}): Promise<Looking> {
+  return /^postgres(ql)?:\/\//.test(address) ? lookAtPostgres(address, options) : lookAtSqlite(address);
 }
 
 // The log beside the file is read, too: what the running platform has committed is seen.
@@ -36,7 +44,10 @@ async function lookAtSqlite(file: string): Promise<Looking> {
 }
 
 // Each query is a transaction of its own, READ ONLY: none holds anything back for longer than it takes.
-async function lookAtPostgres(url: string, connectTimeoutMs: number): Promise<Looking> {
+async function lookAtPostgres(
+  url: string,
+  { connectTimeoutMs = 10_000, mostMs = MOST_MS }: LookOptions,
+): Promise<Looking> {
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   const client = new pg.Client({
@@ -44,8 +55,8 @@ async function lookAtPostgres(url: string, connectTimeoutMs: number): Promise<Lo
     types,
     application_name: 'bellwire doctor',
     connectionTimeoutMillis: connectTimeoutMs,
-    statement_timeout: MOST_MS,
-    query_timeout: MOST_MS + 5_000,
+    statement_timeout: mostMs,
+    query_timeout: mostMs + 5_000,
   });
   client.on('error', () => undefined);
   const name = `PostgreSQL at ${new URL(url).host}`;
@@ -60,8 +71,14 @@ async function lookAtPostgres(url: string, connectTimeoutMs: number): Promise<Lo
   return {
     engine: 'postgres',
     name,
-    ask: async <R = Row>(text: string, values: readonly Value[] = []) =>
-      (await client.query({ text, values: [...values] as unknown[] })).rows as R[],
+    async ask<R = Row>(text: string, values: readonly Value[] = []): Promise<R[]> {
+      try {
+        return (await client.query({ text, values: [...values] as unknown[] })).rows as R[];
+      } catch (error) {
+        if ((error as { code?: string }).code !== CANCELED) throw error;
+        throw new TooLong(`the database took longer than ${mostMs / 1_000} s`, { cause: error });
+      }
+    },
     close: () => client.end(),
   };
 }
