@@ -95,7 +95,7 @@ export interface Relays {
     relays: readonly string[],
     now: number,
   ): Promise<{ listener: Listener | null; states: Map<string, RelayState> }>;
-  /** Forgets requests that are over. */
+  /** Forgets requests that are over, but for the names of those that were answered. */
   forget(key: TargetKey, relays: readonly string[]): Promise<void>;
   /** Forgets what a crash left behind. */
   prune(now: number): Promise<void>;

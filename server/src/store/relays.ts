@@ -39,8 +39,10 @@ export function makeRelays({ sql, keyring, listeners }: RelayParts): Relays {
   return {
     listen: async (query) => {
       const listened = await sql.write((tx) => listen({ sql, keyring }, tx, query), LAZILY);
-      if (typeof listened === 'object' && query.listener === null) listeners.tellListener(query);
-      return listened;
+      if (typeof listened === 'string') return listened;
+      const { isNew, ...handed } = listened;
+      if (isNew) listeners.tellListener(query);
+      return handed;
     },
     waiting: async ({ workspace, target }, now) => {
       const one = await sql.read(`SELECT 1 AS one FROM relays WHERE ${WAITING} LIMIT 1`, [workspace, target, now]);
@@ -71,11 +73,7 @@ export function makeRelays({ sql, keyring, listeners }: RelayParts): Relays {
       return relay;
     },
     look: (key, relays, now) => look(sql, key, { relays, now }),
-    forget: ({ workspace, target }, relays) =>
-      sql.write(async (tx) => {
-        const where = `workspace = $1 AND webhook = $2 AND relay IN (${marks(relays, 3)})`;
-        await tx.run(`DELETE FROM relays WHERE ${where}`, [workspace, target, ...relays]);
-      }, LAZILY),
+    forget: (key, relays) => sql.write((tx) => forget(tx, key, relays), LAZILY),
     prune: (now) =>
       sql.write(async (tx) => {
         await tx.run('DELETE FROM relays WHERE until < $1', [now - KEPT_MS]);
@@ -107,7 +105,7 @@ async function listen(
   { sql, keyring }: Pick<RelayParts, 'sql' | 'keyring'>,
   tx: Tx,
   query: ListenQuery,
-): Promise<Listened | 'replaced' | 'gone'> {
+): Promise<(Listened & { isNew: boolean }) | 'replaced' | 'gone'> {
   const { workspace, target, now } = query;
   const key = [workspace, target];
   const found = await tx.all(
@@ -128,7 +126,9 @@ async function listen(
        polls = excluded.polls, takes_over = excluded.takes_over`,
     [...key, listener, until, polls, query.takesOver ? 1 : 0],
   );
-  return { listener, until, takesOver: query.takesOver, polls, requests };
+  // One that was believed to be gone is back, or another one has come.
+  const isNew = !before || before.until <= now || before.listener !== listener;
+  return { listener, until, takesOver: query.takesOver, polls, requests, isNew };
 }
 
 async function handOut(
@@ -231,6 +231,14 @@ async function look(
   });
   const listener = isThere ? { until: found.until, takesOver: found.takesOver === 1 } : null;
   return { listener, states: new Map(states) };
+}
+
+// That something was answered is known for a while: an answer that is repeated because nobody heard that it was taken.
+async function forget(tx: Tx, { workspace, target }: TargetKey, relays: readonly string[]): Promise<void> {
+  const where = `workspace = $1 AND webhook = $2 AND relay IN (${marks(relays, 3)})`;
+  const values = [workspace, target, ...relays];
+  await tx.run(`DELETE FROM relays WHERE ${where} AND answer IS NULL`, values);
+  await tx.run(`UPDATE relays SET head = '', body = NULL, answer = 'null' WHERE ${where}`, values);
 }
 
 function marks(values: readonly unknown[], from: number): string {
