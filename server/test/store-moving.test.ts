@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, readFileSync, statSync, truncateSync, writeFi
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { withoutPostgres } from '../../test/kit/postgres.ts';
 import { formatId, deliveryId } from '../src/model/ids.ts';
 import { MIGRATIONS } from '../src/store/migrate.ts';
@@ -20,6 +21,7 @@ import { addFlow, newRun, numberOf } from './flow-furniture.ts';
 import { furnish, mustPublish, newEvent, NOON, openOf, someEvents } from './store-furniture.ts';
 import { postgresSchemas, sqliteGround, testFolder, type Ground, type Prepare } from './store-ground.ts';
 
+const VICTIM = fileURLToPath(new URL('backup-kill-victim.ts', import.meta.url));
 const wish = { now: Date.now, release: '0.0.0-test' };
 const closers: (() => Promise<void>)[] = [];
 after(async () => {
@@ -336,12 +338,7 @@ test('kill -9 in the middle of a backup leaves the former one, and hinders none'
   await mustPublish(await furnish(store), someEvents(10));
   const file = await backUp(t, ground);
   const before = readFileSync(file);
-  const victim = spawn(process.execPath, [
-    join(import.meta.dirname, 'backup-kill-victim.ts'),
-    ground.address,
-    file,
-    'webhooks',
-  ]);
+  const victim = spawn(process.execPath, [VICTIM, ground.address, file, 'webhooks']);
   assert.deepEqual(await once(victim, 'exit'), [null, 'SIGKILL']);
   assert.ok(existsSync(`${file}.part`));
   assert.ok(before.equals(readFileSync(file)));
