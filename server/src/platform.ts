@@ -13,7 +13,7 @@ import { systemClock } from './clock.ts';
 import { joinEngine } from './engine-port.ts';
 import { createDelivering, type Delivering } from './engine/index.ts';
 import { prepareStore } from './first-start.ts';
-import type { FlowEngine } from './flow/index.ts';
+import type { FlowEngine, FlowWatch } from './flow/index.ts';
 import { assembleFlows } from './flows.ts';
 import type { Log } from './log/index.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -26,6 +26,7 @@ import { makeFolder } from './store/folder.ts';
 import { openStore, type Store, type StoreWatch } from './store/index.ts';
 import { openKeyring } from './store/keyring.ts';
 import { openTracing, type Tracer } from './tracing/index.ts';
+import { createWorkLog } from './work-log.ts';
 
 // What a program needs to start one, as `bellwire/platform`.
 export { ConfigError, loadConfig } from './config/index.ts';
@@ -58,7 +59,13 @@ export interface RunningPlatform {
 export async function startPlatform(parts: PlatformParts): Promise<RunningPlatform> {
   const { config, log, version, clock = systemClock } = parts;
   const stops: (() => Promise<void> | void)[] = [];
-  const stop = onlyOnce(() => stopAll(stops.splice(0).toReversed(), log));
+  let isRunning = false;
+  const stop = onlyOnce(async () => {
+    const beganAt = clock.monotonic();
+    await stopAll(stops.splice(0).toReversed(), log);
+    const durationMs = Math.round(clock.monotonic() - beganAt);
+    if (isRunning) log.info({ durationMs }, 'the platform has stopped');
+  });
   try {
     // A start that cannot listen must not leave a new data folder behind.
     if (!existsSync(config.dataFolder)) await listen(probe(), config);
@@ -88,7 +95,8 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     stops.push(() => flows.dismiss());
     const url = await listen(api, config);
     stops.push(leaveAddress(config.dataFolder, url));
-    log.info({ url, store: config.store.kind, dev: config.dev, version }, 'the platform is running');
+    log.info({ url, store: config.store.kind, dev: config.dev, version, node: nodeName }, 'the platform is running');
+    isRunning = true;
     return { url, adminKey, store, stop };
   } catch (error) {
     // What does not stop has been reported; why it did not start is what counts.
@@ -150,8 +158,6 @@ interface Assembled {
   tracer: Tracer | null;
 }
 
-const RESEALED = 'secrets are encrypted with the first key now: former keys may be taken away';
-
 function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine; api: Api } {
   const { config, log, version, clock, store, metrics, schemas, tracer } = parts;
   const pulse = new Pulse();
@@ -162,6 +168,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     flows: () => flows,
     places: { deliveries: config.delivery.concurrency, runs: config.flows.concurrency },
   });
+  const works = createWorkLog(log, config, tracer !== null);
   const { port, onAttempt } = joinEngine(store.settings, log, () => delivering);
   const userAgent = config.userAgent ?? `Bellwire/${version}`;
   const delivering: Delivering = createDelivering({
@@ -199,17 +206,29 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     retention: config.retention,
     tracer,
     onError: (error) => log.error({ error }, 'the engine reports an error'),
+    ...works,
     onAttempt: (end) => {
       meters.onAttempt(end);
+      works.onAttempt(end);
       onAttempt(end);
     },
-    onChallenge: meters.onChallenge,
-    onResealed: (count) => log.info({ count }, RESEALED),
+    onChallenge: (told) => {
+      meters.onChallenge(told);
+      works.onChallenge(told);
+    },
+    onResealed: (count) =>
+      log.info({ count }, 'secrets are encrypted with the first key now: former keys may be taken away'),
     onMail: meters.onMail,
     onLanes: { taken: () => flows.wake(), lost: (lanes) => flows.drop(lanes) },
     otherSockets: config.flows.concurrency,
   });
-  const watch = meters.flows;
+  const watch: FlowWatch = {
+    step: meters.flows.step,
+    run: (end) => {
+      meters.flows.run(end);
+      works.onRun(end);
+    },
+  };
   const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, tracer, delivering, watch });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({
@@ -228,7 +247,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
       node: () => nodeFacts({ delivering, flows, places: config.delivery.concurrency }),
     },
     version,
-    receive: (call) => flows.receive(call),
+    receive: (call, tell) => flows.receive(call, tell),
   });
   return { delivering, flows, api };
 }

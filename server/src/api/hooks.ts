@@ -29,10 +29,13 @@ export const receiveByHook = operation<null, null>()({
     'hook-closed',
     'run-failed',
   ],
-  async handle({ params, method, search: query, rawHeaders: headers, bytes: body, cutAt, from, trace }, { receive }) {
+  async handle(
+    { params, method, search: query, rawHeaders: headers, bytes: body, cutAt, from, trace, tell },
+    { receive },
+  ) {
     const { token } = params;
     if (!TOKEN.test(token)) throw refuse('not-found', 'There is no such hook.');
-    const reply = await receive({ token, method, query, headers, body, cutAt, from, trace });
+    const reply = await receive({ token, method, query, headers, body, cutAt, from, trace }, tell);
     return { status: reply.status, rawHeaders: reply.headers, bytes: reply.body };
   },
 });

@@ -1,6 +1,6 @@
 // What the API is handed: it names no concrete store, engine or clock, and imports no other room above the store.
 import type { Config } from '../config/index.ts';
-import type { Log } from '../log/index.ts';
+import type { Log, LogFields } from '../log/index.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { HookCall, HookReply } from '../model/hook/exchange.ts';
@@ -94,7 +94,7 @@ export interface ApiParts {
   schemas: PayloadSchemas;
   engine: EnginePort;
   /** Takes a request to a hook; resolves what its caller is answered. */
-  receive(call: HookCall): Promise<HookReply>;
+  receive(call: HookCall, tell: (facts: LogFields) => void): Promise<HookReply>;
   metrics: Metrics;
   /** Null while nothing is traced. */
   tracer: Tracer | null;

@@ -4,6 +4,7 @@ import type { ApiKey, Workspace } from '../store/contract.ts';
 import type { LogFields } from '../log/index.ts';
 import type { Span } from '../tracing/index.ts';
 import type { ApiParts } from './parts.ts';
+import { spanIdOf, traceIdOf } from '../model/trace-context.ts';
 import type { Reply } from './reply.ts';
 import type { Route } from './routes.ts';
 
@@ -60,6 +61,11 @@ export function createReport({ log, metrics, clock, random }: ApiParts): Report 
         durationMs: Math.round(durationMs * 1_000) / 1_000,
         caller: facts.key?.key,
         workspace: facts.workspace?.name,
+        workspaceNumber: facts.workspace?.workspace,
+        bytes: bytesOf(request),
+        requestId: requestIdOf(request),
+        ...facts.told,
+        ...(facts.span === null ? {} : { traceId: traceIdOf(facts.span.trace), spanId: spanIdOf(facts.span.trace) }),
       };
       // What comes by the thousand and went well is counted above, and shown at `debug` only.
       const isQuiet = request.method === 'GET' || facts.route?.operation.quiet === true;
@@ -73,4 +79,16 @@ export function createReport({ log, metrics, clock, random }: ApiParts): Report 
       return instance;
     },
   };
+}
+
+/** Of the body, as far as the request says. */
+function bytesOf({ headers }: IncomingMessage): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+/** What its sender, or a proxy before us, calls it; none of a form that could say more than that. */
+function requestIdOf({ headers }: IncomingMessage): string | undefined {
+  const id = headers['x-request-id'];
+  return typeof id === 'string' && /^[\w.:-]{1,128}$/.test(id) ? id : undefined;
 }

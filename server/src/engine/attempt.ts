@@ -172,6 +172,12 @@ export interface AttemptEnd {
   state: StoredState;
   to: AttemptTarget;
   outcome: Outcome;
+  /** The part of all ids of its workspace; null when its target is gone. */
+  token: string | null;
+  /** When the next one is due (epoch ms), or null. */
+  nextAt: number | null;
+  /** The trace context it was made under, or null. */
+  trace: string | null;
 }
 
 /** What an attempt was made at. */

@@ -89,6 +89,9 @@ async function tryNow(
   const settlement: Settlement = { workspace, event, target, copy, next, firstTryAt, attempt };
   await new Promise<void>((done) => settler.add({ settlements: [settlement], lane, synced: true, done }));
   const state = delivered ? 'delivered' : before.delivery.state;
-  parts.onAttempt?.({ delivery, attempt, state, to: targetKindOf(route), outcome });
+  const to = targetKindOf(route);
+  const { token } = route;
+  const trace = span?.trace ?? delivery.carried.trace;
+  parts.onAttempt?.({ delivery, attempt, state, to, outcome, token, nextAt: null, trace });
   return { kind: 'tried', outcome, delivered };
 }

@@ -28,6 +28,7 @@ import {
 } from '../store/contract.ts';
 import type { Tracer } from '../tracing/index.ts';
 import { serverOf } from './attempt-span.ts';
+import type { WebhookChanged } from './health.ts';
 import { ChallengePlaces } from './challenge-places.ts';
 import type { AuthorizedRequest, Sender } from './oauth/index.ts';
 import type { Relay } from './relay.ts';
@@ -55,7 +56,9 @@ export interface ChallengerParts {
   concurrency: number;
   onError(error: unknown): void;
   /** Is told what each attempt came to. */
-  onResult?: ((result: ChallengeResult) => void) | undefined;
+  onResult?: ((told: ChallengeTold) => void) | undefined;
+  /** Is told of webhooks whose state changed by it. */
+  onChange?: ((changed: WebhookChanged) => void) | undefined;
 }
 
 /** What one attempt at a challenge came to. */
@@ -66,6 +69,13 @@ export interface ChallengeResult {
   attempts: number;
   /** As it is kept with the webhook. */
   note: ChallengeNote;
+}
+
+/** The same, told to those who watch. */
+export interface ChallengeTold extends ChallengeResult {
+  token: string;
+  workspace: number;
+  webhook: number;
 }
 
 /** An attempt that was made, and when the next one is. */
@@ -222,7 +232,8 @@ export class Challenger {
     const goesOn = isOurs || (!verdict.ok && attempt < attempts);
     const note = this.#noteOf(verdict, { attempt, attempts, nextInMs: goesOn ? this.#parts.intervalMs : null });
     const made = { result: { verdict, outcome, attempt, attempts, note }, challenged: target };
-    this.#parts.onResult?.(made.result);
+    const { token, workspace, webhook } = target.webhook;
+    this.#parts.onResult?.({ ...made.result, token, workspace, webhook });
     // Who stands in for an endpoint proves nothing about it, and who listens is asked when it says so.
     const isProof = !isRelayed || (target.webhook.mode === 'listen' && !isOurFault(outcome));
     if (!isProof) return { ...made, used: attempt, then: 'never' };
@@ -305,6 +316,10 @@ export class Challenger {
     };
   }
 
+  #tellChange({ token, workspace, webhook, intent }: Webhook, health: Webhook['health'], reason: string | null): void {
+    this.#parts.onChange?.({ token, workspace, webhook, intent, health, reason });
+  }
+
   // What was proved holds for the URL and secrets that were challenged: of a webhook changed meanwhile this says
   // nothing, and false asks for another attempt.
   async #record(key: TargetKey, challenged: Challenged, result: ChallengeResult): Promise<boolean> {
@@ -325,6 +340,7 @@ export class Challenger {
       const words = changed || !proof.ok ? reason : null;
       try {
         await settings.updateWebhook({ ...key, revision, patch, reason: words, now: clock.now() });
+        if (changed) this.#tellChange(now.webhook, vitals.health, words);
         return true;
       } catch (error) {
         if (!(error instanceof StoreRefusal) || error.code !== 'changed-meanwhile') throw error;

@@ -29,7 +29,7 @@ import {
 import { bindBatch } from './batches.ts';
 import { tryByHand, type ManualResult } from './by-hand.ts';
 import type { Pass } from './clock-watch.ts';
-import { Health } from './health.ts';
+import { Health, type WebhookChanged } from './health.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
 import { nameOf } from './line.ts';
 import { QueueKeeper } from './queue-keeper.ts';
@@ -59,6 +59,8 @@ export interface EngineParts {
   onError(error: unknown): void;
   /** Is told of every attempt once it is written down: metrics, live views. */
   onAttempt?(end: AttemptEnd): void;
+  /** Is told of webhooks whose state changed by what came back. */
+  onWebhook?: ((changed: WebhookChanged) => void) | undefined;
 }
 
 /** A batch that could not be sent is tried again after this. */
@@ -101,7 +103,11 @@ export class Engine {
         this.#pump();
       },
     });
-    this.#health = new Health({ settler: this.#settler, reload: (queue) => void this.#queues.reload(queue) });
+    this.#health = new Health({
+      settler: this.#settler,
+      reload: (queue) => void this.#queues.reload(queue),
+      onChange: parts.onWebhook,
+    });
   }
 
   /** Deliveries that were just committed, by whatever door. */
@@ -208,9 +214,11 @@ export class Engine {
     const tries = fewestTries(deliveries) + (isOurFault(outcome) ? 0 : 1);
     const decision = this.#decide(queue.route, { outcome, tries, startedAt, now });
     const to = targetKindOf(queue.route);
+    const token = queue.route?.token ?? null;
     const next = nextOf(decision, { tries, now });
     const firstTryAt = lastFirstTry(deliveries, startedAt);
-    if (span) endAttempt(span, outcome, followedBy(decision, next));
+    const follows = followedBy(decision, next);
+    if (span) endAttempt(span, outcome, follows);
     this.#leave(queue);
     const asksForPatience = this.#pace(queue, { outcome, decision, sentAt });
     const changed = this.#health.judge(queue, { decision, outcome, firstTryAt, now, lane, asksForPatience });
@@ -226,7 +234,9 @@ export class Engine {
         if (queue.behind) void this.#queues.refill(queue);
         if (queue.isReady()) this.#turns.join(queue);
         deliveries.forEach((delivery, i) => {
-          onAttempt?.({ delivery, attempt: settlements[i]!.attempt, state: next.state, to, outcome });
+          const { attempt } = settlements[i]!;
+          const trace = span?.trace ?? delivery.carried.trace;
+          onAttempt?.({ delivery, attempt, state: next.state, to, outcome, token, nextAt: follows.at, trace });
         });
         if (this.#isStalled || queue.isInOrder) this.#pump();
       },

@@ -1,7 +1,7 @@
 // Health: what the outcomes of deliveries say about their webhook, judged in memory and noted in the store.
 import { describeOutcome, isOurFault, type Outcome } from '../model/outcome.ts';
 import type { Decision } from '../model/retry.ts';
-import { isSendable, judge, type Evidence } from '../model/webhook.ts';
+import { isSendable, judge, type Evidence, type Health as HealthOf, type Intent } from '../model/webhook.ts';
 import type { OwnedLane } from '../store/contract.ts';
 import type { Settler } from './settler.ts';
 import type { TargetQueue } from './target-queue.ts';
@@ -25,6 +25,20 @@ export interface HealthParts {
   settler: Settler;
   /** Reads the webhook again: a change of its state was written, or was refused. */
   reload(queue: TargetQueue): void;
+  /** Is told of what changed. */
+  onChange?: ((changed: WebhookChanged) => void) | undefined;
+}
+
+/** What the evidence has made of a webhook's state. */
+export interface WebhookChanged {
+  /** The part of all ids of its workspace. */
+  token: string;
+  workspace: number;
+  webhook: number;
+  intent: Intent;
+  health: HealthOf;
+  /** Why, in words. */
+  reason: string | null;
 }
 
 /** Judges. */
@@ -51,6 +65,14 @@ export class Health {
       return false;
     }
     if (disables) route.intent = 'disabled';
+    this.#parts.onChange?.({
+      token: route.token,
+      workspace: queue.workspace,
+      webhook: queue.target,
+      intent: route.intent,
+      health: vitals.health,
+      reason: disables ? describeOutcome(of.outcome) : reason,
+    });
     const { revision, intent } = route;
     const words = disables ? describeOutcome(of.outcome) : reason;
     const quietUntil = quietOf(queue, of.now);

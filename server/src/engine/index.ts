@@ -3,10 +3,11 @@ import type { Clock } from '../model/clock.ts';
 import type { DeliveryKey } from '../model/ids.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { RetryPlan } from '../model/retry.ts';
-import type { OwnedLane, Retention, Store, TargetKey } from '../store/contract.ts';
+import type { OwnedLane, Retention, Store, TargetKey, StoredOperation } from '../store/contract.ts';
 import type { Tracer } from '../tracing/index.ts';
 import { AddressRefused, createAddressGuard, type AddressGuard } from './transport/address-guard.ts';
-import { Challenger, type ChallengeResult } from './challenger.ts';
+import { Challenger, type ChallengeResult, type ChallengeTold } from './challenger.ts';
+import type { WebhookChanged } from './health.ts';
 import type { ManualResult } from './by-hand.ts';
 import { chores, FAN_OUT } from './chores.ts';
 import type { AttemptEnd, AttemptTarget } from './attempt.ts';
@@ -30,7 +31,7 @@ import { joinWays, type StartFlow } from './ways-out.ts';
 import type { WindowLimits } from '../model/window.ts';
 
 export type { StartFlow } from './ways-out.ts';
-export type { AttemptEnd, AttemptTarget, ChallengeResult, ManualResult };
+export type { AttemptEnd, AttemptTarget, ChallengeResult, ChallengeTold, ManualResult, WebhookChanged };
 
 /** Everything that can be set about delivering. Spans in ms. */
 export interface DeliveringOptions {
@@ -81,7 +82,13 @@ export interface DeliveringOptions {
   onError(error: unknown): void;
   onAttempt?(end: AttemptEnd): void;
   /** Is told of every challenge that was answered, or not. */
-  onChallenge?(result: ChallengeResult): void;
+  onChallenge?(result: ChallengeTold): void;
+  /** A webhook’s state changed by what the evidence says. */
+  onWebhook?(changed: WebhookChanged): void;
+  /** An operation has ended here. */
+  onOperation?(operation: StoredOperation): void;
+  /** A round of upkeep is over. */
+  onRound?(name: string, durationMs: number): void;
   /** Is told of every mail, whoever sent it. */
   onMail?(outcome: Outcome): void;
   /** So many secrets were sealed with a former key: now all are with the first, and the former ones open nothing more. */
@@ -129,7 +136,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
   const relay = new Relay({ store, clock, onLeft: (key) => void engine.reload(key), onError });
   const ways = joinWays(sender, relay, { mailer, startFlow: options.startFlow ?? noFlows });
   const defaults = { plan: options.plan, timeoutMs: options.timeoutMs, userAgent, report: options.report };
-  const upkeep = new Upkeep(clock, onError);
+  const upkeep = new Upkeep(clock, onError, options.onRound);
   const challenger = new Challenger({
     settings: store.settings,
     sender,
@@ -140,6 +147,7 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     tracer,
     onError,
     onResult: options.onChallenge,
+    onChange: options.onWebhook,
     ...challenge,
   });
   const lanes: LaneKeeper = keepLanes(options, {
@@ -163,8 +171,9 @@ export function createDelivering(options: DeliveringOptions): Delivering {
     tracer,
     onError,
     ...(options.onAttempt ? { onAttempt: options.onAttempt } : {}),
+    onWebhook: options.onWebhook,
   });
-  const operations = new OperationRunner({ store, lanes, clock, onError });
+  const operations = new OperationRunner({ store, lanes, clock, onEnd: options.onOperation, onError });
   hearStore({ store, engine, challenger, relay, operations, upkeep, onError });
   let stopped: Promise<void> | null = null;
   return {

@@ -24,6 +24,8 @@ export interface OperationRunnerParts {
   store: Pick<Store, 'operations' | 'log' | 'settings'>;
   lanes: Pick<LaneKeeper, 'owned'>;
   clock: Clock;
+  /** Is told of those that end here. */
+  onEnd?: ((operation: StoredOperation) => void) | undefined;
   onError(error: unknown): void;
 }
 
@@ -91,7 +93,9 @@ export class OperationRunner {
   async #step(operation: RunningOperation, lane: OwnedLane): Promise<StoredOperation | null> {
     const { store, clock } = this.#parts;
     const plan = await (operation.kind === 'replay' ? this.#planReplay(operation) : this.#planRelease(operation));
-    return store.operations.advance({ operation, lane, ...plan, now: clock.now() });
+    const after = await store.operations.advance({ operation, lane, ...plan, now: clock.now() });
+    if (after?.state === 'done') this.#parts.onEnd?.(after);
+    return after;
   }
 
   async #planRelease(operation: RunningOperation): Promise<Plan> {
@@ -144,6 +148,7 @@ export class OperationRunner {
     await store.operations
       .end(operation, { state: 'failed', reason: error.message, now: clock.now() })
       .catch((again: unknown) => onError(again));
+    this.#parts.onEnd?.({ ...operation, state: 'failed', reason: error.message });
   }
 }
 

@@ -17,16 +17,19 @@ export class Upkeep {
   readonly #running = new Map<string, Promise<void>>();
   /** Asked for while they ran: what they were to do may have come too late for them. */
   readonly #again = new Set<string>();
+  readonly #onRound: ((name: string, durationMs: number) => void) | undefined;
   #stopped = false;
 
-  constructor(clock: Clock, onError: (error: unknown) => void) {
+  constructor(clock: Clock, onError: (error: unknown) => void, onRound?: (name: string, durationMs: number) => void) {
     this.#clock = clock;
     this.#onError = onError;
+    this.#onRound = onRound;
   }
 
   /** Runs the task now and then again and again, `everyMs` after each end. */
   start(task: Task): void {
     if (this.#stopped) return;
+    const beganAt = this.#clock.monotonic();
     const run = task
       .run(() => !this.#stopped)
       .catch((error: unknown) =>
@@ -34,6 +37,7 @@ export class Upkeep {
       )
       .then(() => {
         this.#running.delete(task.name);
+        this.#onRound?.(task.name, this.#clock.monotonic() - beganAt);
         this.#later(task, this.#again.delete(task.name) ? 0 : task.everyMs);
       });
     this.#running.set(task.name, run);

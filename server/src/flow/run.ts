@@ -53,8 +53,11 @@ export interface EndedRun {
   claimed: ClaimedRun;
   kind: Flow['kind'];
   state: RunEnd['state'];
+  /** Masked. */
   reason: string | null;
   finishedAt: number;
+  /** The trace context of the run, or null. */
+  trace: string | null;
 }
 
 /** Hears of runs of scenarios on this node. */
@@ -348,7 +351,7 @@ export class RunUnderWay {
   }
 
   #told(end: Pick<EndedRun, 'state' | 'reason' | 'finishedAt'>): void {
-    this.#parts.watch?.run({ claimed: this.claimed, kind: this.#plan.flow.kind, ...end });
+    this.#parts.watch?.run({ claimed: this.claimed, kind: this.#plan.flow.kind, trace: this.#trace.trace, ...end });
   }
 
   /** What tells of its end: of a job one event, of a policy set one for each rule (R1, R2). */

@@ -36,18 +36,21 @@ export interface ReceiveParts {
 }
 
 /** Takes a request and resolves its answer. Rejects only where the store does not answer. */
-export type Receive = (call: HookCall) => Promise<HookReply>;
+export type Receive = (call: HookCall, tell?: Tell) => Promise<HookReply>;
+
+/** Says what is known of a request: for its line of the log. */
+export type Tell = (facts: { workspaceNumber: number; flow: number; run?: number; taken: string }) => void;
 
 /** Makes it. */
 export function createReceive(parts: ReceiveParts): Receive {
-  return async (call) => {
+  return async (call, tell) => {
     const { token, cutAt, trace = null, ...request } = call;
     for (const anew of [false, true]) {
       const found = parts.known.find(token, anew);
       const hook = found instanceof Promise ? await found : found;
       if (hook === null) return refusal('not-found', 'There is no such hook.');
       if (hook === 'gone') return GONE;
-      const reply = await new Reception(parts, hook, { token, cutAt, trace, request }).answer();
+      const reply = await new Reception(parts, hook, { token, cutAt, trace, request, tell }).answer();
       // It was changed since it was read: once more, by what it is now.
       if (reply !== 'stale') return reply;
     }
@@ -66,6 +69,7 @@ interface Arrived {
   cutAt: number | null;
   trace: string | null;
   request: HookRequest;
+  tell: Tell | undefined;
 }
 
 /** Why a request starts no run. */
@@ -226,6 +230,7 @@ class Reception {
       if (lane !== undefined) runner.arrive(workspace, null);
       throw error;
     }
+    this.#tell(receipt.kind, runOf(receipt));
     const heard = this.#hear(receipt, beginAt);
     if (lane !== undefined) runner.arrive(workspace, receipt.kind === 'begun' ? this.#begun(receipt, readied) : null);
     return heard;
@@ -280,7 +285,13 @@ class Reception {
 
   /* Those that start none */
 
+  #tell(taken: string, run?: number): void {
+    const { workspace: workspaceNumber, flow } = this.#hook.stored;
+    this.#arrived.tell?.({ workspaceNumber, flow, taken, ...(run === undefined ? {} : { run }) });
+  }
+
   async #turn({ state, reason, reply }: Turned): Promise<HookReply> {
+    this.#tell(state);
     const { stored, masker } = this.#hook;
     const { workspace, flow } = stored;
     const { request } = this.#arrived;
@@ -302,6 +313,11 @@ const NO_CREDENTIAL = refusal('unverified', 'The request could not be verified.'
   'www-authenticate',
   'Basic realm="hook"',
 ]);
+
+function runOf(receipt: Receipt): number | undefined {
+  if (receipt.kind === 'begun') return receipt.run.run;
+  return 'run' in receipt ? receipt.run : undefined;
+}
 
 function nextOf({ at, timezone }: { at: string; timezone: string }, now: number): number | null {
   return nextStart({ at, timezone, skip: [], startTimeoutMs: null, catchUp: 'none', params: {} }, now);
