@@ -11,9 +11,9 @@ import { createPayloadSchemas, type PayloadSchemas } from './api/payload-schema/
 import type { Config } from './config/index.ts';
 import { systemClock } from './clock.ts';
 import { joinEngine } from './engine-port.ts';
-import { createDelivering, type Delivering } from './engine/index.ts';
+import { createDelivering, type Delivering, type DeliveringOptions } from './engine/index.ts';
 import { prepareStore } from './first-start.ts';
-import type { FlowEngine, FlowWatch } from './flow/index.ts';
+import type { FlowEngine } from './flow/index.ts';
 import { assembleFlows } from './flows.ts';
 import type { Log } from './log/index.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -26,7 +26,7 @@ import { makeFolder } from './store/folder.ts';
 import { openStore, type Store, type StoreWatch } from './store/index.ts';
 import { openKeyring } from './store/keyring.ts';
 import { openTracing, type Tracer } from './tracing/index.ts';
-import { createWorkLog } from './work-log.ts';
+import { createWorkLog, type WorkLog } from './work-log.ts';
 
 // What a program needs to start one, as `bellwire/platform`.
 export { ConfigError, loadConfig } from './config/index.ts';
@@ -168,7 +168,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     flows: () => flows,
     places: { deliveries: config.delivery.concurrency, runs: config.flows.concurrency },
   });
-  const works = createWorkLog(log, config, tracer !== null);
+  const watch = countAndLog(meters, createWorkLog(log, config, tracer !== null));
   const { port, onAttempt } = joinEngine(store.settings, log, () => delivering);
   const userAgent = config.userAgent ?? `Bellwire/${version}`;
   const delivering: Delivering = createDelivering({
@@ -191,45 +191,30 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     report: config.postProcessing,
     mail: config.mail,
     startFlow: (delivery) => flows.startByEvent(delivery),
-    challenge: {
-      source: config.challenge.source,
-      attempts: config.challenge.attempts,
-      intervalMs: config.challenge.intervalMs,
-      timeoutMs: config.challenge.timeoutMs,
-      success: config.challenge.success === '2xx' ? '2xx' : 'exactly-200',
-      origin: config.challenge.origin ?? hostname(),
-      recheckMs: config.challenge.recheckMs,
-      concurrency: config.challenge.concurrency,
-    },
+    challenge: challengeOf(config),
     lease: config.lanes,
     fanout: config.limits.fanout,
     retention: config.retention,
     tracer,
     onError: (error) => log.error({ error }, 'the engine reports an error'),
-    ...works,
-    onAttempt: (end) => {
-      meters.onAttempt(end);
-      works.onAttempt(end);
-      onAttempt(end);
-    },
-    onChallenge: (told) => {
-      meters.onChallenge(told);
-      works.onChallenge(told);
-    },
+    ...watch,
+    onAttempt: both(watch.onAttempt, onAttempt),
     onResealed: (count) =>
       log.info({ count }, 'secrets are encrypted with the first key now: former keys may be taken away'),
     onMail: meters.onMail,
     onLanes: { taken: () => flows.wake(), lost: (lanes) => flows.drop(lanes) },
     otherSockets: config.flows.concurrency,
   });
-  const watch: FlowWatch = {
-    step: meters.flows.step,
-    run: (end) => {
-      meters.flows.run(end);
-      works.onRun(end);
-    },
-  };
-  const flows: FlowEngine = assembleFlows({ config, log, clock, store, schemas, tracer, delivering, watch });
+  const flows: FlowEngine = assembleFlows({
+    config,
+    log,
+    clock,
+    store,
+    schemas,
+    tracer,
+    delivering,
+    watch: watch.flows,
+  });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({
     store,
@@ -264,6 +249,30 @@ function nodeFacts(of: { delivering: Delivering; flows: FlowEngine; places: numb
     runs: of.flows.stats().running,
     memoryBytes: process.memoryUsage.rss(),
   };
+}
+
+/** What ends is counted, and has its line in the log. */
+function countAndLog(meters: Meters, works: WorkLog) {
+  const { onWebhook, onOperation, onRound } = works;
+  return {
+    onWebhook,
+    onOperation,
+    onRound,
+    onAttempt: both(meters.onAttempt, works.onAttempt),
+    onChallenge: both(meters.onChallenge, works.onChallenge),
+    flows: { step: meters.flows.step, run: both(meters.flows.run, works.onRun) },
+  };
+}
+
+function both<Told>(one: (told: Told) => void, other: (told: Told) => void): (told: Told) => void {
+  return (told) => {
+    one(told);
+    other(told);
+  };
+}
+
+function challengeOf({ challenge: { success, origin, ...rest } }: Config): DeliveringOptions['challenge'] {
+  return { ...rest, success: success === '2xx' ? '2xx' : 'exactly-200', origin: origin ?? hostname() };
 }
 
 async function listen(api: Pick<Api, 'listen'>, { listen: { host, port } }: Config): Promise<string> {

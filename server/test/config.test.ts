@@ -283,3 +283,58 @@ test('R8 R27 the mail server and the interval of post-processings are settings; 
     'postProcessing.interval',
   ]);
 });
+
+test('OpenTelemetry’s own variables are settings of tracing, below ours; what is not for us is passed over', (t) => {
+  const at = folder(t);
+  const load = (env: Record<string, string>) => loadConfig({ folder: at, env });
+  const tracing = (env: Record<string, string>) => load(env).config.tracing;
+  assert.equal(tracing({}), null);
+  const base = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318/' };
+  assert.deepEqual(tracing(base), {
+    endpoint: 'http://127.0.0.1:4318/v1/traces',
+    sample: 1,
+    headers: {},
+    service: 'bellwire',
+    attributes: {},
+  });
+  const more = {
+    ...base,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector.example/otlp',
+    OTEL_EXPORTER_OTLP_HEADERS: 'api-key=s3%2Cret, x-team=a',
+    OTEL_SERVICE_NAME: 'gateway',
+    OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.25',
+  };
+  assert.deepEqual(tracing(more), {
+    endpoint: 'https://collector.example/otlp',
+    sample: 0.25,
+    headers: { 'api-key': 's3,ret', 'x-team': 'a' },
+    service: 'gateway',
+    attributes: { 'deployment.environment.name': 'test' },
+  });
+  assert.doesNotMatch(describeConfig(load(more)), /s3/);
+  assert.match(describeConfig(load(more)), /tracing\.sample = 0\.25 \(environment variable OTEL_TRACES_SAMPLER\)/);
+  assert.equal(tracing({ ...more, BELLWIRE_TRACING_SAMPLE: '0.5' })?.sample, 0.5);
+  assert.equal(tracing({ ...base, OTEL_TRACES_SAMPLER: 'jaeger_remote' })?.sample, 1);
+  for (const other of ['OTEL_SDK_DISABLED=true', 'OTEL_TRACES_EXPORTER=none', 'OTEL_EXPORTER_OTLP_PROTOCOL=grpc']) {
+    const [name, value] = other.split('=') as [string, string];
+    assert.equal(tracing({ ...base, [name]: value }), null, other);
+  }
+  const bad = (env: Record<string, string>): string => {
+    try {
+      load(env);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.match(
+    bad({ BELLWIRE_TRACING_ENDPOINT: 'http://u:s3cret@x/' }),
+    /tracing\.endpoint must be .*http:\/\/\*\*\*@x/,
+  );
+  assert.match(
+    bad({ BELLWIRE_TRACING_HEADERS: 'nothing' }),
+    /tracing\.headers must be a list of texts such as name=value/,
+  );
+});

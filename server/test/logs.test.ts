@@ -50,7 +50,7 @@ function check(lines: readonly string[]): Line[] {
     assert.ok(fields, `${line.message} is not in docs/logs.md`);
     const others = Object.keys(line).filter((name) => !fields.has(name) && name !== 'level' && name !== 'message');
     assert.deepEqual(others, [], `of the line "${line.message}" docs/logs.md does not know`);
-    return line as Line;
+    return line;
   });
 }
 
