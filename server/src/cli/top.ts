@@ -39,15 +39,21 @@ async function watchTop(session: Session, options: TopOptions): Promise<void> {
   const watch = new Watch(session, await connect(session), options.sort);
   // What is wrong from the beginning is told as by any command.
   await watch.ask();
-  const isLive = stdout.isTTY === true && !session.json;
-  if (isLive && options.once !== true) return live(watch, session, everyMs);
-  do {
-    if (session.json) session.show(watch.state.overview, () => []);
-    else for (const line of watch.frame()) stdout.write(`${line.trimEnd()}\n`);
-    if (options.once === true || !session.json) return;
+  const isScreen = stdout.isTTY === true && session.terminal.env['TERM'] !== 'dumb';
+  if (options.once === true && session.json) return session.show(watch.state.overview, () => []);
+  if (session.json) return documents(watch, session, everyMs);
+  if (isScreen && options.once !== true) return live(watch, session, everyMs);
+  for (const line of watch.frame()) stdout.write(`${line.trimEnd()}\n`);
+}
+
+async function documents(watch: Watch, session: Session, everyMs: number): Promise<void> {
+  while (!watch.isOver) {
+    const { overview, trouble } = watch.state;
+    if (trouble === null) session.show(overview, () => []);
+    else session.note(`bellwire: ${trouble}; trying on`);
     await watch.rest(everyMs);
-    if (!watch.isOver) await watch.askAgain();
-  } while (!watch.isOver);
+    await watch.askAgain();
+  }
 }
 
 async function connect({ options, terminal }: Session): Promise<{ client: Client; url: string }> {
@@ -60,8 +66,8 @@ class Watch {
   readonly state: TopState;
   readonly #session: Session;
   readonly #client: Client;
+  readonly #ending = new AbortController();
   #wake: (() => void) | null = null;
-  #isOver = false;
 
   constructor(session: Session, { client, url }: { client: Client; url: string }, sort: TopSort) {
     this.#session = session;
@@ -72,11 +78,11 @@ class Watch {
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#ending.signal.aborted;
   }
 
   end(): void {
-    this.#isOver = true;
+    this.#ending.abort();
     this.wake();
   }
 
@@ -90,7 +96,7 @@ class Watch {
     const { sort } = this.state;
     const { rows } = sizeOf(this.#session.terminal);
     const limit = Math.min(100, roomForWebhooks(rows));
-    const overview = await this.#client.overview({ sort, limit, signal: this.#session.signal });
+    const overview = await this.#client.overview({ sort, limit, signal: this.#ending.signal });
     this.state.overview = overview;
     this.state.trouble = null;
     return overview;
@@ -98,17 +104,18 @@ class Watch {
 
   /** Where there is no answer, the frame says so. */
   async askAgain(): Promise<void> {
+    if (this.isOver) return;
     try {
       await this.ask();
     } catch (error) {
-      if (this.#isOver) return;
+      if (this.isOver) return;
       this.state.trouble = error instanceof BellwireError ? error.detail.replace(/\.$/, '') : String(error);
     }
   }
 
   /** Waits, but no longer than until somebody wants something. */
   async rest(ms: number): Promise<void> {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     const woken = Promise.withResolvers<void>();
     const timer = setTimeout(woken.resolve, ms);
     this.#wake = woken.resolve;
@@ -177,6 +184,6 @@ async function redraw(watch: Watch, { stdout }: Terminal, everyMs: number): Prom
     // Each line ends what stood there; nothing is cleared before, so nothing flickers.
     stdout.write(`\u001B[H${watch.frame().join('\u001B[K\r\n')}\u001B[K`);
     await watch.rest(everyMs);
-    if (!watch.isOver && !watch.state.isPaused) await watch.askAgain();
+    if (!watch.state.isPaused) await watch.askAgain();
   }
 }
