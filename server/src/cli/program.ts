@@ -1,61 +1,10 @@
-// The commands on one screen, and how an argv becomes one run of one of them. What a command needs is loaded with it.
+// How an argv becomes one run of one command.
 import { Command, CommanderError, Option } from 'commander';
 import { didYouMean } from '../model/near-names.ts';
+import { COMMANDS } from './commands.ts';
 import { EXIT, tell, usage, type Failure } from './failure.ts';
-import { createSession, type CommonOptions, type Declare, type Run, type Session } from './session.ts';
+import { createSession, type CommonOptions, type Run, type Session } from './session.ts';
 import { plain } from './terminal.ts';
-
-interface Entry {
-  summary: string;
-  /** It needs no running platform, and refuses options that name one. */
-  alone?: true;
-  load: () => Promise<Declare>;
-}
-
-// oxfmt-ignore
-const COMMANDS: Readonly<Record<string, Entry>> = {
-  serve:         { summary: 'Run the platform', alone: true, load: async () => (await import('./serve.ts')).serve },
-  doctor:        { summary: 'Check settings, store, clock, certificates, disk; say what to do', alone: true, load: async () => (await import('./doctor.ts')).doctor },
-  demo:          { summary: 'Run the platform in dev mode and play one event’s journey', alone: true, load: async () => (await import('./demo.ts')).demo },
-  services:      { summary: 'The publishers: list, add, rm', load: async () => (await import('./services.ts')).services },
-  types:         { summary: 'The event catalog: list, show, put, rm', load: async () => (await import('./event-types.ts')).eventTypes },
-  webhooks:      { summary: 'Where events go: add, list, show, change, test, pause …', load: async () => (await import('./webhooks.ts')).webhooks },
-  subscribe:     { summary: 'Send a webhook the events of a type', load: async () => (await import('./subscriptions.ts')).subscribe },
-  unsubscribe:   { summary: 'End a subscription', load: async () => (await import('./subscriptions.ts')).unsubscribe },
-  subscriptions: { summary: 'List the subscriptions', load: async () => (await import('./subscriptions.ts')).subscriptions },
-  publish:       { summary: 'Publish events: one, a file, or a stream of lines', load: async () => (await import('./publish.ts')).publish },
-  events:        { summary: 'What was accepted: list, show, tail', load: async () => (await import('./events.ts')).events },
-  deliveries:    { summary: 'What became of it: list, show, retry', load: async () => (await import('./deliveries.ts')).deliveries },
-  pull:          { summary: 'Fetch what waits for a pull webhook', load: async () => (await import('./pull.ts')).pull },
-  listen:        { summary: 'Have a webhook’s requests come to a port of this machine', load: async () => (await import('./listen.ts')).listen },
-  inbox:         { summary: 'A request bin in the terminal', load: async () => (await import('./inbox.ts')).inbox },
-  operations:    { summary: 'Long actions: list, show, pause, resume, cancel', load: async () => (await import('./operations.ts')).operations },
-  group:         { summary: 'What jobs and post-processings belong to: list, add, rename, rm', load: async () => (await import('./groups.ts')).groups },
-  'post-processing': { summary: 'Where jobs and policy sets report to: add, list, test …', load: async () => (await import('./post-processings.ts')).postProcessings },
-  erase:         { summary: 'Erase the payloads of one subject', load: async () => (await import('./erasures.ts')).erase },
-  erasures:      { summary: 'What was erased: list, show', load: async () => (await import('./erasures.ts')).erasures },
-  top:           { summary: 'How things go, live: rates, backlog, the worst webhooks', load: async () => (await import('./top.ts')).top },
-  push:          { summary: 'Push documents of flows and sheets, or see what would change', load: async () => (await import('./push.ts')).push },
-  test:          { summary: 'Check documents and play their tests', alone: true, load: async () => (await import('./flow-tests.ts')).flowTests },
-  import:        { summary: 'Make a document of a blueprint of Make', alone: true, load: async () => (await import('./import.ts')).importCommand },
-  job:           { summary: 'Jobs: list, show, run, log, abort …', load: async () => (await import('./jobs.ts')).jobs },
-  policy:        { summary: 'Policy sets: list, show, run, results, history …', load: async () => (await import('./policies.ts')).policies },
-  run:           { summary: 'Runs of jobs and scenarios: show, log, replay, continue, abort', load: async () => (await import('./history.ts')).runCommands },
-  request:       { summary: 'Requests to hooks: show, replay', load: async () => (await import('./history.ts')).requestCommands },
-  scenario:      { summary: 'Scenarios: list, show, run, runs, requests, draft, publish …', load: async () => (await import('./scenarios.ts')).scenarios },
-  shapes:        { summary: 'Make structures of samples, or TypeScript types of them', alone: true, load: async () => (await import('./shapes.ts')).shapes },
-  trigger:       { summary: 'Fire the example of an event type at a hook or a URL', load: async () => (await import('./trigger.ts')).trigger },
-  secret:        { summary: 'Secrets of flows: set, list, delete', load: async () => (await import('./secrets.ts')).secrets },
-  sheet:         { summary: 'Tables that flows write: list, show, rows, export, put, delete', load: async () => (await import('./sheets.ts')).sheets },
-  'verify-hash': { summary: 'Compute the answer to a challenge', alone: true, load: async () => (await import('./verify-hash.ts')).verifyHash },
-  challenge:     { summary: 'Ask a handler’s URL for its answer, and judge it', alone: true, load: async () => (await import('./challenge.ts')).challenge },
-  completion:    { summary: 'The script by which bash, zsh or fish complete commands and names', alone: true, load: async () => (await import('./completion.ts')).completion },
-  keys:          { summary: 'API keys: list, add, rm', load: async () => (await import('./keys.ts')).keys },
-  backup:        { summary: 'The whole store as one file, while the platform runs', alone: true, load: async () => (await import('./backup.ts')).backup },
-  restore:       { summary: 'Make a store of a backup, or check one', alone: true, load: async () => (await import('./restore.ts')).restore },
-  copy:          { summary: 'Copy a store into another place: SQLite to PostgreSQL', alone: true, load: async () => (await import('./copy.ts')).copy },
-  workspaces:    { summary: 'Tenants: list, add, limit, rm', load: async () => (await import('./workspaces.ts')).workspaces },
-};
 
 /** Runs a command line (without node and script); answers its exit code. Errors are told, never thrown. */
 export async function runProgram(
@@ -94,8 +43,8 @@ export async function runProgram(
 /** All commands by name and summary; the one that is meant whole. */
 async function declareCommands(program: Command, argv: readonly string[], run: Run): Promise<void> {
   const named = commandIn(argv);
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    const command = program.command(name).description(summary).helpCommand(false);
+  for (const [name, { heading, summary, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(summary).helpGroup(`${heading}:`).helpCommand(false);
     if (name === named) (await load())(command, run);
   }
 }
