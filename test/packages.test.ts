@@ -47,7 +47,8 @@ test('a package holds JavaScript, the declarations its exports lead to, a README
     const files = filesOf(join(packed, name));
     for (const wanted of ['package.json', 'README.md', 'LICENSE']) assert.ok(files.includes(wanted), wanted);
     const strange = files.filter(
-      (file) => !/^(dist\/.*\.(js|d\.ts)|docs\/.*\.md|examples\/.*\.yaml|[^/]+\.(json|md|yaml)|LICENSE)$/.test(file),
+      (file) =>
+        !/^(dist\/.*\.(js|d\.ts)|docs\/.*\.md|examples\/.*\.(yaml|json)|[^/]+\.(json|md|yaml)|LICENSE)$/.test(file),
     );
     assert.deepEqual(strange, []);
     assert.deepEqual(
@@ -181,6 +182,9 @@ test('npx bellwire in an otherwise empty folder: version, help, and the journey 
   assert.match(await succeed(['npx', 'bellwire', '--help'], { folder: installed }), /^Usage: bellwire/);
   const lines = start(t, ['npx', 'bellwire', 'demo', '--port', '0'], installed);
   await lineOf(lines, /(verified|signature)/);
+  // Its document and its samples come along.
+  const command = ['npx', 'bellwire', 'demo', 'scenario', '--port', '0', '--data', 'data of a scenario'];
+  await lineOf(start(t, command, installed), /(npx bellwire sheet rows)/);
 });
 
 test('a Node that is too old is told which one it takes, in one line', async (t) => {

@@ -24,7 +24,7 @@ const packages = [
       LICENSE: 'LICENSE',
       'server/README.md': 'README.md',
       'server/bellwire.default.yaml': 'bellwire.default.yaml',
-      'examples/flows/greenlake-audit.yaml': 'examples/flows/greenlake-audit.yaml',
+      'examples/flows': 'examples/flows',
       docs: 'docs',
     },
   },
