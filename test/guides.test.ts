@@ -1,7 +1,7 @@
 // Every guide of docs/guides, every block of it: typed, written or compared as test/guides/page.ts says.
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { testDatabase, withoutPostgres } from './kit/postgres.ts';
 import { repository } from './kit/sources.ts';
@@ -34,3 +34,22 @@ test('the guides: each stands in their list', () => {
   const missing = pages.map((page) => page.replace('docs/guides/', '')).filter((name) => !list.includes(`](${name})`));
   assert.deepEqual(missing, ['README.md']);
 });
+
+test('the guides: each link leads to a page that is there, and to a heading of it', () => {
+  const broken = pages.flatMap((page) => {
+    const text = readFileSync(join(repository, page), 'utf8').replaceAll(/^```[^]*?^```$/gm, '');
+    return Array.from(text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)).flatMap(([, path = '', heading]) => {
+      const target = path === '' ? page : join(dirname(page), path);
+      const isThere = existsSync(join(repository, target)) && (heading === undefined || headings(target).has(heading));
+      return isThere ? [] : [`${page}: ${target}${heading === undefined ? '' : `#${heading}`}`];
+    });
+  });
+  assert.deepEqual(broken, []);
+});
+
+/** The headings of a page as links name them. */
+function headings(page: string): Set<string> {
+  const found = readFileSync(join(repository, page), 'utf8').matchAll(/^#+ (.+)$/gm);
+  const names = Array.from(found, ([, title = '']) => title.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, ''));
+  return new Set(names.map((name) => name.trim().replaceAll(' ', '-')));
+}
