@@ -73,6 +73,8 @@ async function judge(faultsOf, ...files) {
 async function audit() {
   const [npm, ...npmArgs] = findNpm();
   const asked = ['audit', '--omit=dev', '--audit-level=high', '--fetch-retries=0', '--fetch-timeout=10000'];
+  // Under `npm run --silent` it would not say what it failed of.
+  asked.push('--loglevel=error');
   const result = await capture(npm, [...npmArgs, ...asked], { withinMs: AUDIT_WITHIN_MS });
   const isUnreachable =
     result.signal === 'SIGKILL' ||
