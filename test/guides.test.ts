@@ -18,7 +18,7 @@ const needs: Record<string, (t: TestContext) => Means | Promise<Means>> = {
     withoutPostgres ? { missing: withoutPostgres } : { env: { DATABASE: await testDatabase(t) } },
 };
 
-describe('R54 the guides: every command and every block of', { concurrency: 2, timeout: 600_000 }, () => {
+describe('R54 the guides: every command and every block of', { concurrency: 3, timeout: 600_000 }, () => {
   for (const page of pages) {
     test(page, { timeout: 400_000 }, async (t) => {
       const means: Means = (await needs[page]?.(t)) ?? {};

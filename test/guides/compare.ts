@@ -44,7 +44,7 @@ export function inNames(text: string, known: Names): string {
 const NAMED = [
   '\\b(?:whsec_|whsk_|whpk_|bw_)[A-Za-z0-9+/_-]{16,}=*',
   '\\b(?:wh|evt|dlv|bat|sub|op|run|req|key|ers|pp|grp|ws)_[0-9a-z]+(?:_[0-9a-z]+)*\\b',
-  '(?<=/hooks/)[A-Za-z0-9_-]{32}\\b',
+  '(?<=/hooks/)[A-Za-z0-9_-]{32}(?![A-Za-z0-9_-])',
   // The numbers of runs.
   '(?<=\\b(?:run|log|abort|replay|continue) |_id": )\\d+\\b',
 ];

@@ -65,6 +65,7 @@ test('a guide: … stands for the rest of a line or for lines; what is new each 
   assert.ok(fits('…\nend', 'end\n'));
   assert.ok(fits('a   b', 'a b'));
   assert.ok(fits('at 2026-11-22T09:30:00.000Z, 3 s ago', 'at 2027-01-01T00:00:00Z, 2 min ago'));
+  assert.ok(fits('/hooks/UAm_h_pNmdkUl6tL1m1YZWjkqyrrRVnM', '/hooks/3rfE9csBE7yzauX2Le2AHuAkum1lLeq-'));
   assert.ok(!fits('a … c', 'a b\nc\n'));
   assert.ok(!fits('a', 'a\nb\n'));
   assert.equal(fit('a', 'a\nb\n', { whole: false })?.lines, 1);
