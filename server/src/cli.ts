@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // `bellwire`: arguments, signals, exit code. The only file that touches the process; everything else is handed down.
 import { readFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
 /** What the package beside us says: its version, and the oldest Node it runs on. */
 function readManifest(): { version: string; engines: { node: string } } {
@@ -33,6 +36,15 @@ function endingBySignal(): AbortController {
   return ending;
 }
 
+// A shell asks at each press of a key: what was compiled once is kept, in a folder of the user's own.
+function keepCompiled(): void {
+  try {
+    enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'bellwire'));
+  } catch {
+    // Without a home it is slower, and right all the same.
+  }
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const { version, engines } = readManifest();
   // Before anything is loaded: the commonest question is answered at once.
@@ -52,6 +64,7 @@ async function main(argv: readonly string[]): Promise<number> {
     ending.abort(new DOMException('nobody reads any more', 'AbortError'));
   });
   const { stdin, stdout, stderr, env } = process;
+  if (argv[0] === '__complete') keepCompiled();
   const { runProgram } = await import('./cli/program.ts');
   return runProgram(argv, {
     terminal: { stdin, stdout, stderr, env, folder: process.cwd() },
