@@ -50,7 +50,8 @@ async function play(files: string[], { isVerbose, signal, atOnce }: How & { atOn
     // A process per file costs 0.1 s of CPU each; sharing one would let a test that kills or leaks decide for others.
     isolation: 'process',
     concurrency: atOnce,
-    timeout: 60_000,
+    // A play of faults takes 40 s on two quiet cores.
+    timeout: 180_000,
     forceExit: true,
     signal,
   });
