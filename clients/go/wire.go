@@ -224,6 +224,7 @@ type WebhookOut struct {
 	PublicKey      *string           `json:"publicKey"`
 	SecondaryUntil *string           `json:"secondaryUntil"`
 	Challenge      *Challenge        `json:"challenge"`
+	ListenedUntil  *string           `json:"listenedUntil"`
 	LastSuccessAt  *string           `json:"lastSuccessAt"`
 	CreatedAt      string            `json:"createdAt"`
 	UpdatedAt      string            `json:"updatedAt"`

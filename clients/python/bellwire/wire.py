@@ -190,6 +190,7 @@ class WebhookOut(TypedDict):
     publicKey: Optional[str]
     secondaryUntil: Optional[str]
     challenge: Optional[Challenge]
+    listenedUntil: Optional[str]
     lastSuccessAt: Optional[str]
     createdAt: str
     updatedAt: str
