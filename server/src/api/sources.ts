@@ -27,58 +27,29 @@ export interface Sources {
 
 /** Makes the sources: one listener at the store and one at the engine, however many streams there are. */
 export function createSources({ store, engine, clock }: ApiParts, ending: AbortSignal): Sources {
-  const readers = new Map<number, Set<Reader>>();
-  store.on({
-    events: (workspaces) => {
-      for (const workspace of workspaces) for (const reader of readers.get(workspace) ?? []) reader.wake();
-    },
-  });
-  const heeding = new Map<string, Set<Reader>>();
-  const wakeHeeding = (target: TargetKey): void => {
-    for (const reader of heeding.get(nameOf(target)) ?? []) reader.wake();
-  };
-  store.on({ relays: wakeHeeding, listener: wakeHeeding });
+  const ofWorkspace = new Readers<number>(clock, ending);
+  const ofWebhook = new Readers<string>(clock, ending);
+  const wakeWebhook = (target: TargetKey): void => ofWebhook.wake(nameOf(target));
+  store.on({ events: (workspaces) => workspaces.forEach((workspace) => ofWorkspace.wake(workspace)) });
+  store.on({ relays: wakeWebhook, listener: wakeWebhook });
   // The engine is watched only while somebody listens: an attempt costs nothing otherwise.
   let unwatch: (() => void) | null = null;
   const watch = () =>
     engine.watch((attempt) => {
-      for (const reader of readers.get(attempt.workspace) ?? []) reader.onAttempt(attempt);
+      for (const reader of ofWorkspace.of(attempt.workspace)) reader.onAttempt(attempt);
     });
 
   return {
     ending,
-    heed(target) {
-      const reader = new Reader(clock, () => undefined);
-      const name = nameOf(target);
-      const group = heeding.get(name) ?? new Set<Reader>();
-      heeding.set(name, group.add(reader));
-      const wake = (): void => reader.wake();
-      ending.addEventListener('abort', wake);
-      return {
-        hint: () => reader.hint(),
-        close() {
-          ending.removeEventListener('abort', wake);
-          reader.wake();
-          group.delete(reader);
-          if (group.size === 0 && heeding.get(name) === group) heeding.delete(name);
-        },
-      };
-    },
+    heed: (target) => ofWebhook.plug(nameOf(target)),
     listen(workspace, onAttempt) {
-      const reader = new Reader(clock, onAttempt);
-      const group = readers.get(workspace) ?? new Set<Reader>();
-      readers.set(workspace, group.add(reader));
+      const listening = ofWorkspace.plug(workspace, onAttempt);
       unwatch ??= watch();
-      const wake = () => reader.wake();
-      ending.addEventListener('abort', wake);
       return {
-        hint: () => reader.hint(),
+        hint: () => listening.hint(),
         close() {
-          ending.removeEventListener('abort', wake);
-          reader.wake();
-          group.delete(reader);
-          if (group.size === 0) readers.delete(workspace);
-          if (readers.size > 0) return;
+          listening.close();
+          if (ofWorkspace.size > 0) return;
           unwatch?.();
           unwatch = null;
         },
@@ -89,6 +60,48 @@ export function createSources({ store, engine, clock }: ApiParts, ending: AbortS
 
 function nameOf({ workspace, target }: TargetKey): string {
   return `${workspace}/${target}`;
+}
+
+/** Those who listen, by what they listen to. */
+class Readers<Key> {
+  readonly #clock: Clock;
+  readonly #ending: AbortSignal;
+  readonly #groups = new Map<Key, Set<Reader>>();
+
+  constructor(clock: Clock, ending: AbortSignal) {
+    this.#clock = clock;
+    this.#ending = ending;
+  }
+
+  /** How many things somebody listens to. */
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  of(key: Key): Iterable<Reader> {
+    return this.#groups.get(key) ?? [];
+  }
+
+  wake(key: Key): void {
+    for (const reader of this.of(key)) reader.wake();
+  }
+
+  plug(key: Key, onAttempt: Reader['onAttempt'] = () => undefined): Listening {
+    const reader = new Reader(this.#clock, onAttempt);
+    const group = this.#groups.get(key) ?? new Set();
+    this.#groups.set(key, group.add(reader));
+    const wake = (): void => reader.wake();
+    this.#ending.addEventListener('abort', wake);
+    return {
+      hint: () => reader.hint(),
+      close: () => {
+        this.#ending.removeEventListener('abort', wake);
+        reader.wake();
+        group.delete(reader);
+        if (group.size === 0 && this.#groups.get(key) === group) this.#groups.delete(key);
+      },
+    };
+  }
 }
 
 class Reader {
