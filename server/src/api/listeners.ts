@@ -6,7 +6,8 @@ import { boundHeaders, KEEP_LIMIT, type FailureCode } from '../model/outcome.ts'
 import { refuse } from '../model/problem.ts';
 import { shownState } from '../model/webhook.ts';
 import type { HandedRequest, Listened, RelayAnswer, TargetKey, Webhook } from '../store/contract.ts';
-import { done, JSON_TYPE, ok, okText, operation, type Tools } from './kernel.ts';
+import { done, ok, okText, operation, type Tools } from './kernel.ts';
+import { jsonReply, send } from './reply.ts';
 import { findWebhook, WebhookParams } from './webhooks.ts';
 import { absent, Instant, instant, orNull, spanMs } from './wire.ts';
 
@@ -299,9 +300,7 @@ async function wait(
   }
   const now = await store.settings.webhook(key.workspace, key.target).catch(() => null);
   const text = listenJson(latest, now ?? webhook);
-  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  response.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(text) });
-  response.end(text);
+  send(jsonReply(200, text), response, false);
 }
 
 function listenJson({ listener, until, requests }: Listened, { intent, health }: Webhook): string {

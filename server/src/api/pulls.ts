@@ -7,7 +7,8 @@ import { traceparentOf, tracestateOf } from '../model/trace-context.ts';
 import { shownState } from '../model/webhook.ts';
 import type { LeaseClaim, LeasedDelivery, LeaseVerdict, TargetKey, Webhook, Workspace } from '../store/contract.ts';
 import { withEnvelope } from './events.ts';
-import { JSON_TYPE, ok, okText, operation, type Tools } from './kernel.ts';
+import { ok, okText, operation, type Tools } from './kernel.ts';
+import { jsonReply, send } from './reply.ts';
 import { findWebhook, WebhookParams } from './webhooks.ts';
 import { idOf, Instant, instant, orNull, spanMs } from './wire.ts';
 
@@ -215,10 +216,7 @@ async function wait(response: ServerResponse, ask: Ask, tools: Tools): Promise<v
     log.warn({ error }, 'a pull could not wait');
   }
   listening.close();
-  if (response.destroyed) return;
-  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  response.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(text) });
-  response.end(text);
+  send(jsonReply(200, text), response, false);
 }
 
 // Until something is heard, falls due, or the time is over.
