@@ -1,7 +1,6 @@
 // Operations on both engines: what they release is compared as sets of ids, and a stop in the middle changes nothing.
 import assert from 'node:assert/strict';
-import { after, suite, test } from 'node:test';
-import { withoutPostgres } from '../../test/kit/postgres.ts';
+import { test } from 'node:test';
 import { systemClock } from '../src/clock.ts';
 import { OperationRunner } from '../src/engine/operations.ts';
 import { deliveryId, type DeliveryKey } from '../src/model/ids.ts';
@@ -19,7 +18,7 @@ import {
   subscribe,
   type Place,
 } from './store-furniture.ts';
-import { postgresSchemas, sqliteGround, type Ground, type Prepare } from './store-ground.ts';
+import { onEachEngine, type Ground, type Prepare } from './store-ground.ts';
 
 const HOUR = 3_600_000;
 const TOKEN = '0000000000';
@@ -417,15 +416,4 @@ function exercise(engine: string, prepare: Prepare): void {
   });
 }
 
-suite('operations on SQLite', () => exercise('sqlite', sqliteGround));
-
-suite('operations on PostgreSQL', { skip: withoutPostgres }, () => {
-  const closers: (() => Promise<void>)[] = [];
-  after(async () => {
-    for (const close of closers) await close();
-  });
-  exercise(
-    'postgres',
-    postgresSchemas((close) => void closers.push(close)),
-  );
-});
+onEachEngine('operations', exercise);

@@ -1,7 +1,6 @@
 // Pulling, on both engines: a lease is all that stands between two consumers, and nothing is lost or done twice under it.
 import assert from 'node:assert/strict';
-import { after, suite, test } from 'node:test';
-import { withoutPostgres } from '../../test/kit/postgres.ts';
+import { test } from 'node:test';
 import type { LeasedDelivery, LeaseVerdict, Pulled, Store } from '../src/store/index.ts';
 import {
   addWorkspace,
@@ -14,7 +13,7 @@ import {
   someEvents,
   subscribe,
 } from './store-furniture.ts';
-import { postgresSchemas, sqliteGround, type Prepare } from './store-ground.ts';
+import { onEachEngine, type Prepare } from './store-ground.ts';
 
 const LEASE = 30_000;
 const PLAN = [1000, 2000];
@@ -227,15 +226,4 @@ function exercise(engine: string, prepare: Prepare): void {
   });
 }
 
-suite('pulls on SQLite', () => exercise('sqlite', sqliteGround));
-
-suite('pulls on PostgreSQL', { skip: withoutPostgres }, () => {
-  const closers: (() => Promise<void>)[] = [];
-  after(async () => {
-    for (const close of closers) await close();
-  });
-  exercise(
-    'postgres',
-    postgresSchemas((close) => void closers.push(close)),
-  );
-});
+onEachEngine('pulls', exercise);

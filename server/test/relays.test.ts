@@ -1,14 +1,13 @@
 // Relays on both engines: a request of the engine, the hands it goes through, and its answer, whichever store each of them
 // happens on.
 import assert from 'node:assert/strict';
-import { after, suite, test } from 'node:test';
-import { withoutPostgres } from '../../test/kit/postgres.ts';
+import { test } from 'node:test';
 import { systemClock } from '../src/clock.ts';
 import { Relay } from '../src/engine/relay.ts';
 import type { Outcome } from '../src/model/outcome.ts';
 import type { Listened, Store } from '../src/store/index.ts';
 import { addWorkspace, newWebhook } from './store-furniture.ts';
-import { postgresSchemas, sqliteGround, type Prepare } from './store-ground.ts';
+import { onEachEngine, type Prepare } from './store-ground.ts';
 
 interface Place {
   relay: Relay;
@@ -145,15 +144,4 @@ function exercise(engine: string, prepare: Prepare): void {
   });
 }
 
-suite('relays on SQLite', () => exercise('sqlite', sqliteGround));
-
-suite('relays on PostgreSQL', { skip: withoutPostgres }, () => {
-  const closers: (() => Promise<void>)[] = [];
-  after(async () => {
-    for (const close of closers) await close();
-  });
-  exercise(
-    'postgres',
-    postgresSchemas((close) => void closers.push(close)),
-  );
-});
+onEachEngine('relays', exercise);

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { TestContext } from 'node:test';
+import { after, suite, type TestContext } from 'node:test';
 import pg from 'pg';
-import { testDatabase } from '../../test/kit/postgres.ts';
+import { testDatabase, withoutPostgres } from '../../test/kit/postgres.ts';
 import { openStore, type Store, type StoreOptions } from '../src/store/index.ts';
 import { makeKey, openKeyring } from '../src/store/keyring.ts';
 
@@ -80,6 +80,21 @@ export function postgresSchemas(after: (close: () => Promise<void>) => void): Pr
     address.searchParams.set('options', `-csearch_path=${name}`);
     return onPostgres(address.href, closers(t));
   };
+}
+
+/** A suite of the same tests on each engine; on PostgreSQL it is skipped, with the reason, where there is none. */
+export function onEachEngine(name: string, exercise: (engine: Ground['engine'], prepare: Prepare) => void): void {
+  suite(`${name} on SQLite`, () => exercise('sqlite', sqliteGround));
+  suite(`${name} on PostgreSQL`, { skip: withoutPostgres }, () => {
+    const closers: (() => Promise<void>)[] = [];
+    after(async () => {
+      for (const close of closers) await close();
+    });
+    exercise(
+      'postgres',
+      postgresSchemas((close) => void closers.push(close)),
+    );
+  });
 }
 
 function onPostgres(address: string, after: Ground['after']): Ground {
