@@ -130,6 +130,24 @@ test('R105 what a secret says is shown nowhere: not in the API, the log, or the 
   assert.deepEqual((shown['body'] as Json)['text'], '{"id":"a","size":7,"note":"•••"}');
 });
 
+test('R105 what was a secret when a request came is none to be told by a run that works at it later', async (t) => {
+  const { api, hook, push, ended } = await start(t);
+  const said =
+    'steps: [{ name: said, set: { caller: "${ headers }", note: "${ body.note }" } }, { fail: "${ body.note }" }]';
+  await push(documentOf('URL').replace(/steps:[^]*/, `${said}\n`));
+  await post(hook, { id: 'a', note: SECRET }, SENT);
+  const { request } = await ended();
+  for (const name of ['SENDER', 'CALLEE']) {
+    await api.expect(200, `PUT /v1/secrets/${name}`, { body: { value: `another-${name}` } });
+  }
+  const { run } = await api.expect(202, `POST /v1/requests/${request}/replay`, { body: {} });
+  const again = await ended();
+  assert.deepEqual([again['id'], again['reason']], [(run as Json)['id'], 'steps[1] (fail): •••']);
+  const { text } = await api.ask(`GET /v1/runs/${again['id']}/steps`);
+  assert.match(text, /•••/);
+  for (const one of [text, ...api.lines]) assert.doesNotMatch(one, /Marked-S3cret/);
+});
+
 test('R104 a run that is mended goes on where it failed, does nothing twice, and asks with the same key', async (t) => {
   const { api, hook, calls, push, ended, rows } = await start(t);
   await api.expect(200, 'PUT /v1/secrets/CALLEE', { body: { value: 'not-yet-right' } });

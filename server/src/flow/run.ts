@@ -193,9 +193,12 @@ export class RunUnderWay {
 
   async #open(): Promise<Pick<Given, 'secrets' | 'masker'>> {
     const { secrets: names } = this.#plan;
-    const { workspace } = this.claimed;
-    const secrets = names.length === 0 ? {} : await this.#ask(() => this.#parts.flows.secrets(workspace, names));
-    return { secrets, masker: createMasker(Object.values(secrets)) };
+    const { workspace, request } = this.claimed;
+    const { flows } = this.#parts;
+    const secrets = names.length === 0 ? {} : await this.#ask(() => flows.secrets(workspace, names));
+    // An old request may say what was a secret when it came.
+    const former = request === null ? [] : await this.#ask(() => flows.formerSecrets(workspace, names));
+    return { secrets, masker: createMasker([...Object.values(secrets), ...former]) };
   }
 
   // An evaluation that was ended tells so for each of its rules: nothing else is told of a policy set (R2, R39).

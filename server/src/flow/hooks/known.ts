@@ -2,6 +2,7 @@
 //
 // Changes made at this node are heard of at once; those of others within seconds, and a run is never begun by a version
 // that is not the flow's any more (the store says `stale`).
+import { isDeepStrictEqual } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../model/clock.ts';
 import type { Scenario } from '../../model/flow/definition.ts';
@@ -19,6 +20,8 @@ export interface KnownHook {
   scenario: Scenario;
   /** The values of all secrets it may use that are set. */
   secrets: Record<string, string>;
+  /** What they were before: a caller may still send it. */
+  former: readonly string[];
   masker: Masker;
   verifier: MadeVerifier;
   dedupe: Template | null;
@@ -29,7 +32,7 @@ export interface KnownHook {
 /** What it stands on. */
 export interface KnownParts {
   hooks: Pick<Hooks, 'find'>;
-  flows: Pick<Flows, 'secrets'>;
+  flows: Pick<Flows, 'secrets' | 'formerSecrets'>;
   plans: Plans;
   clock: Pick<Clock, 'monotonic' | 'now'>;
 }
@@ -96,29 +99,27 @@ export class KnownHooks {
     }
     const { flow, secrets: names } = plans.of(stored);
     const secrets = names.length === 0 ? {} : await flows.secrets(stored.workspace, names);
-    const hook = this.#make(stored, flow as Scenario, secrets);
+    const former = await flows.formerSecrets(stored.workspace, names);
+    const hook = this.#make(stored, flow as Scenario, { secrets, former });
     if (before === this.#changes) this.#kept.set(token, { hook, readAt });
     return hook;
   }
 
-  #make(stored: StoredFlow, scenario: Scenario, secrets: Record<string, string>): KnownHook {
-    const former = this.#kept.get(stored.triggerPath ?? '')?.hook;
+  #make(stored: StoredFlow, scenario: Scenario, values: Pick<KnownHook, 'secrets' | 'former'>): KnownHook {
+    const { secrets, former } = values;
+    const last = this.#kept.get(stored.triggerPath ?? '')?.hook;
     // Most often nothing has changed: keys and patterns are made once.
-    if (former?.stored.version === stored.version && isSame(former.secrets, secrets)) return { ...former, stored };
+    const isSame = last?.stored.version === stored.version;
+    if (isSame && isDeepStrictEqual({ secrets: last.secrets, former: last.former }, values)) return { ...last, stored };
     const { hook } = scenario;
     return {
       stored,
       scenario,
-      secrets,
-      masker: createMasker(Object.values(secrets)),
+      ...values,
+      masker: createMasker([...Object.values(secrets), ...former]),
       verifier: makeVerifier(hook, secrets, () => this.#parts.clock.now()),
       dedupe: hook.dedupe === null ? null : parseTemplate(hook.dedupe),
       replies: replies(scenario),
     };
   }
-}
-
-function isSame(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
 }
