@@ -8,11 +8,17 @@ import { text } from 'node:stream/consumers';
 import { sharedPostgresVariable } from './postgres.ts';
 import { repository } from './sources.ts';
 
-/** The environment of somebody who has nothing of this repository: no settings of npm's, its Node first on PATH. */
+/** What of npm's settings is this machine's way to the registry. Another Node has another global file, so it is named. */
+const WAY_TO_REGISTRY = /^npm_config_(registry|cache|cafile|proxy|https_proxy|noproxy|globalconfig)$/i;
+
+/**
+ * The environment of somebody who has nothing of this repository: no settings of npm's but the way to the registry, its
+ * Node first on PATH.
+ */
 export function strangersEnvironment(node = process.execPath): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) =>
-      !/^npm_(?!config_(registry|cache)$)/i.test(name) && name !== 'INIT_CWD' && name !== sharedPostgresVariable,
+      (!/^npm_/i.test(name) || WAY_TO_REGISTRY.test(name)) && name !== 'INIT_CWD' && name !== sharedPostgresVariable,
   );
   const path = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.includes('node_modules'));
   return { ...Object.fromEntries(own), PATH: [dirname(node), ...path].join(':') };
@@ -69,9 +75,9 @@ export function tarballs(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** npm's words for a registry that does not answer. */
+/** npm's words for a registry that does not answer, or not by a certificate that is trusted here. */
 const UNREACHABLE =
-  /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|E403|E5\d\d)\b/;
+  /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|E403|E5\d\d|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT_LOCALLY)\b/;
 
 /** Runs npm in a folder; false where the registry cannot be reached. Throws with all it said when it failed otherwise. */
 export async function npm(args: readonly string[], folder: string): Promise<boolean> {

@@ -303,6 +303,7 @@ exec 3<&0
 echo "pid $server"
 { read -r _ <&3; kill -QUIT $server; } >/dev/null 2>&1 & watch=$!
 wait $server
+echo "ended with $?"
 kill $watch 2>/dev/null
 [ -e "$data.keep" ] || rm -rf "$data"
 `;
