@@ -29,6 +29,8 @@ test('W3C Trace Context 3.2: a traceparent is kept as it came, of a later versio
     PARENT.replace(/0af7651916cd43dd8448eb211c80319c/, '0'.repeat(32)),
     `cc${PARENT.slice(2)}.x`,
     `cc${PARENT.slice(2)}-${'x'.repeat(600)}`,
+    // A blank would part it from its tracestate; what no header can hold could never be delivered.
+    ...['a b', 'é', '😀', 'a\r\nx: y'].map((future) => `cc${PARENT.slice(2)}-${future}`),
   ];
   for (const one of malformed) assert.equal(readTraceContext(one), null, String(one));
 });

@@ -7,7 +7,8 @@
 const MAX_STATE = 512;
 const MAX_MEMBERS = 32;
 
-const PARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/;
+/** What versions to come say behind it may be anything that a header can hold, without a blank (section 3.2.4). */
+const PARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]*)?$/;
 /** One member: a key, which may belong to a tenant, and a value of printable ASCII without `,` and `=`. */
 const MEMBER =
   /^[ \t]*(?:[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])?[ \t]*$/;
