@@ -13,6 +13,8 @@ export interface Counter {
 /** Goes up and down. */
 export interface Gauge {
   set(value: number, ...labels: string[]): void;
+  /** Nothing is known any more, so nothing is told. */
+  clear(): void;
 }
 
 /** Sorts observations into buckets. */
@@ -35,7 +37,7 @@ export interface Metrics {
   histogram(described: Described & { buckets: readonly number[] }): Histogram;
   /** Called before each reading: the place to set gauges that are read, not kept. */
   onRead(collect: () => void | Promise<void>): void;
-  /** Everything, in the text format of Prometheus 0.0.4. A collector that fails is left out. */
+  /** Everything, in the text format of Prometheus 0.0.4. What a collector sets that fails stays as it was. */
   read(): Promise<string>;
 }
 
@@ -103,6 +105,10 @@ class Series<V> {
     return value;
   }
 
+  clear(): void {
+    this.#values.clear();
+  }
+
   /** Each value with its labels written out: `a="1",b="2"`, or nothing. */
   *entries(): Generator<[string, V]> {
     for (const [key, value] of this.#values) {
@@ -130,6 +136,10 @@ class Numbers implements Family {
 
   set(value: number, ...labels: string[]): void {
     this.#series.at(labels).value = value;
+  }
+
+  clear(): void {
+    this.#series.clear();
   }
 
   write(lines: string[]): void {

@@ -227,7 +227,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     metrics,
     tracer,
     watching: {
-      census: meters.census,
+      census: meters.census.latest,
       pulse: (workspaces) => pulse.read(workspaces, clock.monotonic()),
       node: () => nodeFacts({ delivering, flows, places: config.delivery.concurrency }),
     },

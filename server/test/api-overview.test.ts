@@ -28,6 +28,8 @@ test('API: the overview shows rates, backlog and the worst webhooks; a tenant se
     await admin.subscriptions.create({ webhook: id, type: AUDIT });
     if (name === 'paused') await admin.webhooks.pause(id);
   }
+  const listened = await admin.webhooks.create({ name: 'listened', mode: 'listen', verification: 'none' } as never);
+  await admin.subscriptions.create({ webhook: listened.id, type: AUDIT });
   for (let sent = 0; sent < 3; sent++) await admin.events.publish(auditEvent() as never);
 
   const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
@@ -45,6 +47,14 @@ test('API: the overview shows rates, backlog and the worst webhooks; a tenant se
   assert.deepEqual([worst?.name, worst?.workspace, worst?.failures], ['ill', 'default', worst?.attempts]);
   assert.match(worst?.error ?? '', /500/);
   assert.equal((await admin.overview({ limit: 1 })).worst.length, 1);
+  assert.ok(
+    overview.worst.some(({ name }) => name === 'listened'),
+    'nobody listens, so what is its waits',
+  );
+  assert.equal(
+    Object.values(overview.webhooks).reduce((all, count) => all + count),
+    4,
+  );
 
   const theirs = await neighbour.overview();
   assert.deepEqual([theirs.workspace, theirs.node, theirs.worst, theirs.webhooks], ['neighbour', null, [], {}]);

@@ -245,9 +245,9 @@ export function exerciseReading(engine: string, prepare: Prepare): void {
     const dead = { state: 'dead', tries: 1, dueAt: NOON, endedAt: NOON, reason: 'it is so' } as const;
     await settle(store, settlementOf(a!), settlementOf(b!, { next: dead }));
     const { workspace, target } = one;
-    const state = { mode: 'push', intent: 'enabled', health: 'active' } as const;
+    const state = { intent: 'enabled', health: 'active' } as const;
     const counted = await store.log.counts(NOON);
-    assert.deepEqual(counted.open, [{ workspace, target, open: 1, oldestDueAt: NOON + 5, ...state }]);
+    assert.deepEqual(counted.open, [{ workspace, target, open: 1, oldestDueAt: NOON + 5, mode: 'push', ...state }]);
     assert.deepEqual(counted.dead, [
       { workspace, dead: 1 },
       { workspace: two.workspace, dead: 0 },

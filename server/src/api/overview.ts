@@ -1,10 +1,11 @@
 // The overview: how things go at present, on one screen. Rates and the worst webhooks from the memory of the node that is
 // asked, backlogs from the latest count of the store, so it costs next to nothing however often it is asked for.
 import { Type, type Static } from 'typebox';
+import { backlogOf } from '../model/backlog.ts';
 import { formatId } from '../model/ids.ts';
 import type { PulseReading } from '../model/pulse.ts';
-import { isSendable, shownState } from '../model/webhook.ts';
-import type { Counts, OpenOfTarget, TargetKey } from '../store/contract.ts';
+import { isWebhook, shownState } from '../model/webhook.ts';
+import type { Counts, OpenOfTarget, TargetKey, Webhook, Workspace } from '../store/contract.ts';
 import { isAdmin, ok, operation, type Call, type Tools } from './kernel.ts';
 import { Instant, instant, orNull, WorkspaceQuery } from './wire.ts';
 
@@ -140,21 +141,25 @@ export const readOverview = operation<null, OverviewOut>()({
     const isHere = (row: { workspace: number }): boolean => only === null || row.workspace === only;
     const open = counts.open.filter(isHere);
     const { accepted, delivered, failed, latencyMs } = pulse;
-    const now = clock.now();
+    const { countedAt } = counts;
     return ok({
-      at: instant(now),
+      at: instant(clock.now()),
       version,
       workspace: workspace === null ? null : workspace.name,
       rates: { accepted, delivered, failed },
       latencyMs,
       deliveries: {
-        ...sumsOf(open, now),
+        ...backlogOf(open, countedAt),
         dead: counts.dead.filter(isHere).reduce((sum, { dead }) => sum + dead, 0),
-        countedAt: instant(counts.countedAt),
+        countedAt: instant(countedAt),
       },
       webhooks: statesOf(counts.webhooks.filter(isHere)),
       node: workspace === null || isAdmin(call.key) ? watching.node() : null,
-      worst: await worstOf({ open, pulse }, { sort: query.sort ?? 'backlog', limit: query.limit ?? 15, now }, tools),
+      worst: await worstOf(
+        { open, pulse },
+        { sort: query.sort ?? 'backlog', limit: query.limit ?? 15, countedAt },
+        tools,
+      ),
     });
   },
 });
@@ -165,22 +170,9 @@ function scopeOf({ query, key, header }: Call<null, Static<typeof OverviewQuery>
   return named === undefined && key.workspaces === null ? null : auth.locate(key, named);
 }
 
-function sumsOf(open: readonly OpenOfTarget[], now: number) {
-  let [scheduled, held, oldestDueAt] = [0, 0, now];
-  for (const one of open) {
-    if (!isSendable(one.intent, one.health)) held += one.open;
-    else {
-      scheduled += one.open;
-      oldestDueAt = Math.min(oldestDueAt, one.oldestDueAt);
-    }
-  }
-  return { scheduled, held, oldestDueMs: now - oldestDueAt };
-}
-
 function statesOf(webhooks: Counts['webhooks']): Record<string, number> {
   const states: Record<string, number> = {};
-  for (const { mode, intent, health, count } of webhooks) {
-    if (mode !== 'push' && mode !== 'pull') continue;
+  for (const { intent, health, count } of webhooks) {
     const state = shownState(intent, health);
     states[state] = (states[state] ?? 0) + count;
   }
@@ -205,13 +197,21 @@ const WORSE: Readonly<Record<Sort, (one: Candidate) => number>> = {
 
 async function worstOf(
   { open, pulse }: { open: readonly OpenOfTarget[]; pulse: PulseReading },
-  { sort, limit, now }: { sort: Sort; limit: number; now: number },
-  { store }: Tools,
+  { sort, limit, countedAt }: { sort: Sort; limit: number; countedAt: number },
+  { store: { settings } }: Tools,
 ): Promise<WorstOut[]> {
   const value = WORSE[sort];
   const tie = (one: Candidate): number => one.failures * 1e6 + one.open + (one.answerMs ?? 0) / 1e6;
   const candidates = gather(open, pulse).sort((a, b) => value(b) - value(a) || tie(b) - tie(a));
-  const found = await Promise.all(candidates.slice(0, limit).map((one) => show(one, { now, store })));
+  const worst = candidates.slice(0, limit);
+  const places = new Map<number, Promise<Workspace | null>>();
+  for (const { workspace } of worst) places.set(workspace, places.get(workspace) ?? settings.workspace({ workspace }));
+  const found = await Promise.all(
+    worst.map(async ({ workspace, target, ...one }) => {
+      const [webhook, place] = await Promise.all([settings.webhook(workspace, target), places.get(workspace)]);
+      return webhook && place ? show(one, { webhook, place, countedAt }) : null;
+    }),
+  );
   return found.filter((one) => one !== null);
 }
 
@@ -220,7 +220,7 @@ function gather(open: readonly OpenOfTarget[], { webhooks }: PulseReading): Cand
   const none = { open: 0, oldestDueAt: null, attempts: 0, failures: 0, answerMs: null, error: null };
   const all = new Map<string, Candidate>();
   for (const { workspace, target, mode, open: count, oldestDueAt } of open) {
-    if (mode !== 'push' && mode !== 'pull') continue;
+    if (!isWebhook(mode)) continue;
     all.set(`${workspace}/${target}`, { ...none, workspace, target, open: count, oldestDueAt });
   }
   for (const { workspace, webhook, ...recent } of webhooks) {
@@ -230,19 +230,16 @@ function gather(open: readonly OpenOfTarget[], { webhooks }: PulseReading): Cand
   return [...all.values()];
 }
 
-async function show(
-  { workspace, target, oldestDueAt, ...candidate }: Candidate,
-  { now, store }: { now: number; store: Tools['store'] },
-): Promise<WorstOut | null> {
-  const { settings } = store;
-  const [webhook, place] = await Promise.all([settings.webhook(workspace, target), settings.workspace({ workspace })]);
-  if (!webhook || !place) return null;
+function show(
+  { oldestDueAt, ...one }: Omit<Candidate, keyof TargetKey>,
+  { webhook, place, countedAt }: { webhook: Webhook; place: Workspace; countedAt: number },
+): WorstOut {
   return {
     id: formatId('wh', webhook.token, webhook.webhook),
     name: webhook.name,
     workspace: place.name,
     state: shownState(webhook.intent, webhook.health),
-    ...candidate,
-    oldestDueMs: oldestDueAt === null ? null : Math.max(0, now - oldestDueAt),
+    ...one,
+    oldestDueMs: oldestDueAt === null ? null : Math.max(0, countedAt - oldestDueAt),
   };
 }

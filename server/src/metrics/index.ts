@@ -6,7 +6,8 @@ import type { Clock } from '../model/clock.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Pulse, PulseAttempt } from '../model/pulse.ts';
 import type { Store } from '../store/index.ts';
-import { createCensus, gaugeCounts, type Census } from './counts.ts';
+import { createCensus, type Census } from './census.ts';
+import { gaugeCounts } from './counts.ts';
 import { countAttempts, countChallenges, countMails } from './deliveries.ts';
 import { gaugeEngines, type Engines } from './engine.ts';
 import { countAccepts } from './events.ts';
@@ -33,7 +34,7 @@ export interface Meters {
 /** Makes the metrics of everything but the process and the store’s transactions, which are there before. */
 export function createMeters({ metrics, store, clock, pulse, ...engines }: MeterParts): Meters {
   const census = createCensus(store.log, clock);
-  gaugeCounts(metrics, census, clock);
+  gaugeCounts(metrics, census);
   gaugeEngines(metrics, engines);
   const count = countAttempts(metrics);
   const onAccepted = (workspace: number, events: number): void => pulse.accepted(workspace, events, clock.monotonic());

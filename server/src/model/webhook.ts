@@ -21,6 +21,14 @@ export type WebhookState = Health | 'paused' | 'disabled';
  * whoever listens for it, who brings back what was answered.
  */
 export type Mode = 'push' | 'pull' | 'listen';
+/** What a target is: a webhook of some mode, a post-processing, a flow. */
+export type TargetMode = Mode | 'report' | 'flow';
+
+/** Is the target a webhook? */
+export function isWebhook(mode: TargetMode): mode is Mode {
+  return mode !== 'report' && mode !== 'flow';
+}
+
 /** How a webhook proves itself (R61, wire: CloudEvents webhook handshake). `none` needs the operator's setting. */
 export type Verification = 'challenge' | 'options' | 'none';
 /** How deliveries are signed; several at once are allowed. */

@@ -3,6 +3,7 @@
 // Everything comes from indexes of what is open, so it costs what is open and not what is kept.
 import type { Intent, Health } from '../model/webhook.ts';
 import type { Counts, OpenOfTarget } from './log-contract.ts';
+import { IS_WEBHOOK } from './modes.ts';
 import { STATE, type Sql } from './sql.ts';
 
 interface OpenRow extends Omit<OpenOfTarget, 'intent' | 'health' | 'mode'> {
@@ -25,8 +26,8 @@ const DEAD = `
   FROM workspaces w WHERE w.deleted_at IS NULL ORDER BY w.workspace`;
 
 const WEBHOOKS = `
-  SELECT workspace, mode, intent, health, COUNT(*) AS count FROM webhooks
-  GROUP BY workspace, mode, intent, health ORDER BY workspace, mode, intent, health`;
+  SELECT workspace, intent, health, COUNT(*) AS count FROM webhooks WHERE ${IS_WEBHOOK}
+  GROUP BY workspace, intent, health ORDER BY workspace, intent, health`;
 
 const OTHERS = `
   SELECT 'lease' AS what, '' AS state, COUNT(*) AS count FROM leases WHERE leased_until > $1

@@ -2,7 +2,8 @@
 import type { Catalog } from '../model/catalog.ts';
 import type { Attempt, DeliveryState, PendingDelivery, Settlement, StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import type { Health, Intent, Mode, Vitals } from '../model/webhook.ts';
+import type { OpenOf } from '../model/backlog.ts';
+import type { Health, Intent, TargetMode, Vitals } from '../model/webhook.ts';
 import type { OwnedLane } from './lane-contract.ts';
 import type { Page } from './page.ts';
 
@@ -269,8 +270,8 @@ export interface Counts {
   open: readonly OpenOfTarget[];
   /** Dead letters of each workspace. */
   dead: readonly { workspace: number; dead: number }[];
-  /** Targets, of all modes, by what they are. */
-  webhooks: readonly { workspace: number; mode: TargetMode; intent: Intent; health: Health; count: number }[];
+  /** Webhooks by what decides their state. */
+  webhooks: readonly { workspace: number; intent: Intent; health: Health; count: number }[];
   /** Leases that have not ended. */
   leases: number;
   /** Operations that have not ended, by state. */
@@ -279,17 +280,9 @@ export interface Counts {
   runs: Readonly<Record<string, number>>;
 }
 
-/** What a target is: a webhook of either mode, a post-processing, a flow. */
-export type TargetMode = Mode | 'report' | 'flow';
-
-/** What one target has open, and what decides whether it is held. */
-export interface OpenOfTarget extends TargetKey {
-  open: number;
-  /** The earliest of them is, or was, due then. */
-  oldestDueAt: number;
+/** What one target has open. */
+export interface OpenOfTarget extends TargetKey, OpenOf {
   mode: TargetMode;
-  intent: Intent;
-  health: Health;
 }
 
 /** The wall clock was set back. */

@@ -3,15 +3,16 @@ import { createHash } from 'node:crypto';
 import type { Batching } from '../model/batch.ts';
 import type { ChallengeNote } from '../model/challenge.ts';
 import type { Order, Recovery } from '../model/order.ts';
-import type {
-  Format,
-  Health,
-  Intent,
-  Mode,
-  OAuthClient,
-  Signing,
-  TlsSettings,
-  Verification,
+import {
+  isWebhook,
+  type Format,
+  type Health,
+  type Intent,
+  type OAuthClient,
+  type Signing,
+  type TargetMode,
+  type TlsSettings,
+  type Verification,
 } from '../model/webhook.ts';
 import { maskHeaders } from '../model/headers.ts';
 import { deletedEvent } from '../model/operational-events.ts';
@@ -136,7 +137,7 @@ interface WebhookRow {
   name: string;
   description: string;
   /** `report`: the other half of a post-processing (post-processings/); `flow`: of a flow (flows/). */
-  mode: Mode | 'report' | 'flow';
+  mode: TargetMode;
   url: string;
   verification: Verification;
   signing: string;
@@ -204,7 +205,7 @@ function webhookOf({
 }: WebhookRow): Webhook {
   return {
     ...row,
-    mode: mode === 'pull' || mode === 'listen' ? mode : 'push',
+    mode: isWebhook(mode) ? mode : 'push',
     signing: JSON.parse(signing) as Signing[],
     headers: JSON.parse(headers) as Record<string, string>,
     retryDelaysMs: retryDelaysMs === null ? null : (JSON.parse(retryDelaysMs) as number[]),
