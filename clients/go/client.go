@@ -57,6 +57,10 @@ func NewClient(options ClientOptions) (*Client, error) {
 	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
 		return nil, &Error{Code: "unreachable", Detail: r.origin + " is no http or https address", cause: err}
 	}
+	// The address is named in what goes wrong.
+	if parsed.User != nil {
+		return nil, &Error{Code: "unreachable", Detail: "The address has a user or a password in it; the key says who asks."}
+	}
 	if options.Retries != nil {
 		r.retries = *options.Retries
 	}

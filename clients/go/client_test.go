@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -225,6 +226,9 @@ func TestASilentServerIsGivenUpOnAndAContextEndsACall(t *testing.T) {
 	}
 	if _, err := NewClient(ClientOptions{URL: "ftp://example.com"}); err == nil {
 		t.Error("ftp is taken")
+	}
+	if _, err := NewClient(ClientOptions{URL: "http://bell:hunter2@example.com"}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
 	}
 }
 

@@ -186,6 +186,8 @@ test('errors carry status, code, detail and the faults one by one', async () => 
     401,
   );
   assert.throws(() => createClient({ url: 'not an address' }), BellwireError);
+  const named = /^BellwireError: The address has a user or a password in it; the key says who asks\.$/;
+  assert.throws(() => createClient({ url: 'http://bell:hunter2@127.0.0.1' }), named);
 });
 
 test('nobody there, and somebody else there, are told apart', async () => {

@@ -79,6 +79,9 @@ class Requester:
         parts = urlsplit(self._origin)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BellwireError(0, "unreachable", f"{url} is no http or https address")
+        if "@" in parts.netloc:  # the address is named in what goes wrong
+            detail = "The address has a user or a password in it; the key says who asks."
+            raise BellwireError(0, "unreachable", detail)
         self._headers = dict(headers)
         self._retries = retries
         self._timeout = timeout
@@ -117,6 +120,8 @@ class Requester:
             raise self._refusal(error) from None
         except (OSError, http.client.HTTPException) as error:
             raise BellwireError(0, "unreachable", f"{self._origin} does not answer: {_reason_of(error)}") from error
+        except ValueError:  # which would name the key
+            raise BellwireError(0, "unreachable", "The key, another header or the address is nothing HTTP can carry.") from None
         if not content:
             return None
         try:

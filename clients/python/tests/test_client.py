@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+import traceback
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest import mock
@@ -170,6 +171,15 @@ class Calls(unittest.TestCase):
         self.assertIn("within the time allowed", caught.exception.detail)
         with self.assertRaises(BellwireError):
             Client("ftp://example.com")
+
+    def test_a_failure_names_neither_key_nor_password(self):
+        with self.assertRaises(BellwireError) as caught:
+            Client("http://bell:hunter2@127.0.0.1:1", "k")
+        self.assertNotIn("hunter2", str(caught.exception))
+        for key in ["hunter2\n", "hunter2\u20ac"]:
+            with self.assertRaises(BellwireError) as caught:
+                Client("http://127.0.0.1:1", key, retries=0).webhooks.get("wh_1")
+            self.assertNotIn("hunter2", "".join(traceback.format_exception(None, caught.exception, None)))
 
     def test_retry_after_is_seconds_or_a_date(self):
         self.assertEqual(wait_of("7", 0), 7.0)

@@ -60,7 +60,7 @@ class StandardWebhooks(unittest.TestCase):
     def test_r56_what_must_fail_fails(self):
         signature = FIRST["signature"]
         other = "v1," + "A" * 43 + "="
-        for wrong in ["v1,", "garbage", signature[:8], f"{signature},{signature}", "", signature[3:], other, "v1,ü"]:
+        for wrong in ["v1,", "garbage", signature[:8], f"{signature},{signature}", "", signature[3:], other, "v1,ü", "v1,\udcff"]:
             headers = standard_headers(FIRST, **{"webhook-signature": wrong})
             self.assertIsNotNone(reason_of(headers, FIRST), wrong)
         for wrong in ["hello", "1614265330abc", "", " 1614265330.0", "+1614265330", "01614265330", "１６１４２６５３３０"]:
@@ -72,6 +72,7 @@ class StandardWebhooks(unittest.TestCase):
             headers = standard_headers(FIRST)
             del headers[name]
             self.assertEqual(reason_of(headers, FIRST), "missing-header")
+        self.assertEqual(reason_of(standard_headers(FIRST, **{"webhook-id": "\udcff"}), FIRST), "no-match")
         self.assertEqual(reason_of({}, FIRST), "unsigned")
         twice = list(standard_headers(FIRST).items()) + [("Webhook-Id", FIRST["id"])]
         self.assertEqual(reason_of(twice, FIRST), "repeated-header")

@@ -105,6 +105,12 @@ export function createRequester(options: ClientOptions): Requester {
   if (!/^https?:\/\//i.test(origin) || !URL.canParse(origin)) {
     throw new BellwireError({ status: 0, code: 'unreachable', detail: `${options.url} is no http or https address` });
   }
+  const { username, password } = new URL(origin);
+  // The address is named in what goes wrong.
+  if (username !== '' || password !== '') {
+    const detail = 'The address has a user or a password in it; the key says who asks.';
+    throw new BellwireError({ status: 0, code: 'unreachable', detail });
+  }
 
   async function once(call: Call): Promise<Response> {
     const deadline = AbortSignal.timeout(call.timeoutMs ?? timeoutMs);
