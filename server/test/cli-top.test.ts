@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import type { OverviewOut } from '../src/api/overview.ts';
+import { createClient } from '../src/client/index.ts';
 import { bellwire, documents, spawnBellwire, startGround } from './cli-ground.ts';
 
 let ground: Awaited<ReturnType<typeof startGround>>;
@@ -15,7 +18,7 @@ before(async () => {
 after(() => ground.stop());
 
 const ENTER = '\u001B[?1049h';
-const LEAVE = '\u001B[?25h\u001B[?1049l';
+const LEAVE = '\u001B[?7h\u001B[?25h\u001B[?1049l';
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const skip = hasScript ? false : 'there is no `script` of util-linux here, which makes a pseudo terminal';
 
@@ -97,11 +100,41 @@ test('bellwire top: a platform that goes away is said in the frame, and asked ag
   assert.equal(await terminal.leaves(), 0);
 });
 
+test(
+  'bellwire top: keys and the size of the screen are seen while the platform leaves a question open',
+  { skip },
+  async (t) => {
+    const client = createClient({ url: ground.platform.url, key: ground.platform.adminKey });
+    const answer = JSON.stringify(await client.overview());
+    const questions: ServerResponse[] = [];
+    const server = createServer((_request, response) => {
+      if (questions.push(response) === 1) response.setHeader('content-type', 'application/json').end(answer);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const { port } = server.address() as AddressInfo;
+    const terminal = await onTerminal(t, `--url http://127.0.0.1:${port} --key bw_any`);
+    await terminal.shows('worst by backlog');
+    while (questions.length < 2) await new Promise((again) => setTimeout(again, 20));
+    terminal.type('p');
+    await terminal.shows('paused');
+    terminal.type('l');
+    await terminal.shows('worst by latency');
+    assert.equal(questions[1]?.closed, false, 'it has not been given up');
+    terminal.type('q');
+    assert.equal(await terminal.leaves(), 0);
+  },
+);
+
 test('bellwire top: one frame in a pipe, without colours and without the other screen', async () => {
   const { code, stdout, stderr } = await bellwire(['top'], { folder: ground.folder });
   assert.equal(code, 0, stderr);
   const lines = stdout.split('\n');
-  assert.equal(lines.length, 25);
+  assert.deepEqual([lines.length, lines.at(-3), lines.at(-2)?.trim()], [14, '', 'worst by backlog']);
   assert.match(lines[0]!, /^bellwire {2}0\.0\.0 {2}http:\/\/127\.0\.0\.1:\d+ {2}all workspaces +\d\d:\d\d:\d\d UTC$/);
   assert.ok(!stdout.includes('\u001B'));
   const wrong = await bellwire(['top', '--key', 'bw_unknown', '--url', ground.platform.url], { folder: ground.folder });

@@ -43,7 +43,11 @@ async function watchTop(session: Session, options: TopOptions): Promise<void> {
   if (options.once === true && session.json) return session.show(watch.state.overview, () => []);
   if (session.json) return documents(watch, session, everyMs);
   if (isScreen && options.once !== true) return live(watch, session, everyMs);
-  for (const line of watch.frame()) stdout.write(`${line.trimEnd()}\n`);
+  const frame = watch.frame().map((line) => line.trimEnd());
+  for (const [at, line] of frame.entries()) {
+    // What fills a screen is nothing elsewhere.
+    if (line !== '' || frame[at + 1] !== '') stdout.write(`${line}\n`);
+  }
 }
 
 async function documents(watch: Watch, session: Session, everyMs: number): Promise<void> {
@@ -68,6 +72,10 @@ class Watch {
   readonly #client: Client;
   readonly #ending = new AbortController();
   #wake: (() => void) | null = null;
+  /** Somebody wants something that the answer under way does not tell. */
+  #isHurried = false;
+  /** Called whenever there is something else to see. */
+  onChange: () => void = () => undefined;
 
   constructor(session: Session, { client, url }: { client: Client; url: string }, sort: TopSort) {
     this.#session = session;
@@ -83,12 +91,14 @@ class Watch {
 
   end(): void {
     this.#ending.abort();
-    this.wake();
+    this.#wake?.();
   }
 
-  /** Ends the rest that is under way. */
-  wake(): void {
+  /** It is asked again at once, or as soon as the answer under way is there; what is known is shown meanwhile. */
+  hurry(): void {
+    this.#isHurried = true;
     this.#wake?.();
+    this.onChange();
   }
 
   /** Rejects where there is no answer. */
@@ -111,17 +121,20 @@ class Watch {
       if (this.isOver) return;
       this.state.trouble = error instanceof BellwireError ? error.detail.replace(/\.$/, '') : String(error);
     }
+    this.onChange();
   }
 
   /** Waits, but no longer than until somebody wants something. */
   async rest(ms: number): Promise<void> {
-    if (this.isOver) return;
-    const woken = Promise.withResolvers<void>();
-    const timer = setTimeout(woken.resolve, ms);
-    this.#wake = woken.resolve;
-    await woken.promise;
-    this.#wake = null;
-    clearTimeout(timer);
+    if (!this.isOver && !this.#isHurried) {
+      const woken = Promise.withResolvers<void>();
+      const timer = setTimeout(woken.resolve, ms);
+      this.#wake = woken.resolve;
+      await woken.promise;
+      this.#wake = null;
+      clearTimeout(timer);
+    }
+    this.#isHurried = false;
   }
 
   frame(): string[] {
@@ -138,7 +151,7 @@ class Watch {
     if (sort !== undefined) Object.assign(state, { sort, isPaused: false });
     else if (key === 'p' || key === ' ') state.isPaused = !state.isPaused;
     else return;
-    this.wake();
+    this.hurry();
   }
 }
 
@@ -148,18 +161,27 @@ function sizeOf({ stdout, env }: Terminal): { columns: number; rows: number } {
   return { columns: stdout.columns || (named > 0 ? named : 80), rows: stdout.rows || 24 };
 }
 
-/** The other screen, no cursor; and back. */
-const ENTER = '\u001B[?1049h\u001B[?25l\u001B[2J';
-const LEAVE = '\u001B[?25h\u001B[?1049l';
+/** The other screen, no cursor, and no line that runs on in the next where a letter is wider than it seems; and back. */
+const ENTER = '\u001B[?1049h\u001B[?25l\u001B[?7l\u001B[2J';
+const LEAVE = '\u001B[?7h\u001B[?25h\u001B[?1049l';
 
 async function live(watch: Watch, { terminal }: Session, everyMs: number): Promise<void> {
   const { stdin, stdout } = terminal;
   const onKeys = (keys: Buffer): void => {
     for (const key of keys.toString('utf8')) watch.press(key);
   };
-  const onResize = (): void => watch.wake();
+  const onResize = (): void => watch.hurry();
   const hasKeys = stdin.isTTY === true && stdin.setRawMode !== undefined;
   watch.state.hasKeys = hasKeys;
+  // Each line is cleared right before it is written, so nothing flickers. Cleared behind it, a line as wide as the screen
+  // would lose its last letter: the cursor still stands upon that.
+  const draw = (): void =>
+    void stdout.write(
+      `\u001B[H${watch
+        .frame()
+        .map((line) => `\u001B[K${line}`)
+        .join('\r\n')}`,
+    );
   stdout.write(ENTER);
   try {
     if (hasKeys) {
@@ -167,8 +189,14 @@ async function live(watch: Watch, { terminal }: Session, everyMs: number): Promi
       stdin.on('data', onKeys);
     }
     stdout.on('resize', onResize);
-    await redraw(watch, terminal, everyMs);
+    watch.onChange = draw;
+    draw();
+    while (!watch.isOver) {
+      await watch.rest(everyMs);
+      if (!watch.state.isPaused) await watch.askAgain();
+    }
   } finally {
+    watch.onChange = () => undefined;
     stdout.off('resize', onResize);
     if (hasKeys) {
       stdin.off('data', onKeys);
@@ -176,14 +204,5 @@ async function live(watch: Watch, { terminal }: Session, everyMs: number): Promi
       stdin.pause();
     }
     stdout.write(LEAVE);
-  }
-}
-
-async function redraw(watch: Watch, { stdout }: Terminal, everyMs: number): Promise<void> {
-  while (!watch.isOver) {
-    // Each line ends what stood there; nothing is cleared before, so nothing flickers.
-    stdout.write(`\u001B[H${watch.frame().join('\u001B[K\r\n')}\u001B[K`);
-    await watch.rest(everyMs);
-    if (!watch.state.isPaused) await watch.askAgain();
   }
 }
