@@ -1,7 +1,7 @@
 // Moving whole stores, as the settings name them: backup, restore, copy. Composition, as platform.ts is for running one.
 import { existsSync } from 'node:fs';
 import type { Config, StoreSetting } from './config/index.ts';
-import { openKeyring, type Keyring } from './store/keyring.ts';
+import { KeyringError, openKeyring, type Keyring } from './store/keyring.ts';
 import { copyStore, MoveRefusal, restoreBackup, takeBackup } from './store/moving/index.ts';
 import type { Moved, MoveWish } from './store/moving/index.ts';
 
@@ -43,5 +43,9 @@ function keysHere(secrets: Config['secrets'], keys: readonly string[]): Keyring 
       `the secrets in this backup need ${keys.length === 1 ? 'key' : 'keys'} ${keys.join(', ')}: put your copy of the keys at ${secrets.file} first`,
     );
   }
-  return openKeyring(secrets);
+  try {
+    return openKeyring(secrets);
+  } catch (error) {
+    throw error instanceof KeyringError ? new MoveRefusal(error.message) : error;
+  }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
@@ -62,6 +62,14 @@ test('restore asks for the keys and for an empty place, and the store it makes i
   const keyless = await run('restore', 'tuesday.backup', '--data', 'other');
   assert.deepEqual([keyless.code, /need key [0-9a-f]{8}: put your copy/.test(keyless.stderr)], [1, true]);
   assert.ok(!existsSync(join(folder, 'other', 'bellwire.db')));
+  mkdirSync(join(folder, 'other'), { recursive: true });
+  writeFileSync(join(folder, 'other', 'secret-keys'), 'no key\n', { mode: 0o600 });
+  const spoilt = await run('restore', 'tuesday.backup', '--data', 'other');
+  assert.deepEqual(
+    [spoilt.code, /^bellwire: [^\n]*secret-keys[^\n]*\n$/.test(spoilt.stderr)],
+    [1, true],
+    spoilt.stderr,
+  );
   cpSync(join(folder, 'data', 'secret-keys'), join(folder, 'other', 'secret-keys'));
   const { code, stdout, stderr } = await run('restore', 'tuesday.backup', '--data', 'other');
   assert.deepEqual([code, stdout.startsWith('restored from ./tuesday.backup, as it was at')], [0, true], stderr);

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test, type TestContext } from 'node:test';
@@ -316,10 +325,26 @@ test('what is no whole backup is never restored: cut off, changed, another file,
   db.exec(`UPDATE events SET type = 'com.example.mode' WHERE event = (SELECT max(event) FROM events)`);
   db.close();
   await refused(/the rows of events are not what they should be/);
+  for (const change of [
+    `UPDATE backup SET value = '[]' WHERE name = 'keys'`,
+    `UPDATE backup SET value = 'no json' WHERE name = 'takenAt'`,
+    `DELETE FROM backup WHERE name = 'tables'`,
+    'ALTER TABLE backup RENAME COLUMN value TO worth',
+    `UPDATE migrations SET checksum = 'x' WHERE number = 1`,
+  ]) {
+    copyFileSync(file, broken);
+    const changed = new DatabaseSync(broken);
+    changed.exec(change);
+    changed.close();
+    await refused(/is damaged|is not the one that this bellwire/);
+  }
   copyFileSync(ground.address, broken);
   await refused(/is a store, not a backup: bellwire copy/);
   writeFileSync(broken, 'no database');
   await refused(/cannot be read/);
+  rmSync(broken);
+  mkdirSync(broken);
+  await refused(/is not a file/);
   const to = await sqliteGround(t);
   const wrong = openKeyring({ keys: [makeKey()] });
   const keys = restoreBackup(file, { to: to.address, keyring: () => wrong, ...wish });
@@ -330,6 +355,52 @@ test('what is no whole backup is never restored: cut off, changed, another file,
   );
   const served = { ...ground.options, address: file, node: 'one' };
   await assert.rejects(ground.open(served), /is a backup: bellwire restore makes a store of it/);
+});
+
+test('the log of a killed platform is never read into the store that takes the place of its file', async (t) => {
+  const [ground, to] = [await sqliteGround(t), await sqliteGround(t)];
+  const store = await ground.open();
+  const place = await furnish(store);
+  const file = await backUp(t, ground);
+  await mustPublish(place, someEvents(10));
+  // As people do after the kill: the file is moved away, and what lies beside it is not seen.
+  mkdirSync(dirname(to.address), { recursive: true });
+  copyFileSync(`${ground.address}-wal`, `${to.address}-wal`);
+  await assert.rejects(restoreOn(to, ground, { file }), /-wal belongs to a former file: move it to where that one is/);
+  assert.ok(!existsSync(to.address));
+  // An empty one is what any reader leaves.
+  truncateSync(`${to.address}-wal`, 0);
+  await restoreOn(to, ground, { file });
+  assert.deepEqual(await to.query('SELECT event FROM events'), []);
+});
+
+test('a backup takes the place of a backup only, never of a store or of anything else', async (t) => {
+  const ground = await sqliteGround(t);
+  await furnish(await ground.open());
+  const folder = testFolder(t);
+  const [text, into] = [join(folder, 'notes.txt'), join(folder, 'a folder')];
+  writeFileSync(text, 'dear diary');
+  mkdirSync(into);
+  for (const file of [ground.address, text, into]) {
+    const taking = takeBackup(ground.address, { file, replaces: true, ...wish });
+    await assert.rejects(taking, /is not a backup, so none takes its place/);
+    assert.ok(!existsSync(`${file}.part`));
+  }
+  assert.equal(readFileSync(text, 'utf8'), 'dear diary');
+  const below = takeBackup(ground.address, { file: join(text, 'x.backup'), replaces: false, ...wish });
+  await assert.rejects(below, MoveRefusal);
+});
+
+test('what cannot be copied is told by what it is, and nothing is made beside it', async (t) => {
+  const [ground, to] = [await sqliteGround(t), await sqliteGround(t)];
+  const copying = (from: string): Promise<unknown> => copyStore(from, { to: to.address, whileRunning: false, ...wish });
+  await assert.rejects(copying(ground.address), /there is no file/);
+  assert.ok(!existsSync(`${ground.address}.lock`));
+  const other = join(testFolder(t), 'other.db');
+  const db = new DatabaseSync(other);
+  db.exec('CREATE TABLE theirs (at REAL)');
+  db.close();
+  await assert.rejects(copying(other), /is not a store of Bellwire/);
 });
 
 test('kill -9 in the middle of a backup leaves the former one, and hinders none', async (t) => {

@@ -107,6 +107,11 @@ function refuseBackup(db: DatabaseSync): void {
   if (application === BACKUP_APPLICATION) throw new Error('it is a backup: bellwire restore makes a store of it');
 }
 
+/** Another process owns the file. */
+export class FileInUse extends Error {
+  override name = 'FileInUse';
+}
+
 // The operating system drops the lock with the process, kill -9 included; an exclusive lock on the data file itself
 // would keep our own reader out.
 export function lockFile(file: string): DatabaseSync {
@@ -120,7 +125,7 @@ export function lockFile(file: string): DatabaseSync {
   } catch (error) {
     // By its code: what else goes wrong is told with the path, which may be of any words.
     if (IN_USE.has(codeOf(error))) {
-      throw new Error(`another process already runs on ${file}: stop it first, or use another data folder`);
+      throw new FileInUse(`another process already runs on ${file}: stop it first, or use another data folder`);
     }
     const why = existsSync(path) ? 'open' : 'make';
     throw new Error(`cannot ${why} ${path}: ${(error as Error).message}`);

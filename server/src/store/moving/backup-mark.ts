@@ -1,4 +1,5 @@
 // What makes a file a backup: a table of its own that says what is in it, written last. Without it a file is none.
+import { hash } from 'node:crypto';
 import { BACKUP_APPLICATION } from '../sqlite.ts';
 import { MoveRefusal, type Source, type Target } from './ends.ts';
 import type { Carried } from './carry.ts';
@@ -22,9 +23,10 @@ export interface BackupMark {
 const FORMAT = 1;
 
 /** Marks a file as a whole backup. */
-export async function writeMark(target: Target, mark: Omit<BackupMark, 'format'>): Promise<void> {
+export async function writeMark(target: Target, given: Omit<BackupMark, 'format'>): Promise<void> {
+  const mark: BackupMark = { format: FORMAT, ...given };
   await target.run(`CREATE TABLE ${MARK} (name TEXT PRIMARY KEY, value TEXT NOT NULL)`);
-  for (const [name, value] of Object.entries({ format: FORMAT, ...mark })) {
+  for (const [name, value] of Object.entries({ ...mark, digest: digestOf(mark) })) {
     await target.run(`INSERT INTO ${MARK} (name, value) VALUES ($1, $2)`, [name, JSON.stringify(value)]);
   }
   await target.run(`PRAGMA application_id = ${BACKUP_APPLICATION}`);
@@ -41,14 +43,31 @@ export async function readMark(source: Source): Promise<BackupMark> {
         : `${source.name} is not a backup of Bellwire`,
     );
   }
-  const rows = await source.ask<{ name: string; value: string }>(`SELECT name, value FROM ${MARK}`);
-  const mark = Object.fromEntries(
-    rows.map(({ name, value }) => [name, JSON.parse(value) as unknown]),
-  ) as unknown as BackupMark;
+  const { digest, ...mark } = await readEntries(source);
   if (mark.format > FORMAT) {
     throw new MoveRefusal(
       `${source.name} was taken by bellwire ${mark.release}: restore it with that one or a newer one`,
     );
   }
+  if (digest !== digestOf(mark)) throw new MoveRefusal(damaged(source));
   return mark;
+}
+
+async function readEntries(source: Source): Promise<BackupMark & { digest: string }> {
+  const rows = await source.ask<{ name: string; value: string }>(`SELECT name, value FROM ${MARK}`);
+  try {
+    const entries = rows.map(({ name, value }) => [name, JSON.parse(value) as unknown]);
+    return Object.fromEntries(entries) as BackupMark & { digest: string };
+  } catch {
+    throw new MoveRefusal(damaged(source));
+  }
+}
+
+function digestOf(mark: BackupMark): string {
+  const entries = Object.entries(mark).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return hash('sha256', JSON.stringify(entries), 'hex');
+}
+
+function damaged({ name }: Source): string {
+  return `${name} is damaged: what it says of itself was changed`;
 }

@@ -2,6 +2,7 @@
 import type { Keyring } from '../keyring.ts';
 import { postgresDialect } from '../postgres.ts';
 import { sqliteDialect } from '../sqlite.ts';
+import { whyNoFile } from '../sqlite-file.ts';
 import { readMark, writeMark, type BackupMark } from './backup-mark.ts';
 import {
   carry,
@@ -90,11 +91,12 @@ export async function restoreBackup(
   }
 }
 
-/** Reads all of a backup and compares it with what it says of itself. Throws {@link MoveRefusal}. */
+/** Reads all of a backup and compares it with what it says of itself, as a restore does. Throws {@link MoveRefusal}. */
 export async function checkBackup(file: string, watch: Watch = {}): Promise<Moved> {
   const source = readSqlite(file);
   try {
     const mark = await readMark(source);
+    await schemaOf(source, sqliteDialect);
     const tables = new Map((await source.tables()).map((shape) => [shape.name, shape]));
     for (const wanted of mark.tables) {
       const shape = tables.get(wanted.table);
@@ -125,8 +127,8 @@ export async function copyStore(
   });
   try {
     const takenAt = now();
-    if (!whileRunning) await refuseRunning(source);
     await schemaOf(source, dialectOf(source));
+    if (!whileRunning) await refuseRunning(source);
     const keys = await keysOf(source);
     const contents = await fill(await openTarget(to), async (target) => {
       const contents = await carryIntoStore(source, target, watch);
@@ -159,14 +161,10 @@ function dialectOf({ engine }: Source): typeof sqliteDialect {
   return engine === 'sqlite' ? sqliteDialect : postgresDialect;
 }
 
-// A file is held for as long as it is copied; a database is looked at before and after.
+// A file is held for as long as it is copied; a database is looked at before and after. Where there is no file, nothing is
+// made beside it: who opens it says why.
 function holdSource(address: string): () => void {
-  if (isPostgres(address)) return () => undefined;
-  try {
-    return holdFile(address);
-  } catch {
-    throw new MoveRefusal(runs(address));
-  }
+  return isPostgres(address) || whyNoFile(address) ? () => undefined : holdFile(address, runs(address));
 }
 
 async function refuseRunning(source: Source): Promise<void> {

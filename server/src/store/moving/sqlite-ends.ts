@@ -1,11 +1,22 @@
 // The ends of a move on SQLite: a file that is read beside the process that owns it, and a new file that gets its name last.
-import { closeSync, existsSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { platform } from 'node:os';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { makeFolder } from '../folder.ts';
-import { lockFile, sqliteDialect } from '../sqlite.ts';
+import { BACKUP_APPLICATION, FileInUse, lockFile, sqliteDialect } from '../sqlite.ts';
+import { leftBeside, whyNoFile } from '../sqlite-file.ts';
 import type { ColumnKind } from '../sql.ts';
 import { MoveRefusal, PORTION, weightOf, type Source, type Target } from './ends.ts';
 import { shapesOf, type Cell, type Shape } from './rows.ts';
@@ -13,16 +24,7 @@ import { shapesOf, type Cell, type Shape } from './rows.ts';
 /** Opens a file as a source. Its snapshot is that of this instant. Throws {@link MoveRefusal}. */
 export function readSqlite(path: string): Source {
   const file = resolve(path);
-  if (!existsSync(file)) throw new MoveRefusal(`there is no file ${file}`);
-  refuseCutOff(file);
-  const db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
-  try {
-    // The first look at it fixes what is seen.
-    db.exec('BEGIN; SELECT count(*) FROM sqlite_schema');
-  } catch (error) {
-    db.close();
-    throw new MoveRefusal(`${file} cannot be read: ${(error as Error).message}`);
-  }
+  const db = openToRead(file);
   return {
     engine: 'sqlite',
     name: file,
@@ -34,51 +36,64 @@ export function readSqlite(path: string): Source {
   };
 }
 
-/** What the head of a file says of its length is compared with it: a copy that was cut off is told at once. */
-function refuseCutOff(file: string): void {
-  const db = new DatabaseSync(file, { readOnly: true });
+function openToRead(file: string): DatabaseSync {
+  const none = whyNoFile(file);
+  if (none) throw new MoveRefusal(none.why);
+  let db: DatabaseSync | undefined;
   try {
-    const { size } = db
-      .prepare('SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size')
-      .get() as { size: number };
-    // A file that is being written has its newest pages in the log beside it.
-    if (statSync(file).size < size && !existsSync(`${file}-wal`)) {
-      throw new MoveRefusal(`${file} is cut off: it has ${statSync(file).size} bytes of ${size}`);
-    }
+    db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+    // The first look at it fixes what is seen.
+    db.exec('BEGIN; SELECT count(*) FROM sqlite_schema');
+    refuseCutOff(db, file);
+    return db;
   } catch (error) {
+    db?.close();
     if (error instanceof MoveRefusal) throw error;
     throw new MoveRefusal(`${file} cannot be read: ${(error as Error).message}`);
-  } finally {
-    db.close();
   }
 }
 
-/** Keeps any platform from starting on a file; answers how to end that. Throws {@link MoveRefusal} where one runs. */
-export function holdFile(path: string): () => void {
+// What the head of a file says of its length is compared with it: a copy that was cut off is told at once.
+function refuseCutOff(db: DatabaseSync, file: string): void {
+  const { size: wanted } = db
+    .prepare('SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size')
+    .get() as { size: number };
+  const { size } = statSync(file);
+  // A file that is being written has its newest pages in the log beside it.
+  if (size < wanted && !existsSync(`${file}-wal`)) {
+    throw new MoveRefusal(`${file} is cut off: it has ${size} bytes of ${wanted}`);
+  }
+}
+
+/** Keeps any platform from starting on a file; answers how to end that. Throws {@link MoveRefusal}, in these words where one runs. */
+export function holdFile(path: string, inUse?: string): () => void {
   try {
     const lock = lockFile(resolve(path));
     return () => lock.close();
   } catch (error) {
-    throw new MoveRefusal((error as Error).message);
+    throw new MoveRefusal(error instanceof FileInUse && inUse !== undefined ? inUse : (error as Error).message);
   }
 }
 
 const KINDS: Readonly<Record<string, ColumnKind>> = { BIGINT: 'int', TEXT: 'text', BLOB: 'bytes' };
 
+const TABLES = `SELECT t.name AS "table", c.name, c.type FROM pragma_table_list t, pragma_table_info(t.name) c
+  WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid`;
+
 function readerOf(db: DatabaseSync, file: string): Pick<Source, 'tables' | 'rows' | 'ask'> {
   const damaged = (error: unknown): never => {
     throw new MoveRefusal(`${file} is damaged: ${(error as Error).message}`);
   };
+  const ask = async <R>(text: string): Promise<R[]> => {
+    try {
+      return db.prepare(text).all() as R[];
+    } catch (error) {
+      return damaged(error);
+    }
+  };
   return {
-    async tables() {
-      const rows = db
-        .prepare(
-          `SELECT t.name AS "table", c.name, c.type FROM pragma_table_list t, pragma_table_info(t.name) c
-           WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid`,
-        )
-        .all() as { table: string; name: string; type: string }[];
-      return shapesOf(rows, KINDS);
-    },
+    ask,
+    tables: async () => shapesOf(await ask(TABLES), KINDS),
     async *rows({ name, columns }) {
       const wanted = columns.map((column) => (column.kind === 'int' ? `CAST(${column.name} AS TEXT)` : column.name));
       const statement = db.prepare(`SELECT ${wanted.join(', ')} FROM ${name}`);
@@ -88,9 +103,6 @@ function readerOf(db: DatabaseSync, file: string): Pick<Source, 'tables' | 'rows
       } catch (error) {
         damaged(error);
       }
-    },
-    async ask<R>(text: string) {
-      return db.prepare(text).all() as R[];
     },
   };
 }
@@ -115,7 +127,7 @@ export interface FileWish {
   path: string;
   /** A store: no platform may run on it, or begin to, until it is there. */
   isStore: boolean;
-  /** May it take the place of a file of that name? */
+  /** May it take the place of a backup of that name? */
   replaces: boolean;
 }
 
@@ -123,19 +135,45 @@ export interface FileWish {
  * Begins a new file, for nobody else on this machine (0600). It is written beside as `<path>.part`, synced, and then
  * renamed, so that whatever happens no part of one is ever taken for a whole. Throws {@link MoveRefusal}.
  */
-export function writeSqlite({ path, isStore, replaces }: FileWish): Target {
-  const file = resolve(path);
-  makeFolder(dirname(file));
-  const letGo = isStore ? holdFile(file) : () => undefined;
+export function writeSqlite(wish: FileWish): Target {
+  const file = resolve(wish.path);
   try {
-    if (existsSync(file) && !replaces) {
-      const way = isStore ? ': a store is made only where there is none' : '; --replace lets a new one take its place';
-      throw new MoveRefusal(`${file} is there already${way}`);
-    }
+    makeFolder(dirname(file));
+  } catch (error) {
+    throw new MoveRefusal((error as Error).message);
+  }
+  const letGo = wish.isStore ? holdFile(file) : () => undefined;
+  try {
+    refuseTaken(file, wish);
     return new NewFile(file, letGo);
   } catch (error) {
     letGo();
     throw error;
+  }
+}
+
+function refuseTaken(file: string, { isStore, replaces }: FileWish): void {
+  const none = whyNoFile(file);
+  if (none?.isThere !== false) {
+    if (isStore) throw new MoveRefusal(`${file} is there already: a store is made only where there is none`);
+    if (!replaces) throw new MoveRefusal(`${file} is there already; --replace lets a new one take its place`);
+    if (none || !isBackup(file)) throw new MoveRefusal(`${file} is not a backup, so none takes its place`);
+  }
+  const log = leftBeside(file);
+  if (log)
+    throw new MoveRefusal(`${log} belongs to a former file: move it to where that one is, or it damages the new one`);
+}
+
+/** Where the head of a file of SQLite says which program it is of, and how long the head is until then. */
+const APPLICATION_AT = 68;
+
+function isBackup(file: string): boolean {
+  const head = Buffer.alloc(APPLICATION_AT + 4);
+  const handle = openSync(file, 'r');
+  try {
+    return readSync(handle, head) === head.length && head.readUInt32BE(APPLICATION_AT) === BACKUP_APPLICATION;
+  } finally {
+    closeSync(handle);
   }
 }
 
@@ -156,6 +194,7 @@ class NewFile implements Target {
   readonly #letGo: () => void;
   readonly #statements = new Map<string, StatementSync>();
   #isOpen = true;
+  #isKept = false;
 
   constructor(file: string, letGo: () => void) {
     this.name = file;
@@ -200,16 +239,15 @@ class NewFile implements Target {
     this.#said(() => {
       sync(this.#part, 'r+');
       renameSync(this.#part, this.name);
+      this.#isKept = true;
       if (platform() !== 'win32') sync(dirname(this.name), 'r');
     });
   }
 
   async close(): Promise<void> {
-    if (this.#isOpen) {
-      this.#isOpen = false;
-      this.#db.close();
-      rmSync(this.#part, { force: true });
-    }
+    if (this.#isOpen) this.#db.close();
+    this.#isOpen = false;
+    if (!this.#isKept) rmSync(this.#part, { force: true });
     this.#letGo();
   }
 
@@ -229,15 +267,15 @@ const BEGIN = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGM
 // One that was left by a process that was ended is no hindrance; one that another process writes is.
 function beginPart(part: string): DatabaseSync {
   try {
-    if (existsSync(part)) {
-      refuseBusy(part);
-      rmSync(part);
-    }
+    if (existsSync(part)) removeLeft(part);
     const handle = openSync(part, 'wx', 0o600);
     fchmodSync(handle, 0o600);
     closeSync(handle);
+    const { ino } = statSync(part);
     const db = new DatabaseSync(part);
     db.exec(BEGIN);
+    // Held from here on. Another process may have taken it for a left one in the moment before.
+    if (statSync(part).ino !== ino) throw new MoveRefusal(busyWords(part));
     return db;
   } catch (error) {
     if (error instanceof MoveRefusal) throw error;
@@ -245,18 +283,28 @@ function beginPart(part: string): DatabaseSync {
   }
 }
 
-function refuseBusy(part: string): void {
+function removeLeft(part: string): void {
   const db = new DatabaseSync(part);
   try {
-    db.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    if (/locked|busy/i.test((error as Error).message)) {
-      throw new MoveRefusal(`another process is writing ${basename(part)} at this moment`);
-    }
-    // Not a database: the rest of one.
+    hold(db, part);
+    // While it is held: what another process begins by that name in the next moment is not taken for it.
+    rmSync(part);
   } finally {
     db.close();
   }
+}
+
+function hold(db: DatabaseSync, part: string): void {
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    if (/locked|busy/i.test((error as Error).message)) throw new MoveRefusal(busyWords(part));
+    // Not a database: the rest of one.
+  }
+}
+
+function busyWords(part: string): string {
+  return `another process is writing ${basename(part)} at this moment`;
 }
 
 function sync(path: string, flags: string): void {
