@@ -111,7 +111,7 @@ test('R118 two subscriptions of one webhook that match the same event make one d
   const handler = await startHandler(t, { secret: SECRET });
   const webhook = await life.webhook({ url: handler.url, secret: SECRET });
   await life.subscribe(webhook, 'com.hpe.*');
-  await life.subscribe(webhook, 'com.hpe.greenlake.*', "data/category eq 'user_management'");
+  await life.subscribe(webhook, 'com.hpe.greenlake.*', "category eq 'user_management'");
   await life.publish();
   await life.publish();
   await life.settled(webhook, 'delivered', 2);

@@ -271,24 +271,26 @@ type SubscriptionOut struct {
 	Note      string  `json:"note"`
 }
 
-// DeliveryOut is one event for one webhook. Attempts are there only in the answer for a single delivery.
+// DeliveryOut is one event for one webhook; a report goes to a post-processing instead. Attempts are there only in the answer
+// for a single delivery.
 type DeliveryOut struct {
-	ID           string    `json:"id"`
-	Event        string    `json:"event"`
-	Webhook      string    `json:"webhook"`
-	State        string    `json:"state"`
-	Type         string    `json:"type"`
-	Source       string    `json:"source"`
-	EventID      string    `json:"eventId"`
-	Tries        int       `json:"tries"`
-	AttemptCount int       `json:"attemptCount"`
-	CreatedAt    string    `json:"createdAt"`
-	DueAt        *string   `json:"dueAt"`
-	FirstTryAt   *string   `json:"firstTryAt"`
-	EndedAt      *string   `json:"endedAt"`
-	Reason       *string   `json:"reason"`
-	Batch        *string   `json:"batch"`
-	Attempts     []Attempt `json:"attempts"`
+	ID             string    `json:"id"`
+	Event          string    `json:"event"`
+	Webhook        string    `json:"webhook"`
+	PostProcessing string    `json:"postProcessing"`
+	State          string    `json:"state"`
+	Type           string    `json:"type"`
+	Source         string    `json:"source"`
+	EventID        string    `json:"eventId"`
+	Tries          int       `json:"tries"`
+	AttemptCount   int       `json:"attemptCount"`
+	CreatedAt      string    `json:"createdAt"`
+	DueAt          *string   `json:"dueAt"`
+	FirstTryAt     *string   `json:"firstTryAt"`
+	EndedAt        *string   `json:"endedAt"`
+	Reason         *string   `json:"reason"`
+	Batch          *string   `json:"batch"`
+	Attempts       []Attempt `json:"attempts"`
 }
 
 // Attempt is one HTTP try, as it was. Secrets are masked.

@@ -20,7 +20,7 @@ export function joinEngine(settings: Settings, log: Log, engine: () => Deliverin
   return {
     onAttempt: (end) => {
       // The live stream tells of webhooks.
-      if (watchers.size === 0 || end.to === 'post-processing') return;
+      if (watchers.size === 0 || end.to !== 'webhook') return;
       const settled = settledOf(end);
       for (const watch of watchers) watch(settled);
     },

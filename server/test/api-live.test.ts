@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { testClock } from '../../test/kit/clock.ts';
+import { eventually } from '../../test/kit/handler.ts';
 import { startReceiver } from '../../test/kit/receiver.ts';
 import { AUDIT, auditEvent, BATCHED, startApi, STRUCTURED, type ApiGround } from './api-ground.ts';
 
@@ -110,6 +111,38 @@ test('API: the stream tells what attempts came to, without an id', async (t) => 
     [data['webhook'], data['state'], data['attempt'], data['manual'], data['status']],
     [webhook, 'dead', 1, false, 500],
   );
+});
+
+test('API: what goes to a post-processing or starts a flow says so where it is asked for, and is in no list and no stream', async (t) => {
+  const api = await startApi(t);
+  const hook = await startReceiver();
+  t.after(() => hook.stop());
+  await api.expect(201, 'POST /v1/groups', { body: { name: 'operations' } });
+  const ops = { name: 'ops', group: 'operations', kind: 'webhook', url: hook.url };
+  const { id: report } = await api.expect(201, 'POST /v1/post-processings', { body: ops });
+  const text = `job: first\ngroup: operations\nafter: [ops]\nsteps: [noop]\n---
+job: second\non: { event: { type: bellwire.job.completed, filter: "name eq 'first'" } }\nsteps: [noop]\n`;
+  const { flows } = await api.expect(200, 'PUT /v1/flows', { body: { files: [{ name: 'a.yaml', text }] } });
+  const second = (flows as { id: number }[])[1]!.id;
+  const live = await openStream(t, api);
+  await api.expect(202, 'POST /v1/jobs/first/runs', { body: {} });
+  const told = String((await live.next())!.data['event']);
+  const [, token, event] = told.split('_');
+  const target = String(report).split('_')[2]!;
+  for (const [number, postProcessing] of [
+    [target, report],
+    [second.toString(36), null],
+  ] as const) {
+    const path = `GET /v1/deliveries/dlv_${token}_${event}_${number}`;
+    await eventually('it is delivered', async () => (await api.ask(path)).json['state'] === 'delivered');
+    const shown = await api.expect(200, path);
+    assert.deepEqual([shown['webhook'], shown['postProcessing']], [null, postProcessing]);
+  }
+  for (const query of ['', `?event=${told}`, `?webhook=wh_${token}_${target}`])
+    assert.deepEqual((await api.expect(200, `GET /v1/deliveries${query}`))['items'], []);
+  const webhook = await subscribed(api, hook.url);
+  await publish(api, 'one');
+  assert.equal((await live.next('delivery'))!.data['webhook'], webhook, 'the first there is');
 });
 
 test('API: a stream ends once its key is gone', async (t) => {

@@ -230,7 +230,8 @@ class SubscriptionOut(TypedDict, total=False):
 class DeliveryOut(TypedDict):
     id: str
     event: str
-    webhook: str
+    webhook: Optional[str]
+    postProcessing: Optional[str]
     state: str
     type: str
     source: str

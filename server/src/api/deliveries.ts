@@ -1,10 +1,11 @@
-// Deliveries: one event for one webhook, with every attempt that was made.
+// Deliveries: one event for one target, with every attempt that was made.
 import { isUtf8 } from 'node:buffer';
 import { Type, type Static } from 'typebox';
 import type { Attempt } from '../model/delivery.ts';
 import { batchId, deliveryId, formatId, type DeliveryKey } from '../model/ids.ts';
 import { PARKED_AT } from '../model/order.ts';
 import { refuse } from '../model/problem.ts';
+import { isWebhook } from '../model/webhook.ts';
 import type { StoredDelivery, Workspace } from '../store/contract.ts';
 import { ok, operation, type Tools } from './kernel.ts';
 import { PAGE, readMark, writeCursor } from './paging.ts';
@@ -29,7 +30,8 @@ const State = Type.Enum(['scheduled', 'held', 'delivered', 'dead'], {
 const DELIVERY = {
   id: idOf('dlv'),
   event: idOf('evt'),
-  webhook: idOf('wh'),
+  webhook: orNull(idOf('wh')),
+  postProcessing: orNull(idOf('pp')),
   state: State,
   type: Type.String({ description: 'The event’s type.' }),
   source: Type.String({ description: 'The event’s CloudEvents `source`.' }),
@@ -58,6 +60,7 @@ const EXAMPLE = {
   id: 'dlv_k3v9x2m4q7_2s_7',
   event: 'evt_k3v9x2m4q7_2s',
   webhook: 'wh_k3v9x2m4q7_7',
+  postProcessing: null,
   state: 'delivered',
   type: 'com.hpe.greenlake.audit-log.v1.logs.created',
   source: 'https://global.api.greenlake.hpe.com/audit-log',
@@ -175,6 +178,8 @@ export async function deliveriesPage(
 
 export const getDelivery = operation<null, DeliveryDetailOut>()({
   summary: 'Show a delivery with every attempt that was made',
+  description:
+    'A report goes to a `postProcessing` and to no `webhook`; what starts a flow has neither. Lists hold neither of them.',
   params: DeliveryParams,
   async handle({ params, workspace }, { store }) {
     const key = keyOf(params.delivery, workspace);
@@ -213,7 +218,8 @@ export function showDelivery(row: StoredDelivery, { token }: Workspace): Deliver
   return {
     id: deliveryId(token, row),
     event: formatId('evt', token, row.event),
-    webhook: formatId('wh', token, row.target),
+    webhook: row.mode === null || isWebhook(row.mode) ? formatId('wh', token, row.target) : null,
+    postProcessing: row.mode === 'report' ? formatId('pp', token, row.target) : null,
     state: row.shown,
     type: row.type,
     source: row.source,

@@ -19,7 +19,7 @@ function columnsWith(webhookOf: WebhookNames): readonly Column<DeliveryOut>[] {
   return [
     { head: 'DELIVERY', of: ({ id }) => id },
     { head: 'STATE', of: ({ state }) => state, style: ({ state }) => STYLES[state] },
-    { head: 'WEBHOOK', of: ({ webhook }) => webhookOf(webhook).name, least: 10 },
+    { head: 'WEBHOOK', of: ({ webhook }) => (webhook === null ? '' : webhookOf(webhook).name), least: 10 },
     {
       head: 'NEXT TRY',
       of: ({ state, dueAt }) => (state === 'scheduled' && dueAt !== null ? ahead(dueAt, Date.now()) : ''),
@@ -33,7 +33,7 @@ function columnsWith(webhookOf: WebhookNames): readonly Column<DeliveryOut>[] {
 
 /** Why it is not delivered: what the last try came to, or the state of the webhook that holds it. */
 function reasonOf({ state, reason, webhook }: DeliveryOut, webhookOf: WebhookNames): string {
-  if (state !== 'held') return reason ?? '';
+  if (state !== 'held' || webhook === null) return reason ?? '';
   const waiting = `the webhook is ${webhookOf(webhook).state ?? 'gone'}`;
   return reason === null ? waiting : `${waiting}; ${reason}`;
 }
@@ -85,12 +85,12 @@ async function show(session: Session, { verbose = false }: { verbose?: boolean }
 }
 
 function factsOf(delivery: DeliveryOut, webhookOf: WebhookNames): Record<string, string | null> {
-  const { name, state } = webhookOf(delivery.webhook);
   const reason = reasonOf(delivery, webhookOf);
   return {
     delivery: delivery.id,
     state: reason === '' ? delivery.state : `${delivery.state}: ${reason}`,
-    webhook: state === undefined ? `${name} (deleted)` : `${name} (${delivery.webhook}), ${state}`,
+    webhook: delivery.webhook === null ? null : namedFully(delivery.webhook, webhookOf),
+    'post-processing': delivery.postProcessing,
     event: `${delivery.event} (${delivery.type})`,
     'event id': delivery.eventId,
     source: delivery.source,
@@ -99,6 +99,11 @@ function factsOf(delivery: DeliveryOut, webhookOf: WebhookNames): Record<string,
     'next try': delivery.state === 'scheduled' ? delivery.dueAt : null,
     ended: delivery.endedAt,
   };
+}
+
+function namedFully(webhook: string, webhookOf: WebhookNames): string {
+  const { name, state } = webhookOf(webhook);
+  return state === undefined ? `${name} (deleted)` : `${name} (${webhook}), ${state}`;
 }
 
 /** How much of an answer is shown unless more is asked for; the platform keeps 16 KiB. */

@@ -96,6 +96,8 @@ export interface EventsPage {
 
 /** A delivery as it is read. */
 export interface StoredDelivery extends DeliveryKey {
+  /** Of its target; null where that is gone. */
+  mode: TargetMode | null;
   type: string;
   source: string;
   eventId: string;

@@ -2,7 +2,7 @@
 import { isPattern } from '../model/catalog.ts';
 import { shownDeliveryState, type Attempt, type DeliveryState, type StoredState } from '../model/delivery.ts';
 import type { DeliveryKey } from '../model/ids.ts';
-import type { Health, Intent } from '../model/webhook.ts';
+import type { Health, Intent, TargetMode } from '../model/webhook.ts';
 import type { DeliveriesQuery, EventsPage, EventsQuery, Page, StoredDelivery, StoredEvent } from './contract.ts';
 import { firstEventBehind, lastEventUpTo } from './gaps.ts';
 import { IS_WEBHOOK } from './modes.ts';
@@ -98,13 +98,14 @@ interface DeliveryRow extends DeliveryKey {
   eventId: string;
   intent: Intent | null;
   health: Health | null;
+  mode: TargetMode | null;
 }
 
 // The join is to the left: a deleted webhook's deliveries can still be seen.
 const DELIVERY = `
   SELECT d.workspace, d.event, d.target, d.copy, d.state, d.tries, d.attempts, d.created_at AS "createdAt",
          d.due_at AS "dueAt", d.first_try_at AS "firstTryAt", d.ended_at AS "endedAt", d.reason, d.batch,
-         e.type, e.source, e.id AS "eventId", w.intent, w.health
+         e.type, e.source, e.id AS "eventId", w.intent, w.health, w.mode
   FROM deliveries d
   JOIN events e ON e.workspace = d.workspace AND e.event = d.event
   LEFT JOIN webhooks w ON w.workspace = d.workspace AND w.webhook = d.target`;
@@ -122,9 +123,9 @@ export async function deliveries(sql: Sql, query: DeliveriesQuery, window: numbe
   const where = new Where()
     .and('k.workspace = ?', query.workspace)
     .and(`${state === 'dead' ? '+' : ''}k.target = ?`, query.webhook)
-    .and('k.event = ?', query.event);
-  // What goes to post-processings and flows stands with their runs.
-  if (query.webhook === undefined) where.and(`k.target NOT IN (${NO_WEBHOOKS})`, query.workspace);
+    .and('k.event = ?', query.event)
+    // What goes to post-processings and flows stands with their runs.
+    .and(`k.target NOT IN (${NO_WEBHOOKS})`, query.workspace);
   if (state !== undefined) where.and(STATE_IS[state], ...(STATE_IS[state].includes('?') ? [query.workspace] : []));
   const after = query.cursor === null ? null : readPosition(query.cursor);
   let bound = 0;
