@@ -83,7 +83,7 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     stops.push(() => schemas.close());
     const tracing = await trace({ config, log, version, clock, metrics });
     // Last of all, so that it tells of how the others stopped.
-    if (tracing) stops.unshift(() => tracing.stop(config.shutdown.graceMs));
+    if (tracing) stops.unshift(() => tracing.stop());
     const tracer = tracing?.tracer ?? null;
     const { delivering, flows, api } = assemble({ config, log, version, clock, store, metrics, schemas, tracer });
     stops.push(() => delivering.stop(config.shutdown.graceMs));

@@ -29,8 +29,8 @@ import type { Attributes, Span, SpanStart, Tracer } from './tracer.ts';
 /** Tracing that is switched on. */
 export interface Tracing {
   tracer: Tracer;
-  /** Sends what is left, for up to `graceMs`. Never rejects. */
-  stop(graceMs: number): Promise<void>;
+  /** Sends what is left, for two seconds at most. Never rejects. */
+  stop(): Promise<void>;
 }
 
 /** What tracing stands on. */
@@ -46,6 +46,9 @@ export interface TracingParts {
 
 /** Longer texts of attributes are cut. */
 const LONGEST_VALUE = 1_024;
+
+/** A collector that is well takes all that waits in less. One that is not must not keep the platform from ending. */
+const LAST_WORDS_MS = 2_000;
 
 /** Begins to send spans. */
 export function createTracing({ setting, clock, log, metrics, version, node }: TracingParts): Tracing {
@@ -78,9 +81,9 @@ export function createTracing({ setting, clock, log, metrics, version, node }: T
   const tracer = new OtlpTracer({ sdk: provider.getTracer('bellwire', version), ids, clock, share: setting.sample });
   return {
     tracer,
-    async stop(graceMs) {
+    async stop() {
       const late = Promise.withResolvers<void>();
-      const timer = clock.after(graceMs, late.resolve);
+      const timer = clock.after(LAST_WORDS_MS, late.resolve);
       await Promise.race([queue.forceFlush(), late.promise]);
       timer.cancel();
       await queue.shutdown();
