@@ -1,9 +1,9 @@
 // The overview: how things go at present, on one screen. Rates and the worst webhooks from the memory of the node that is
-// asked, backlogs from the latest count of the store, so it costs next to nothing however often it is asked for.
+// asked, backlogs from the latest count of the store: however often it is asked for, the store only names the worst.
 import { Type, type Static } from 'typebox';
 import { backlogOf } from '../model/backlog.ts';
 import { formatId } from '../model/ids.ts';
-import type { PulseReading } from '../model/pulse.ts';
+import type { PulseReading, WebhookPulse } from '../model/pulse.ts';
 import { isWebhook, shownState } from '../model/webhook.ts';
 import type { Counts, OpenOfTarget, TargetKey, Webhook, Workspace } from '../store/contract.ts';
 import { isAdmin, ok, operation, type Call, type Tools } from './kernel.ts';
@@ -183,16 +183,13 @@ function statesOf(webhooks: Counts['webhooks']): Record<string, number> {
 interface Candidate extends TargetKey {
   open: number;
   oldestDueAt: number | null;
-  attempts: number;
-  failures: number;
-  answerMs: number | null;
-  error: string | null;
+  recent: WebhookPulse;
 }
 
 const WORSE: Readonly<Record<Sort, (one: Candidate) => number>> = {
   backlog: ({ open }) => open,
-  failures: ({ failures }) => failures,
-  latency: ({ answerMs }) => answerMs ?? 0,
+  failures: ({ recent }) => recent.failures,
+  latency: ({ recent }) => recent.answerMs,
 };
 
 async function worstOf(
@@ -201,13 +198,13 @@ async function worstOf(
   { store: { settings } }: Tools,
 ): Promise<WorstOut[]> {
   const value = WORSE[sort];
-  const tie = (one: Candidate): number => one.failures * 1e6 + one.open + (one.answerMs ?? 0) / 1e6;
-  const candidates = gather(open, pulse).sort((a, b) => value(b) - value(a) || tie(b) - tie(a));
-  const worst = candidates.slice(0, limit);
+  const tie = ({ open: count, recent }: Candidate): number => recent.failures * 1e6 + count + recent.answerMs / 1e6;
+  const worst = largest(candidatesOf(open, pulse), limit, (a, b) => value(a) - value(b) || tie(a) - tie(b));
   const places = new Map<number, Promise<Workspace | null>>();
   for (const { workspace } of worst) places.set(workspace, places.get(workspace) ?? settings.workspace({ workspace }));
   const found = await Promise.all(
-    worst.map(async ({ workspace, target, ...one }) => {
+    worst.map(async (one) => {
+      const { workspace, target } = one;
       const [webhook, place] = await Promise.all([settings.webhook(workspace, target), places.get(workspace)]);
       return webhook && place ? show(one, { webhook, place, countedAt }) : null;
     }),
@@ -215,23 +212,39 @@ async function worstOf(
   return found.filter((one) => one !== null);
 }
 
+const NOT_SENT_TO: WebhookPulse = { attempts: 0, failures: 0, answerMs: 0, error: null };
+
 /** Webhooks that have something open, or that something was sent to of late. */
-function gather(open: readonly OpenOfTarget[], { webhooks }: PulseReading): Candidate[] {
-  const none = { open: 0, oldestDueAt: null, attempts: 0, failures: 0, answerMs: null, error: null };
-  const all = new Map<string, Candidate>();
+function* candidatesOf(open: readonly OpenOfTarget[], { webhooks }: PulseReading): Generator<Candidate> {
+  const had = new Set<WebhookPulse>();
   for (const { workspace, target, mode, open: count, oldestDueAt } of open) {
     if (!isWebhook(mode)) continue;
-    all.set(`${workspace}/${target}`, { ...none, workspace, target, open: count, oldestDueAt });
+    const recent = webhooks.get(workspace)?.get(target);
+    if (recent) had.add(recent);
+    yield { workspace, target, open: count, oldestDueAt, recent: recent ?? NOT_SENT_TO };
   }
-  for (const { workspace, webhook, ...recent } of webhooks) {
-    const name = `${workspace}/${webhook}`;
-    all.set(name, { ...none, ...all.get(name), workspace, target: webhook, ...recent });
+  for (const [workspace, those] of webhooks) {
+    for (const [target, recent] of those) {
+      if (!had.has(recent)) yield { workspace, target, open: 0, oldestDueAt: null, recent };
+    }
   }
-  return [...all.values()];
+}
+
+/** The largest of them, the largest first. There may be a hundred thousand: sorting all of them stops everybody. */
+function largest<T>(all: Iterable<T>, limit: number, compare: (one: T, other: T) => number): T[] {
+  const found: T[] = [];
+  for (const one of all) {
+    let at = found.length;
+    while (at > 0 && compare(one, found[at - 1]!) > 0) at--;
+    if (at === limit) continue;
+    found.splice(at, 0, one);
+    if (found.length > limit) found.pop();
+  }
+  return found;
 }
 
 function show(
-  { oldestDueAt, ...one }: Omit<Candidate, keyof TargetKey>,
+  { open, oldestDueAt, recent }: Candidate,
   { webhook, place, countedAt }: { webhook: Webhook; place: Workspace; countedAt: number },
 ): WorstOut {
   return {
@@ -239,7 +252,9 @@ function show(
     name: webhook.name,
     workspace: place.name,
     state: shownState(webhook.intent, webhook.health),
-    ...one,
+    open,
     oldestDueMs: oldestDueAt === null ? null : Math.max(0, countedAt - oldestDueAt),
+    ...recent,
+    answerMs: recent.attempts === 0 ? null : recent.answerMs,
   };
 }

@@ -28,20 +28,21 @@ test('the pulse tells workspaces apart, and what is no webhook counts for nobody
   pulse.attempt({ ...good, workspace: 2, webhook: null }, 0);
   pulse.acknowledged(2, 4, 0);
   assert.equal(pulse.read([2], 1_000).delivered.at(-1), 5);
-  assert.deepEqual(pulse.read([2], 1_000).webhooks, []);
+  assert.deepEqual(pulse.read([2], 1_000).webhooks, new Map([[2, new Map()]]));
   assert.equal(pulse.read(null, 1_000).delivered.at(-1), 6);
-  assert.deepEqual(pulse.read([3], 1_000).webhooks, []);
+  assert.equal(pulse.read([3], 1_000).webhooks.size, 0);
 });
 
 test('the pulse knows how a webhook did in the last minutes, and why it failed', () => {
   const pulse = new Pulse();
   for (let at = 0; at < 4; at++) pulse.attempt(at === 0 ? bad : good, at * 60_000);
-  assert.deepEqual(pulse.read(null, 200_000).webhooks, [
-    { workspace: 1, webhook: 7, attempts: 4, failures: 1, answerMs: 40, error: 'answered 503' },
-  ]);
-  const [later] = pulse.read(null, 370_000).webhooks;
-  assert.deepEqual([later?.attempts, later?.failures, later?.error], [3, 0, null]);
-  assert.deepEqual(pulse.read(null, 1_000_000).webhooks, []);
+  const readAt = (now: number) => pulse.read(null, now).webhooks.get(1)?.get(7);
+  assert.deepEqual(readAt(200_000), { attempts: 4, failures: 1, answerMs: 40, error: 'answered 503' });
+  assert.deepEqual(readAt(370_000), { attempts: 3, failures: 0, answerMs: 20, error: null });
+  assert.equal(readAt(539_000)?.attempts, 1);
+  assert.equal(readAt(540_000), undefined);
+  pulse.attempt(good, 600_000);
+  assert.equal(readAt(600_000)?.attempts, 1, 'who was forgotten is known again');
 });
 
 test('the pulse’s percentiles are exact to a quarter', () => {
@@ -61,5 +62,5 @@ test('the pulse’s percentiles are exact to a quarter', () => {
 test('the pulse forgets who came first when there are too many', () => {
   const pulse = new Pulse();
   for (let webhook = 1; webhook <= 10_001; webhook++) pulse.attempt({ ...good, webhook }, 0);
-  assert.equal(pulse.read(null, 0).webhooks.length, 10_000);
+  assert.equal(pulse.read(null, 0).webhooks.get(1)?.size, 10_000);
 });

@@ -23,14 +23,12 @@ export interface PulseReading {
   failed: number[];
   /** Of what was delivered in the last minute or so, from the accept; null when nothing was. */
   latencyMs: { p50: number; p95: number; p99: number } | null;
-  /** Webhooks that something was sent to in the last five minutes or so. */
-  webhooks: WebhookPulse[];
+  /** By workspace and webhook: those that something was sent to in the last five minutes or so. */
+  webhooks: ReadonlyMap<number, ReadonlyMap<number, WebhookPulse>>;
 }
 
 /** How a webhook did in the last five minutes or so. */
 export interface WebhookPulse {
-  workspace: number;
-  webhook: number;
   attempts: number;
   failures: number;
   /** The mean duration of its attempts. */
@@ -60,6 +58,7 @@ class Ring {
   readonly #width: number;
   readonly #slotMs: number;
   #at = -Infinity;
+  #addedAt = -Infinity;
 
   constructor(slots: number, slotMs: number, width = 1) {
     this.values = new Float64Array(slots * width);
@@ -85,8 +84,14 @@ class Ring {
     return (((slot % this.#slots) + this.#slots) % this.#slots) * this.#width;
   }
 
+  /** Has nothing been added for as long as it remembers? */
+  isEmpty(now: number): boolean {
+    return Math.floor(now / this.#slotMs) - this.#addedAt >= this.#slots;
+  }
+
   add(now: number, amount: number, offset = 0): void {
-    const at = this.index(this.reach(now)) + offset;
+    this.#addedAt = this.reach(now);
+    const at = this.index(this.#addedAt) + offset;
     this.values[at] = (this.values[at] as number) + amount;
   }
 }
@@ -160,7 +165,7 @@ export class Pulse {
       delivered: perSecond(each, 'delivered', now),
       failed: perSecond(each, 'failed', now),
       latencyMs: percentiles(each, now),
-      webhooks: known.flatMap(({ number, workspace }) => webhooksOf(number, workspace, now)),
+      webhooks: new Map(known.map(({ number, workspace }) => [number, webhooksOf(workspace, now)])),
     };
   }
 
@@ -183,15 +188,21 @@ function perSecond(of: readonly Workspace[], what: 'accepted' | 'delivered' | 'f
   const sums = Array.from({ length: SECONDS }, () => 0);
   for (const workspace of of) {
     const ring = workspace[what];
+    if (ring.isEmpty(now)) continue;
     const begun = ring.reach(now);
     for (let at = 0; at < SECONDS; at++) sums[at]! += ring.values[ring.index(begun - SECONDS + at)] as number;
   }
   return sums;
 }
 
-function webhooksOf(workspace: number, { webhooks }: Workspace, now: number): WebhookPulse[] {
-  const found: WebhookPulse[] = [];
+// Who was sent nothing of late is forgotten.
+function webhooksOf({ webhooks }: Workspace, now: number): Map<number, WebhookPulse> {
+  const found = new Map<number, WebhookPulse>();
   for (const [webhook, { ring, error }] of webhooks) {
+    if (ring.isEmpty(now)) {
+      webhooks.delete(webhook);
+      continue;
+    }
     ring.reach(now);
     let [attempts, failures, durationMs] = [0, 0, 0];
     for (let at = 0; at < ring.values.length; at += 3) {
@@ -199,9 +210,12 @@ function webhooksOf(workspace: number, { webhooks }: Workspace, now: number): We
       failures += ring.values[at + FAILURES] as number;
       durationMs += ring.values[at + DURATION] as number;
     }
-    if (attempts === 0) continue;
-    const shown = failures === 0 ? null : error;
-    found.push({ workspace, webhook, attempts, failures, answerMs: durationMs / attempts, error: shown });
+    found.set(webhook, {
+      attempts,
+      failures,
+      answerMs: durationMs / attempts,
+      error: failures === 0 ? null : error,
+    });
   }
   return found;
 }
@@ -214,6 +228,7 @@ function bucketOf(ms: number): number {
 function percentiles(of: readonly Workspace[], now: number): PulseReading['latencyMs'] {
   const counts = new Float64Array(LATENCY_BUCKETS);
   for (const { latencies } of of) {
+    if (latencies.isEmpty(now)) continue;
     latencies.reach(now);
     for (let at = 0; at < latencies.values.length; at++)
       counts[at % LATENCY_BUCKETS]! += latencies.values[at] as number;
