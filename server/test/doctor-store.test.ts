@@ -9,12 +9,13 @@ import { testDatabase, withoutPostgres } from '../../test/kit/postgres.ts';
 import { addressOf, runOn, unpack } from '../../test/stores/dump.ts';
 import { fileOf, frozenReleases, type Engine } from '../../test/stores/frozen.ts';
 import { KEY, type Place } from '../../test/stores/installation.ts';
-import { findingsOf, openLooking, STORE_CHECKS, type StoreGround } from '../src/store/checks/index.ts';
+import { CONTENT_CHECKS, ENGINE_CHECKS, findingsOf, openLooking, type StoreGround } from '../src/store/checks/index.ts';
 import { openStore } from '../src/store/index.ts';
 import { makeKey, openKeyring } from '../src/store/keyring.ts';
 import { issueCertificate } from './certificates.ts';
 
 const HOUR = 3_600_000;
+const STORE_CHECKS = [...ENGINE_CHECKS, ...CONTENT_CHECKS];
 
 interface Ground {
   place: Place;
@@ -218,6 +219,7 @@ for (const engine of ['sqlite', 'postgres'] as const) {
         'fanouts.left',
       ])
         assert.deepEqual(await look(name, stopped), [], name);
+      assert.deepEqual(await look('secrets.open', { opens: null }), [], 'that is said by the check of the keys');
       const [wrong] = await look('secrets.open', { opens: opener(makeKey()) });
       assert.match(wrong!, /^the keys here do not open this store: a secret is sealed with key \w{8}; here is key/);
     });
@@ -260,6 +262,8 @@ async function looksAtServer({ place, look, ground }: Ground): Promise<void> {
   assert.deepEqual(await look('postgres.connections'), []);
   const [many] = await look('postgres.connections', { connections: 10_000, isRunning: false });
   assert.match(many!, /^\d+ of \d+ connections are taken, and a node opens 10000$/);
+  const empty = `${addressOf(place)}?options=-csearch_path%3Dpg_temp`;
+  await assert.rejects(openLooking(empty), /^NoStoreYet: there is no store in PostgreSQL at \S+ yet$/);
   const hasty = await openLooking(addressOf(place), { mostMs: 50 });
   const slow = { ...hasty, ask: <R>() => hasty.ask<R>('SELECT pg_sleep(9)') };
   const [late] = await look('deliveries.event', { store: slow });

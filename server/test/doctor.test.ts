@@ -1,10 +1,12 @@
 // `bellwire doctor` as it is run: beside a platform, after it, before the first start; what it finds around the store.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Writable } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
 import { test, type TestContext } from 'node:test';
@@ -15,6 +17,8 @@ import type { Ground, Machine } from '../src/cli/doctor/ground.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { createClient } from '../src/client/index.ts';
 import { loadConfig } from '../src/config/index.ts';
+import { MIGRATIONS } from '../src/store/migrate.ts';
+import { BACKUP_APPLICATION, sqliteDialect } from '../src/store/sqlite.ts';
 import { issueCertificate } from './certificates.ts';
 import { bellwire, startGround, temporaryFolder } from './cli-ground.ts';
 
@@ -176,7 +180,7 @@ async function damageFiles(folder: string): Promise<void> {
 
   writeFileSync(join(data, 'bellwire.db'), 'this is no store'.repeat(1_000));
   rmSync(join(data, 'bellwire.db-wal'), { force: true });
-  assert.match((await look())['store.opens']![0]!, /^fault: file is not a database → .*bellwire restore FILE$/);
+  assert.match((await look())['store.opens']![0]!, /^fault: \S+: file is not a database → .*bellwire restore FILE$/);
 }
 
 test('doctor: a platform that is not ready, has another clock or another release', async (t) => {
@@ -214,7 +218,63 @@ test('doctor: a certificate that ends soon of a server that the settings name', 
     found['settings.certificates']![0]!,
     /^warning: the certificate of 127\.0\.0\.1 ends on 20\d\d-\d\d-\d\d → /,
   );
+  const mail = [`host=127.0.0.1`, `port=${await portOf(server)}`, 'secure=tls', 'from=a@example.com'];
+  const options = mail.flatMap((one) => ['--set', `mail.${one}`]);
+  const { found: ofMail } = await examine(folder, ['--json', ...options]);
+  assert.match(ofMail['settings.certificates']![0]!, /^warning: the certificate of 127\.0\.0\.1 ends on /);
 });
+
+test('doctor: what is no store yet, or none of ours, is told so once, not by every check', async (t) => {
+  const folder = folderOf(t);
+  const look = async (...args: string[]): Promise<Record<string, string[]>> => {
+    const { code, found, told } = await examine(folder, ['--json', ...args]);
+    assert.equal(
+      code,
+      Object.values(found)
+        .flat()
+        .every((one) => one.startsWith('note'))
+        ? 0
+        : 1,
+    );
+    assert.ok(told.filter(({ part }) => part === 'contents').every(({ state }) => state === 'skipped'));
+    return found;
+  };
+  mkdirSync(join(folder, 'data', 'address'), { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, 'data', 'bellwire.db'), '', { mode: 0o600 });
+  const start = 'the first start makes it: bellwire serve';
+  assert.deepEqual(await look(), {
+    'store.opens': [`note: there is no store in ${folder}/data/bellwire.db yet → ${start}`],
+  });
+  const store = join(folder, 'data', 'bellwire.db');
+  const run = (sql: string): void => {
+    const db = new DatabaseSync(store);
+    db.exec(sql);
+    db.close();
+  };
+  run(`PRAGMA application_id = ${BACKUP_APPLICATION}`);
+  assert.match((await look())['store.opens']![0]!, /^fault: .*: it is a backup: bellwire restore makes a store of it/);
+  // As the release before the newest migration left it.
+  const former = MIGRATIONS.slice(0, -1).map(
+    ({ name }, at) => `INSERT INTO migrations VALUES (${at + 1}, '${name}', '${checksumOf(at)}', '0.0.1');`,
+  );
+  const table = 'CREATE TABLE migrations (number BIGINT, name TEXT, checksum TEXT, release TEXT)';
+  run(`PRAGMA application_id = 0; ${table}; ${former.join('')}`);
+  const older = await look();
+  assert.deepEqual(Object.keys(older), ['files.keys', 'store.schema']);
+  assert.match(
+    older['store.schema']![0]!,
+    /^note: the store is at schema \d+, and the next start brings it to \d+: .* → take a backup/,
+  );
+  run(`INSERT INTO migrations VALUES (98, 'later', 'x', '9.9.9'), (99, 'last', 'x', '9.9.9')`);
+  assert.match((await look())['store.schema']![0]!, /^fault: this store is at schema \d+ by bellwire 9\.9\.9/);
+  const file = await look('--data', join('data', 'bellwire.db'));
+  assert.match(file['files.folder']![0]!, /^fault: \S+ is not a folder → name a folder/);
+  assert.match((await look('--store', 'sqlite:data'))['store.opens']![0]!, /^fault: \S+data is not a file → /);
+});
+
+function checksumOf(at: number): string {
+  return createHash('sha256').update(MIGRATIONS[at]!.statements(sqliteDialect)).digest('hex');
+}
 
 test('doctor: what this machine lacks', async (t) => {
   const folder = folderOf(t);
@@ -228,7 +288,7 @@ test('doctor: what this machine lacks', async (t) => {
     disk: { free: 2 ** 40, size: 2 ** 41 },
   };
   const look = async (name: string, over: Partial<Machine>): Promise<string[]> => {
-    const ground = { config, machine: { ...well, ...over }, now: Date.UTC(2026, 10, 23), store: null } as Ground;
+    const ground = { config, machine: { ...well, ...over }, now: Date.UTC(2026, 10, 23), contents: null } as Ground;
     const check = PARTS['machine']!.find((one) => one.name === `machine.${name}`)!;
     return (await findingsOf(check, ground)).map(({ severity, text }) => `${severity}: ${text}`);
   };

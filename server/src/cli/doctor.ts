@@ -1,5 +1,13 @@
 // `bellwire doctor`: looks at everything an installation rests on, changes nothing, and says what to do in a line each.
-import { findingsOf, STORE_CHECKS, type Check, type Finding, type Severity } from '../checks.ts';
+import {
+  CONTENT_CHECKS,
+  ENGINE_CHECKS,
+  findingsOf,
+  type Check,
+  type Finding,
+  type Severity,
+  type StoreGround,
+} from '../checks.ts';
 import { FILE_CHECKS, MACHINE_CHECKS, PLATFORM_CHECKS, SETTINGS_CHECKS } from './doctor/checks.ts';
 import { gather, type Ground } from './doctor/ground.ts';
 import { EXIT } from './failure.ts';
@@ -7,17 +15,22 @@ import { collect, type Declare, type Session } from './session.ts';
 import { near, type PlatformOptions } from './serve.ts';
 import { columnsOf, plain, type Style } from './terminal.ts';
 
-/** Everything that is checked, part by part: the table of docs/doctor.md. */
+/** Everything that is checked, part by part: the tables of docs/doctor.md. */
 export const PARTS: Readonly<Record<string, readonly Check<Ground>[]>> = {
   settings: SETTINGS_CHECKS,
   files: FILE_CHECKS,
   machine: MACHINE_CHECKS,
   platform: PLATFORM_CHECKS,
-  store: STORE_CHECKS.map((check) => ({
-    ...check,
-    look: ({ store }) => (store === null ? [] : check.look(store)),
-  })),
+  store: onStore('store', ENGINE_CHECKS),
+  contents: onStore('contents', CONTENT_CHECKS),
 };
+
+function onStore(part: 'store' | 'contents', checks: readonly Check<StoreGround>[]): Check<Ground>[] {
+  return checks.map((check) => ({
+    ...check,
+    look: ({ [part]: store }) => (store === null ? [] : check.look(store)),
+  }));
+}
 
 /** What a check came to. */
 interface Checked {
@@ -64,16 +77,22 @@ async function examine(session: Session, options: DoctorOptions): Promise<number
 }
 
 async function examineOne(part: string, check: Check<Ground>, ground: Ground): Promise<Checked> {
-  const isSkipped = (part === 'store' && ground.store === null) || (part !== 'settings' && ground.config === null);
-  if (isSkipped) return { part, check: check.name, state: 'skipped', findings: [] };
+  if (isSkipped(part, ground)) return { part, check: check.name, state: 'skipped', findings: [] };
   const findings = await findingsOf(check, ground);
   return { part, check: check.name, state: worstSeverity(findings) ?? 'ok', findings };
+}
+
+function isSkipped(part: string, ground: Ground): boolean {
+  if (part === 'store' || part === 'contents') return ground[part] === null;
+  return part !== 'settings' && ground.config === null;
 }
 
 function headOf({ config, platform, store, release }: Ground, { terminal }: Session): string {
   if (config === null) return `Bellwire ${release}`;
   const where = config.store.kind === 'sqlite' ? near(config.store.file, terminal.folder) : 'PostgreSQL';
-  const elsewhere = store?.isRunning === true ? 'running on another node' : 'not running';
+  // One file has one node: its lease outlives a kill by some seconds.
+  const leased = config.store.kind === 'sqlite' ? 'it ran a moment ago' : 'running on another node';
+  const elsewhere = store?.isRunning === true ? leased : 'not running';
   return `Bellwire ${release}  ${where}, ${platform?.answer ? `running at ${platform.url}` : elsewhere}`;
 }
 

@@ -101,8 +101,8 @@ function openFile(file: string): DatabaseSync {
 /** The mark in the head of a file that it is a backup (moving/backup-mark.ts). */
 export const BACKUP_APPLICATION = 0x62776270;
 
-// A platform on it would give numbers that were given before.
-function refuseBackup(db: DatabaseSync): void {
+/** Refuses a backup: a platform on it would give numbers that were given before. */
+export function refuseBackup(db: DatabaseSync): void {
   const { application_id: application } = db.prepare('PRAGMA application_id').get() as { application_id: number };
   if (application === BACKUP_APPLICATION) throw new Error('it is a backup: bellwire restore makes a store of it');
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { hashKey } from '../../api/auth.ts';
-import type { Check, Seen } from '../../checks.ts';
+import { NoStoreYet, type Check, type Seen } from '../../checks.ts';
 import type { Ground } from './ground.ts';
 
 const CLOCK_MS = 2_000;
@@ -29,12 +29,16 @@ export const SETTINGS_CHECKS: readonly LocalCheck[] = [
   },
   {
     name: 'settings.certificates',
-    looksAt: 'the certificates of servers that settings name, 30 days ahead',
+    looksAt: 'the certificates of the servers of traces and of mail (mail.secure: tls), 30 days ahead',
     severity: 'warning',
     remedy: 'have it renewed by whoever runs that server, or name another one in bellwire.yaml',
     look: async ({ config, now }) => {
-      const urls = [config?.tracing?.endpoint].filter((url) => url?.startsWith('https:') === true);
-      return (await Promise.all(urls.map((url) => certificateOf(new URL(url!), now)))).flat();
+      const { tracing = null, mail = null } = config ?? {};
+      const places = [
+        ...(tracing?.endpoint.startsWith('https:') === true ? [placeOf(new URL(tracing.endpoint))] : []),
+        ...(mail?.secure === 'tls' ? [mail] : []),
+      ];
+      return (await Promise.all(places.map((place) => certificateOf(place, now)))).flat();
     },
   },
 ];
@@ -52,6 +56,10 @@ export const FILE_CHECKS: readonly LocalCheck[] = [
       const status = statSync(dataFolder, { throwIfNoEntry: false });
       const start = 'the first start makes it: bellwire serve';
       if (!status) return [{ severity: 'note', text: `there is no data folder ${dataFolder} yet`, remedy: start }];
+      if (!status.isDirectory()) {
+        const remedy = 'name a folder: dataFolder in bellwire.yaml, or --data';
+        return [{ severity: 'fault', text: `${dataFolder} is not a folder`, remedy }];
+      }
       const seen: Seen[] = [];
       if (!mayWrite(dataFolder)) {
         const remedy = `give it to the user that bellwire runs as: chown -R USER ${dataFolder}`;
@@ -74,11 +82,11 @@ export const FILE_CHECKS: readonly LocalCheck[] = [
       const files = [
         join(dataFolder, 'admin-key'),
         ...('file' in secrets ? [secrets.file] : []),
-        ...(store.kind === 'sqlite' ? [store.file] : []),
+        ...(store.kind === 'sqlite' ? [store.file, `${store.file}-wal`] : []),
       ];
       return files.flatMap((file) => {
         const status = statSync(file, { throwIfNoEntry: false });
-        if (!status || !isOpenToOthers(status.mode, 0o077)) return [];
+        if (!status?.isFile() || !isOpenToOthers(status.mode, 0o077)) return [];
         return [{ text: `${file} can be read by others`, remedy: `chmod 600 ${file}` }];
       });
     },
@@ -88,18 +96,24 @@ export const FILE_CHECKS: readonly LocalCheck[] = [
     looksAt: 'the keys that open the secrets of the store',
     severity: 'fault',
     remedy: 'put your copy of the key file back, or name the keys in BELLWIRE_SECRETS_KEYS',
-    look: ({ noKeys, store }) => (noKeys === null || store === null ? [] : [noKeys]),
+    look({ noKeys, store, config }) {
+      if (noKeys === null || store === null) return [];
+      const file = config !== null && 'file' in config.secrets ? config.secrets.file : '';
+      if (!existsSync(file)) return [noKeys];
+      const remedy = `put your copy of it there, for the user that bellwire runs as and nobody else: chmod 600 ${file}`;
+      return [{ text: noKeys, remedy }];
+    },
   },
   {
     name: 'files.admin-key',
     looksAt: 'the admin key of the data folder is one of the store',
     severity: 'warning',
     remedy: 'restart the platform, which writes a new one: bellwire serve',
-    async look({ config, store }) {
+    async look({ config, contents }) {
       const file = config === null ? '' : join(config.dataFolder, 'admin-key');
-      if (store === null || !existsSync(file)) return [];
+      if (contents === null || !existsSync(file)) return [];
       const key = readFileSync(file, 'utf8').trim();
-      const known = await store.store.ask('SELECT 1 AS one FROM api_keys WHERE hash = $1', [hashKey(key)]);
+      const known = await contents.store.ask('SELECT 1 AS one FROM api_keys WHERE hash = $1', [hashKey(key)]);
       return known.length > 0 ? [] : [`the store does not know the key in ${file}`];
     },
   },
@@ -145,7 +159,8 @@ export const MACHINE_CHECKS: readonly LocalCheck[] = [
   },
   {
     name: 'machine.disk',
-    looksAt: 'the room on the disk of the data folder, beside what the store will grow to by its retention',
+    looksAt:
+      'the room on the disk of the store (of the data folder, on PostgreSQL), beside what it will grow to by its retention',
     severity: 'warning',
     remedy:
       'make room, or keep less: retention.events and retention.deliveries in bellwire.yaml, bellwire workspaces retain NAME',
@@ -197,11 +212,13 @@ export const PLATFORM_CHECKS: readonly LocalCheck[] = [
     remedy: 'see that the database runs, and that the setting store names it: bellwire serve --print-settings',
     look({ config, noStore }) {
       if (noStore === null || config === null) return [];
-      if (config.store.kind === 'sqlite' && !existsSync(config.store.file)) {
-        return [{ severity: 'note', text: noStore, remedy: 'the first start makes it: bellwire serve' }];
+      const text = noStore.message;
+      if (noStore instanceof NoStoreYet) {
+        return [{ severity: 'note', text, remedy: 'the first start makes it: bellwire serve' }];
       }
-      const restore = 'if it is damaged, go back to the last backup: bellwire restore FILE';
-      return [{ text: noStore, ...(config.store.kind === 'sqlite' ? { remedy: restore } : {}) }];
+      const restore =
+        'see that the setting store names it; if it is damaged, go back to the last backup: bellwire restore FILE';
+      return [{ text, ...(config.store.kind === 'sqlite' ? { remedy: restore } : {}) }];
     },
   },
 ];
@@ -220,14 +237,14 @@ function mayWrite(folder: string): boolean {
 }
 
 // A store that is younger than what it keeps grows on: by as much again per day as so far.
-async function lookAtDisk({ machine: { disk }, config, store, now }: Ground): Promise<Seen[]> {
+async function lookAtDisk({ machine: { disk }, config, contents, now }: Ground): Promise<Seen[]> {
   if (config === null) return [];
   if (disk.free < LEAST_FREE_BYTES) {
-    return [{ severity: 'fault', text: `only ${roughly(disk.free)} are free on the disk of ${config.dataFolder}` }];
+    return [{ severity: 'fault', text: `only ${roughly(disk.free)} are free on the disk of the store` }];
   }
-  if (config.store.kind !== 'sqlite' || store === null) return [];
+  if (config.store.kind !== 'sqlite' || contents === null) return [];
   const size = statSync(config.store.file).size;
-  const rows = await store.store.ask<{ at: number | null }>(
+  const rows = await contents.store.ask<{ at: number | null }>(
     `SELECT (SELECT e.accepted_at FROM events e WHERE e.workspace = w.workspace ORDER BY e.event LIMIT 1) AS at FROM workspaces w`,
   );
   const ages = rows.flatMap(({ at }) => (at === null ? [] : now - at));
@@ -251,12 +268,20 @@ function detailOf(text: string): string {
   }
 }
 
+interface Place {
+  host: string;
+  port: number;
+}
+
+function placeOf({ hostname, port }: URL): Place {
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 443) };
+}
+
 /** What is to be said of the certificate that a server shows. That it does not answer is no matter of certificates. */
-function certificateOf({ hostname, port }: URL, now: number): Promise<string[]> {
+function certificateOf({ host, port }: Place, now: number): Promise<string[]> {
   return new Promise((resolve) => {
-    const host = hostname.replace(/^\[|\]$/g, '');
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = connect({ host, port: Number(port || 443), ...name, rejectUnauthorized: false });
+    const socket = connect({ host, port, ...name, rejectUnauthorized: false });
     const done = (seen: string[]): void => {
       socket.destroy();
       resolve(seen);
@@ -267,7 +292,7 @@ function certificateOf({ hostname, port }: URL, now: number): Promise<string[]> 
       const until = Date.parse(socket.getPeerCertificate().valid_to);
       if (until > now + SOON_MS) return done([]);
       const day = new Date(until).toISOString().slice(0, 10);
-      return done([`the certificate of ${hostname} ${until < now ? 'ended' : 'ends'} on ${day}`]);
+      return done([`the certificate of ${host} ${until < now ? 'ended' : 'ends'} on ${day}`]);
     });
   });
 }

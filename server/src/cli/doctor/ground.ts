@@ -1,7 +1,7 @@
 // What a checkup stands on, gathered once: settings, this machine, the running platform, the store. Nothing is changed.
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { lookAtStore, openerOf, type StoreGround } from '../../checks.ts';
+import { isPresent, lookAtStore, openerOf, type StoreGround } from '../../checks.ts';
 import { ConfigError, type Config } from '../../config/index.ts';
 import { loadSettings, type PlatformOptions } from '../serve.ts';
 import type { Session } from '../session.ts';
@@ -15,7 +15,7 @@ export interface Machine {
   timeZones: string | undefined;
   /** Files that a process may have open; null where the system does not say. */
   openFiles: number | null;
-  /** Of the disk that the data folder is on. */
+  /** Of the disk that the store is on; of the data folder where it is a database. */
   disk: { free: number; size: number };
 }
 
@@ -42,8 +42,10 @@ export interface Ground {
   machine: Machine;
   platform: Named | null;
   store: StoreGround | null;
+  /** The same where its rows are those that this program knows, and null where they are not. */
+  contents: StoreGround | null;
   /** Why there is no store to look at; null when there is. */
-  noStore: string | null;
+  noStore: Error | null;
   /** Why nothing sealed can be opened; null when there are keys. */
   noKeys: string | null;
   release: string;
@@ -61,26 +63,33 @@ export async function gather(
   const { config, faults } = settings(options, session);
   const bare = { faults, config, release: session.version, now: Date.now() };
   if (config === null) {
-    const rest = { platform: null, store: null, noStore: 'the settings have a fault', noKeys: null };
+    const rest = { platform: null, store: null, contents: null, noStore: null, noKeys: null };
     return { ground: { ...bare, ...rest, machine: machineOf(session.terminal.folder) }, close: async () => undefined };
   }
   const platform = await findPlatform(config.dataFolder);
   const opens = openerOf(config);
-  const looked = await lookAtStore(config).catch((error: unknown) => (error as Error).message);
-  const ground = { ...bare, machine: machineOf(config.dataFolder), platform };
+  const looked = await lookAtStore(config).catch((error: unknown) => error as Error);
   const noKeys = typeof opens === 'string' ? opens : null;
-  if (typeof looked === 'string') {
-    return { ground: { ...ground, store: null, noStore: looked, noKeys }, close: async () => undefined };
+  const ground = { ...bare, machine: machineOf(folderOf(config)), platform, noKeys };
+  if (looked instanceof Error) {
+    return { ground: { ...ground, store: null, contents: null, noStore: looked }, close: async () => undefined };
   }
   const store: StoreGround = {
     store: looked,
     now: bare.now,
     isRunning: (platform?.answer ?? null) !== null || (await isLeased(looked, bare.now)),
-    opens: typeof opens === 'string' ? () => opens : opens,
+    opens: typeof opens === 'string' ? null : opens,
     connections: config.store.kind === 'postgres' ? config.store.connections : 0,
     concurrency: config.flows.concurrency,
   };
-  return { ground: { ...ground, store, noStore: null, noKeys }, close: () => looked.close() };
+  // Where that cannot be told, the check of the schema says why.
+  const contents = (await isPresent(looked).catch(() => false)) ? store : null;
+  return { ground: { ...ground, store, contents, noStore: null }, close: () => looked.close() };
+}
+
+// Where the store grows.
+function folderOf({ store, dataFolder }: Config): string {
+  return store.kind === 'sqlite' ? dirname(store.file) : dataFolder;
 }
 
 function settings(options: PlatformOptions, session: Session): { config: Config | null; faults: readonly string[] } {
@@ -122,12 +131,8 @@ function diskOf(folder: string): Machine['disk'] {
 }
 
 async function findPlatform(dataFolder: string): Promise<Named | null> {
-  const file = join(dataFolder, 'address');
-  if (!existsSync(file)) return null;
-  const url = readFileSync(file, 'utf8')
-    .trim()
-    .replace('://0.0.0.0:', '://127.0.0.1:')
-    .replace('://[::]:', '://[::1]:');
+  const url = addressIn(join(dataFolder, 'address'));
+  if (url === null) return null;
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
     const asked = Date.now();
@@ -139,6 +144,15 @@ async function findPlatform(dataFolder: string): Promise<Named | null> {
     return { url, answer: { status: ready.status, text, version: index.version ?? '', offMs } };
   } catch {
     return { url, answer: null };
+  }
+}
+
+// None is there, or none that this user may read: then the checks of the files say that.
+function addressIn(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim().replace('://0.0.0.0:', '://127.0.0.1:').replace('://[::]:', '://[::1]:');
+  } catch {
+    return null;
   }
 }
 

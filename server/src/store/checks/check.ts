@@ -28,6 +28,11 @@ export interface Check<Ground> {
 /** What was seen: its text alone, or more where it differs from what the check says. */
 export type Seen = string | (Partial<Finding> & Pick<Finding, 'text'>);
 
+/** There is no store in that place yet: a start makes one. */
+export class NoStoreYet extends Error {
+  override name = 'NoStoreYet';
+}
+
 /** A query was given up: the store is larger than can be looked at beside others. */
 export class TooLong extends Error {
   override name = 'TooLong';
@@ -41,11 +46,15 @@ export async function findingsOf<Ground>(check: Check<Ground>, ground: Ground): 
     return seen.map((one) => ({ severity, remedy, ...(typeof one === 'string' ? { text: one } : one) }));
   } catch (error) {
     const text = `${name} could not be looked at: ${(error as Error).message}`;
-    if (error instanceof TooLong)
-      return [{ severity: 'note', text, remedy: 'look again at a quiet hour: bellwire doctor' }];
-    const restore = 'if the store is damaged, go back to the last backup: bellwire restore FILE';
-    return [{ severity: 'fault', text, remedy: restore }];
+    return [{ severity: error instanceof TooLong ? 'note' : 'fault', text, remedy: remedyOf(error) }];
   }
+}
+
+function remedyOf(error: unknown): string {
+  if (error instanceof TooLong) return 'look again at a quiet hour: bellwire doctor';
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') return 'run bellwire doctor as the user that bellwire runs as';
+  return 'if the store is damaged, go back to the last backup: bellwire restore FILE';
 }
 
 /** A store that is only looked at. */
@@ -64,8 +73,8 @@ export interface StoreGround {
   now: number;
   /** A platform runs on it, so that what is due should have been done. */
   isRunning: boolean;
-  /** Why a sealed value does not open here, in words; null when it does. */
-  opens(sealed: string, context: string): string | null;
+  /** Why a sealed value does not open here, in words; null when it does. Null itself where there are no keys. */
+  opens: ((sealed: string, context: string) => string | null) | null;
   /** Open connections that this node may have; of PostgreSQL only. */
   connections: number;
   /** Runs that work at once on a node. */

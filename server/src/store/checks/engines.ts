@@ -1,6 +1,6 @@
 // Checks of the engine itself: is the file whole, is the database one that keeps its promises?
 import { statSync } from 'node:fs';
-import { readSchema } from '../migrate.ts';
+import { readSchema, SCHEMA_VERSION } from '../migrate.ts';
 import { postgresDialect } from '../postgres.ts';
 import { sqliteDialect } from '../sqlite.ts';
 import type { StoreCheck, StoreGround } from './check.ts';
@@ -21,8 +21,11 @@ export const ENGINE_CHECKS: readonly StoreCheck[] = [
     remedy: 'run the bellwire that made the store, or one released after it',
     async look({ store }) {
       const dialect = store.engine === 'sqlite' ? sqliteDialect : postgresDialect;
-      const { complaint } = await readSchema({ dialect, read: store.ask });
-      return complaint === null ? [] : [complaint];
+      const { number, complaint } = await readSchema({ dialect, read: store.ask });
+      if (complaint !== null) return [complaint];
+      if (number === SCHEMA_VERSION) return [];
+      const text = `the store is at schema ${number}, and the next start brings it to ${SCHEMA_VERSION}: its rows are looked at from then on`;
+      return [{ severity: 'note', text, remedy: 'take a backup, then start: bellwire backup FILE, bellwire serve' }];
     },
   },
   {

@@ -1,4 +1,4 @@
-// The checks of a store, all of them: each a row of the table in docs/doctor.md.
+// The checks of a store, all of them: each a row of a table in docs/doctor.md.
 import type { StoreCheck } from './check.ts';
 import { ENGINE_CHECKS } from './engines.ts';
 import { ROW_CHECKS } from './rows.ts';
@@ -8,5 +8,8 @@ import { WORK_CHECKS } from './work.ts';
 export * from './check.ts';
 export { openLooking } from './looking.ts';
 
-/** In the order in which they are told: without its pages and its schema nothing can be said of a store. */
-export const STORE_CHECKS: readonly StoreCheck[] = [...ENGINE_CHECKS, ...ROW_CHECKS, ...WORK_CHECKS, ...SEALED_CHECKS];
+/** What it rests on. */
+export { ENGINE_CHECKS };
+
+/** What is in it. Only of a schema that this program knows can that be said. */
+export const CONTENT_CHECKS: readonly StoreCheck[] = [...ROW_CHECKS, ...WORK_CHECKS, ...SEALED_CHECKS];

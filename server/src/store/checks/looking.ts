@@ -1,9 +1,10 @@
 // A store that is only looked at: a read-only connection beside whoever runs on it.
-import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import type { Row, Value } from '../sql.ts';
-import { TooLong, type Looking } from './check.ts';
+import { refuseBackup } from '../sqlite.ts';
+import { whyNoFile } from '../sqlite-file.ts';
+import { NoStoreYet, TooLong, type Looking } from './check.ts';
 
 /** How long one query of a database may take. One of a file holds nobody up, however long it takes. */
 const MOST_MS = 30_000;
@@ -17,21 +18,30 @@ export interface LookOptions {
   mostMs?: number;
 }
 
-/** Opens it. Throws in words where there is none, or where it does not answer. */
-export function openLooking(address: string, options: LookOptions = {}): Promise<Looking> {
-  return /^postgres(ql)?:\/\//.test(address) ? lookAtPostgres(address, options) : lookAtSqlite(address);
+/** Opens it. Throws in words where it cannot be looked at; {@link NoStoreYet} where a start would make it. */
+export async function openLooking(address: string, options: LookOptions = {}): Promise<Looking> {
+  const isPostgres = /^postgres(ql)?:\/\//.test(address);
+  const looking = isPostgres ? await lookAtPostgres(address, options) : lookAtSqlite(address);
+  try {
+    await refuseNone(looking);
+    return looking;
+  } catch (error) {
+    await looking.close();
+    throw error;
+  }
+}
+
+async function refuseNone({ engine, name, ask }: Looking): Promise<void> {
+  const table = `SELECT 1 AS one FROM sqlite_schema WHERE name = 'migrations'`;
+  const rows = await ask(engine === 'sqlite' ? table : `SELECT 1 AS one WHERE to_regclass('migrations') IS NOT NULL`);
+  if (rows.length === 0) throw new NoStoreYet(`there is no store in ${name} yet`);
 }
 
 // The log beside the file is read, too: what the running platform has committed is seen.
-async function lookAtSqlite(file: string): Promise<Looking> {
-  if (!existsSync(file)) throw new Error(`there is no file ${file} yet`);
-  const db = new DatabaseSync(file, { readOnly: true, timeout: MOST_MS });
-  try {
-    db.prepare('SELECT count(*) FROM sqlite_schema').get();
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+function lookAtSqlite(file: string): Looking {
+  const none = whyNoFile(file);
+  if (none) throw none.isThere ? new Error(none.why) : new NoStoreYet(`${none.why} yet`);
+  const db = openFile(file);
   return {
     engine: 'sqlite',
     name: file,
@@ -41,6 +51,18 @@ async function lookAtSqlite(file: string): Promise<Looking> {
     },
     close: async () => db.close(),
   };
+}
+
+function openFile(file: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(file, { readOnly: true, timeout: MOST_MS });
+    refuseBackup(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw new Error(`${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 // Each query is a transaction of its own, READ ONLY: none holds anything back for longer than it takes.

@@ -18,6 +18,8 @@ export const SEALED_CHECKS: readonly StoreCheck[] = [
     remedy:
       'put the key of that id back into secrets.keys or the key file; else set the secret anew: bellwire webhooks change NAME --secret-stdin, bellwire secret set NAME',
     async look({ store, opens }) {
+      // That there are no keys is told by the check of them.
+      if (opens === null) return [];
       const closed: string[] = [];
       const why = new Set<string>();
       const [canary] = await store.ask<{ value: string }>(`SELECT value FROM installation WHERE name = 'canary'`);
