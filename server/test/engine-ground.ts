@@ -115,7 +115,8 @@ export const CHALLENGE: DeliveringOptions['challenge'] = {
 
 let names = 0;
 
-function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
+/** What an engine under test is made of, beside its store and its clock. */
+export function settings(): Omit<DeliveringOptions, 'store' | 'clock' | 'onError'> {
   return {
     node: `node-${++names}`,
     dice: () => 0.5,

@@ -112,22 +112,32 @@ export class Engine {
 
   /** Deliveries that were just committed, by whatever door. */
   offer(deliveries: readonly PendingDelivery[]): void {
+    const elsewhere: TargetQueue[] = [];
     for (const delivery of deliveries) {
       const queue = this.#queues.of(delivery);
-      if (queue.route === null) this.expect(delivery);
-      else if (!queue.route.sendable || !this.#parts.lanes.owned(queue.route.lane)) queue.fallBehind();
+      if (queue.route === null) void this.#meet(queue);
+      else if (!this.#parts.lanes.owned(queue.route.lane)) elsewhere.push(queue);
+      else if (!queue.route.sendable) queue.fallBehind();
       else if (queue.offer(delivery)) this.#turns.join(queue);
       else if (queue.isInOrder) void this.#queues.refill(queue);
       if (queue.isBatching) this.#queues.wake(queue);
     }
+    for (const queue of elsewhere) queue.fallBehind();
+    this.#parts.store.log.wakeOwners(elsewhere);
     this.#pump();
   }
 
+  /** Where a target's lane is becomes known with its route. */
+  async #meet(queue: TargetQueue): Promise<void> {
+    await this.expect(queue);
+    if (queue.route && !this.#parts.lanes.owned(queue.route.lane)) this.#parts.store.log.wakeOwners([queue]);
+  }
+
   /** The store has due deliveries of a target that memory has not: they are read when its route is known. */
-  expect(key: TargetKey): void {
+  expect(key: TargetKey): Promise<void> {
     const queue = this.#queues.of(key);
     queue.fallBehind();
-    void (queue.route === null ? (queue.loading ?? this.#queues.reload(queue)) : this.#queues.refill(queue));
+    return queue.route === null ? (queue.loading ?? this.#queues.reload(queue)) : this.#queues.refill(queue);
   }
 
   #pump(): void {
@@ -305,7 +315,7 @@ export class Engine {
   readonly ears: StoreListener = {
     deliveries: (deliveries) => this.offer(deliveries),
     due: (targets) => {
-      for (const target of targets) this.expect(target);
+      for (const target of targets) void this.expect(target);
     },
     // What waits in memory is dropped and read again.
     erased: (workspace) => this.#queues.reread(workspace),

@@ -219,6 +219,7 @@ function hearStore({ store, engine, challenger, relay, operations, upkeep, onErr
       void engine.reload({ workspace, target });
       void challengeIfPending(store, challenger, { workspace, target }).catch(onError);
     },
+    changed: (key) => void engine.reload(key),
     relays: (key) => relay.hear(key),
     listener: (key) => {
       relay.hear(key);

@@ -1,7 +1,7 @@
 // The queue keeper: what memory has of the store. A queue per target; its route read when it is needed or was changed,
 // its next page read when there is room, what falls due waited for, what nobody needs forgotten.
 //
-// Wake-ups are hints: the sweep looks for forgotten work, and for webhooks that another node changed.
+// Wake-ups are hints, from other nodes too: the sweep looks for forgotten work, and for changes that nobody told of.
 import type { Clock } from '../model/clock.ts';
 import type { Store, TargetKey } from '../store/contract.ts';
 import { PARKED_AT } from '../model/order.ts';
@@ -181,7 +181,7 @@ export class QueueKeeper {
   }
 
   async #adopt(queue: TargetQueue, before: Route | null): Promise<void> {
-    const { store, clock, onReady } = this.#parts;
+    const { store, lanes, clock, onReady } = this.#parts;
     const { route } = queue;
     queue.expiry.set(clock, route?.expiresAt ?? Infinity, () => void this.reload(queue));
     if (route) this.#heed(queue, route, before);
@@ -189,8 +189,8 @@ export class QueueKeeper {
     else if (!before) queue.fallBehind();
     else if (!before.sendable) {
       queue.release();
-      // A webhook that works again need not wait for the end of its back-off.
-      await store.log.expedite(queue, clock.now());
+      // A webhook that works again need not wait for the end of its back-off. One node says so: the one that sends.
+      if (lanes.owned(route.lane)) await store.log.expedite(queue, clock.now());
     }
     onReady(queue);
     await this.refill(queue);

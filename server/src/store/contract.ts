@@ -65,7 +65,7 @@ export interface StoreListener {
   deliveries?(deliveries: PendingDelivery[]): void;
   /** Events of these workspaces were accepted. */
   events?(workspaces: readonly number[]): void;
-  /** Deliveries of these targets have become due in the store, too many to be handed over. */
+  /** Deliveries of these targets have become due in the store: too many to be handed over, or made at another node. */
   due?(targets: readonly TargetKey[]): void;
   /** Fan-outs were left to be expanded in chunks. */
   fanouts?(): void;
@@ -75,6 +75,8 @@ export interface StoreListener {
   erased?(workspace: number): void;
   /** A webhook was made, changed or deleted. */
   webhook?(workspace: number, webhook: number): void;
+  /** A webhook was made, changed or deleted at another node, which has begun its challenge if it needs one. */
+  changed?(target: TargetKey): void;
   /** A flow was made, changed or deleted. */
   flow?(workspace: number, flow: number): void;
   /** A sheet was made, changed or deleted. */

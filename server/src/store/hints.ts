@@ -1,5 +1,5 @@
-// Hints across nodes: runs may begin in lanes of another node, somebody there may wait for what a run has replied, and
-// whoever listens for a webhook may do so anywhere.
+// Hints across nodes: deliveries are due or runs may begin in lanes of another node, which has to know what a webhook has
+// become; somebody there may wait for what a run has replied, and whoever listens for a webhook may do so anywhere.
 //
 // They are gathered for a moment and sent together, after the commit and outside of it: PostgreSQL commits transactions
 // that notify one after the other. A hint may be lost; whoever waits looks by itself, too.
@@ -17,6 +17,8 @@ export interface HintChannel {
 export interface Hearer {
   runs(lanes: readonly number[]): void;
   replied(runs: readonly RunKey[]): void;
+  due(targets: readonly TargetKey[]): void;
+  changed(target: TargetKey): void;
   relays(target: TargetKey): void;
   listener(target: TargetKey): void;
 }
@@ -25,6 +27,8 @@ export interface Hearer {
 interface Message {
   runs: number[];
   replied: [number, number][];
+  due: [number, number][];
+  changed: [number, number][];
   relays: [number, number][];
   listener: [number, number][];
 }
@@ -39,6 +43,8 @@ export class Hints implements Hearer {
   readonly #channel: HintChannel;
   readonly #lanes = new Set<number>();
   readonly #replied = new Pairs();
+  readonly #due = new Pairs();
+  readonly #changed = new Pairs();
   readonly #relays = new Pairs();
   readonly #listener = new Pairs();
   #isGathering = false;
@@ -46,9 +52,11 @@ export class Hints implements Hearer {
   constructor(channel: HintChannel, hearer: Hearer) {
     this.#channel = channel;
     channel.hear((text) => {
-      const { runs, replied, relays, listener } = JSON.parse(text) as Message;
+      const { runs, replied, due, changed, relays, listener } = JSON.parse(text) as Message;
       if (runs.length > 0) hearer.runs(runs);
       if (replied.length > 0) hearer.replied(replied.map(([workspace, run]) => ({ workspace, run })));
+      if (due.length > 0) hearer.due(due.map(([workspace, target]) => ({ workspace, target })));
+      for (const [workspace, target] of changed) hearer.changed({ workspace, target });
       for (const [workspace, target] of relays) hearer.relays({ workspace, target });
       for (const [workspace, target] of listener) hearer.listener({ workspace, target });
     });
@@ -63,6 +71,18 @@ export class Hints implements Hearer {
   /** These runs have replied, or ended. */
   replied(runs: readonly RunKey[]): void {
     for (const { workspace, run } of runs) this.#replied.add(workspace, run);
+    this.#soon();
+  }
+
+  /** Deliveries of these targets are due in the store. */
+  due(targets: readonly TargetKey[]): void {
+    for (const { workspace, target } of targets) this.#due.add(workspace, target);
+    this.#soon();
+  }
+
+  /** This webhook was made, changed or deleted. */
+  changed({ workspace, target }: TargetKey): void {
+    this.#changed.add(workspace, target);
     this.#soon();
   }
 
@@ -88,13 +108,21 @@ export class Hints implements Hearer {
     this.#isGathering = false;
     const runs = [...this.#lanes];
     this.#lanes.clear();
-    const all = { replied: this.#replied.take(), relays: this.#relays.take(), listener: this.#listener.take() };
+    const all = {
+      replied: this.#replied.take(),
+      due: this.#due.take(),
+      changed: this.#changed.take(),
+      relays: this.#relays.take(),
+      listener: this.#listener.take(),
+    };
     const most = Math.max(...Object.values(all).map(({ length }) => length));
     for (let from = 0; from === 0 || from < most; from += MOST_PAIRS) {
       const part = (pairs: [number, number][]): [number, number][] => pairs.slice(from, from + MOST_PAIRS);
       const message: Message = {
         runs: from === 0 ? runs : [],
         replied: part(all.replied),
+        due: part(all.due),
+        changed: part(all.changed),
         relays: part(all.relays),
         listener: part(all.listener),
       };

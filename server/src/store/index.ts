@@ -109,6 +109,7 @@ function assemble(
     expedite: (target, now, { parked = false } = {}) => expedite(sql, target, { now, parked }),
     followClock: (target, step) => followClock(sql, target, step),
     bury: (limit) => bury(sql, limit),
+    wakeOwners: (targets) => listeners.tellOthersDue(targets),
     expandFanouts: makeExpander(sql, listeners),
     events: (query) => events(sql, query, listWindow),
     event: (workspace, number) => event(sql, workspace, number),

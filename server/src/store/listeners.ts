@@ -5,7 +5,7 @@ import { Hints, type HintChannel } from './hints.ts';
 type Words<Name extends keyof StoreListener> = Parameters<NonNullable<StoreListener[Name]>>;
 
 /** What concerns the listeners of this process only. */
-type Here = Exclude<keyof StoreListener, 'runs' | 'replied' | 'relays' | 'listener'>;
+type Here = Exclude<keyof StoreListener, 'changed' | 'due' | 'runs' | 'replied' | 'relays' | 'listener'>;
 
 /** The listeners of one store. A listener that throws is a bug of its own: it is reported, the others are told. */
 export class Listeners {
@@ -21,6 +21,8 @@ export class Listeners {
       new Hints(channel, {
         runs: (lanes) => this.#tellHere('runs', lanes),
         replied: (runs) => this.#tellHere('replied', runs),
+        due: (targets) => this.#tellHere('due', targets),
+        changed: (target) => this.#tellHere('changed', target),
         relays: (target) => this.#tellHere('relays', target),
         listener: (target) => this.#tellHere('listener', target),
       });
@@ -33,6 +35,23 @@ export class Listeners {
   /** Calls one method of each listener here. */
   tell<Name extends Here>(name: Name, ...words: Words<Name>): void {
     this.#tellHere(name, ...words);
+  }
+
+  /** A webhook was made, changed or deleted: told to the listeners here, and as a change to those of all other nodes. */
+  tellWebhook(workspace: number, target: number): void {
+    this.#tellHere('webhook', workspace, target);
+    this.#others?.changed({ workspace, target });
+  }
+
+  /** Deliveries of these targets have become due in the store: told to the listeners of all nodes. */
+  tellDue(targets: readonly TargetKey[]): void {
+    this.#tellHere('due', targets);
+    this.tellOthersDue(targets);
+  }
+
+  /** The same, told to the listeners of all other nodes only. */
+  tellOthersDue(targets: readonly TargetKey[]): void {
+    if (targets.length > 0) this.#others?.due(targets);
   }
 
   /** In these lanes runs may begin, or were asked to end: told to the listeners of all nodes. */

@@ -221,6 +221,8 @@ export interface Log {
   leaveBatch(key: DeliveryKey): Promise<void>;
   /** Reads due deliveries of a target, past a position. */
   refill(query: RefillQuery): Promise<Refill>;
+  /** Tells the other nodes that these targets have something due, for one of them owns their lanes. It may be lost. */
+  wakeOwners(targets: readonly TargetKey[]): void;
   /** All targets in these lanes (0–63), and since when they have something open: what a node finds to do there. */
   backlogs(lanes: readonly number[]): Promise<Backlog[]>;
   /**

@@ -52,7 +52,7 @@ export function makeOperations(sql: Sql, listeners: Listeners): Operations {
         : deadLetters(sql, { operation, limit, now }),
     advance: async (chunk) => {
       const done = await sql.write((tx) => advance(sql, tx, chunk), { synced: chunk.ended });
-      if (done && done.targets.length > 0) listeners.tell('due', done.targets);
+      if (done && done.targets.length > 0) listeners.tellDue(done.targets);
       return done?.operation ?? null;
     },
     pause: async ({ workspace, operation }, { paused, now }) => {

@@ -73,6 +73,7 @@ async function settleWhole(parts: SettleParts, batch: SettleBatch): Promise<'set
     },
     { synced: batch.synced, kind: 'settle', size: batch.settlements.length },
   );
+  // Told here only: a settlement is written by the owner of the lane, and nobody else goes by what it says.
   for (const { workspace, target, change } of moved) if (change) listeners.tell('webhook', workspace, target);
   return result;
 }

@@ -70,7 +70,7 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
         createWebhook(sql, tx, { fresh, keyring, telling }),
       );
-      listeners.tell('webhook', webhook.workspace, webhook.webhook);
+      listeners.tellWebhook(webhook.workspace, webhook.webhook);
       return webhook;
     },
     webhooks: async (workspace) =>
@@ -97,7 +97,7 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
       const webhook = await writeTelling({ sql, listeners }, (tx, telling) =>
         updateWebhook(sql, tx, { update, keyring, telling }),
       );
-      listeners.tell('webhook', webhook.workspace, webhook.webhook);
+      listeners.tellWebhook(webhook.workspace, webhook.webhook);
       return webhook;
     },
     noteChallenge: async ({ workspace, target, revision, note }) => {
@@ -108,14 +108,14 @@ export function makeWebhookVerbs({ sql, keyring, catalogs, listeners }: WebhookP
     unproved: (criticalBefore) => sql.read<Unproved>(UNPROVED, [criticalBefore]),
     endRotations: async (now, limit) => {
       const ended = await endRotations(sql, { keyring, listeners, now, limit });
-      for (const { workspace, webhook } of ended) listeners.tell('webhook', workspace, webhook);
+      for (const { workspace, webhook } of ended) listeners.tellWebhook(workspace, webhook);
       return ended.length;
     },
     deleteWebhook: async (key, force, now) => {
       await writeTelling({ sql, listeners }, (tx, telling) => deleteWebhook(sql, tx, { key, force, now, telling }));
       catalogs.forget(key.workspace);
       // Before the burial: while it lasts, or if it fails, nothing more is sent.
-      listeners.tell('webhook', key.workspace, key.target);
+      listeners.tellWebhook(key.workspace, key.target);
       await buryAtOnce(sql, key);
     },
     webhookChanges: (workspace, webhook, limit) =>

@@ -75,7 +75,7 @@ export function makeWorkspaceVerbs(sql: Sql, catalogs: Catalogs, listeners: List
     deleteWorkspace: async (workspace, now) => {
       const webhooks = await sql.write((tx) => deleteWorkspace(tx, workspace, now));
       catalogs.forget(workspace);
-      for (const webhook of webhooks) listeners.tell('webhook', workspace, webhook);
+      for (const webhook of webhooks) listeners.tellWebhook(workspace, webhook);
     },
   };
 }

@@ -55,7 +55,7 @@ export function makeDefinitionVerbs(parts: DefinitionParts): DefinitionVerbs {
       const target = await sql.write((tx) => remove(sql, tx, { workspace, flow, now }));
       catalogs.forget(workspace);
       listeners.tell('flow', workspace, flow);
-      if (target) listeners.tell('webhook', workspace, flow);
+      if (target) listeners.tellWebhook(workspace, flow);
     },
     byTrigger: async (path) => {
       const found = await byPath(sql, path);
@@ -168,7 +168,7 @@ async function put(parts: DefinitionParts, puts: Puts, wish: PutWish): Promise<P
   if (change !== 'same') {
     catalogs.forget(workspace);
     listeners.tell('flow', workspace, flow);
-    if (hasTarget) listeners.tell('webhook', workspace, flow);
+    if (hasTarget) listeners.tellWebhook(workspace, flow);
     listeners.tellRuns(lanes);
   }
   const [row] = await sql.read<FlowRow>(`${FLOW} ${ONE}`, [workspace, flow]);

@@ -27,7 +27,7 @@ export function makePostProcessings(parts: Parts): PostProcessings {
   const { sql, listeners } = parts;
   const told = async <T>(key: Promise<T & PostProcessingKey>): Promise<T> => {
     const made = await key;
-    listeners.tell('webhook', made.workspace, made.target);
+    listeners.tellWebhook(made.workspace, made.target);
     return made;
   };
   return {
@@ -42,7 +42,7 @@ export function makePostProcessings(parts: Parts): PostProcessings {
     change: (change) => told(sql.write((tx) => changeOne(parts, tx, change))),
     delete: async (key, now) => {
       await sql.write((tx) => deleteOne(sql, tx, { ...key, now }));
-      listeners.tell('webhook', key.workspace, key.target);
+      listeners.tellWebhook(key.workspace, key.target);
     },
     reportsOf: (workspace, events) => reportsOf(sql, workspace, events),
   };
