@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { createSigner } from '@bellwire/receiver';
 import { eventually } from '../../test/kit/handler.ts';
+import { localUrl } from '../src/cli/forwarding.ts';
 import { bodyLines, spread } from '../src/cli/inbox-lines.ts';
 import {
   AUDIT_LOG,
@@ -18,32 +20,37 @@ import {
   startGround,
   startHandler,
   temporaryFolder,
+  type RunOptions,
 } from './cli-ground.ts';
 
 type Json = Record<string, unknown>;
 
 /** A command that goes on until it is told to end. */
 interface Running {
+  /** Its exit code, when it has ended. */
+  ended: Promise<number | null>;
   out(): string;
   err(): string;
   lines(): Json[];
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-function run(t: TestContext, args: readonly string[], folder: string): Running {
+function run(t: TestContext, args: readonly string[], { folder, stdin }: RunOptions): Running {
   const child = spawnBellwire(args, { folder, env: { COLUMNS: '80' } });
+  if (stdin !== undefined) child.stdin.end(stdin);
   let [out, err] = ['', ''];
   child.stdout.on('data', (text) => void (out += String(text)));
   child.stderr.on('data', (text) => void (err += String(text)));
-  const closed = once(child, 'close') as Promise<[number | null]>;
+  const ended = once(child, 'close').then(([code]) => code as number | null);
   t.after(() => child.kill('SIGKILL'));
   return {
+    ended,
     out: () => out,
     err: () => err,
     lines: () => documents({ stdout: out.slice(0, out.lastIndexOf('\n') + 1) }),
     async kill(signal) {
       child.kill(signal);
-      return (await closed)[0];
+      return ended;
     },
   };
 }
@@ -66,7 +73,7 @@ describe('bellwire listen', () => {
     const handler = await startHandler('s3cr3tKey');
     t.after(() => handler.stop());
     const settings = ['--types', AUDIT_LOG, '--secret', 's3cr3tKey', '--signing', 'hpe', '--name', 'dev', '--remove'];
-    const listening = run(t, ['listen', handler.url, ...settings, '--json'], ground.folder);
+    const listening = run(t, ['listen', handler.url, ...settings, '--json'], ground);
     await eventually('the challenge is answered', () => listening.err().includes('answered rightly'), 30_000);
     await publish();
     const [event] = await handler.arrived(1);
@@ -94,12 +101,12 @@ describe('bellwire listen', () => {
     });
     const port = String((server.address() as AddressInfo).port);
     const args = ['listen', `${port}/hook`, '--types', AUDIT_LOG, '--no-challenge', '--name', 'killed'];
-    const first = run(t, args, ground.folder);
+    const first = run(t, args, ground);
     await eventually('it listens', () => first.err().includes('Ctrl-C'), 30_000);
     await publish();
     await eventually('the request is in its hands', () => ids.length === 1);
     await first.kill('SIGKILL');
-    const second = run(t, ['listen', port, '--webhook', 'killed', '--json'], ground.folder);
+    const second = run(t, ['listen', port, '--webhook', 'killed', '--json'], ground);
     await eventually('it came again', () => second.lines().length === 1, 30_000);
     assert.deepEqual([ids.length, new Set(ids).size], [2, 1]);
     const [delivery] = (await ask('deliveries', 'show', ids[0]!)) as [{ state: string; attempts: Json[] }];
@@ -115,7 +122,7 @@ describe('bellwire listen', () => {
     server.close();
     await ask('webhooks', 'rm', 'killed', '--force');
     const args = ['listen', String(port), '--types', AUDIT_LOG, '--no-challenge', '--name', 'refused'];
-    const listening = run(t, args, ground.folder);
+    const listening = run(t, args, ground);
     await eventually('it listens', () => listening.err().includes('Ctrl-C'), 30_000);
     await publish();
     await eventually('refused is told', () => listening.out().includes('refused'));
@@ -141,8 +148,39 @@ describe('bellwire listen', () => {
     assert.equal(nowhere.code, 2);
   });
 
+  test('whoever is replaced ends at once, though its handler has not proved itself yet', async (t) => {
+    const first = run(t, ['listen', '1', '--types', AUDIT_LOG, '--name', 'replaced', '--json'], ground);
+    await eventually('it is asked for a proof', () => first.err().includes('asked again'), 30_000);
+    // A program, too, is told the secret that was made: it is never shown again.
+    const [made, challenge] = first.lines();
+    assert.deepEqual([made!['name'], String(made!['secret']).length > 20], ['replaced', true]);
+    assert.deepEqual([challenge!['type'], challenge!['failure']], ['challenge', 'connection-refused']);
+    const second = run(t, ['listen', '1', '--webhook', 'replaced', '--no-challenge'], ground);
+    assert.equal(await first.ended, 1);
+    assert.match(first.err(), /somebody else listens for this webhook by now/);
+    assert.equal(await second.kill('SIGINT'), 0);
+  });
+
+  test('what was made for nothing is removed again', async () => {
+    for (const command of [
+      ['listen', '1', '--name', 'for-nothing'],
+      ['inbox', '--listen'],
+    ]) {
+      const { code, stdout, stderr } = await bellwire([...command, '--types', 'no.such.type'], ground);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^bellwire: There is no event type "no.such.type"/);
+    }
+    const names = (await ask('webhooks', 'list')).map(({ name }) => String(name));
+    assert.deepEqual(
+      names.filter((name) => /^for-nothing|^inbox-/.test(name)),
+      [],
+    );
+  });
+
   test('inbox --listen shows what a webhook made for the moment is sent, its signature judged', async (t) => {
-    const box = run(t, ['inbox', '--listen', '--types', AUDIT_LOG, '--json'], ground.folder);
+    const args = ['inbox', '--listen', '--types', AUDIT_LOG, '--secret-stdin', '--json'];
+    const stdin = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n';
+    const box = run(t, args, { folder: ground.folder, stdin });
     await eventually('it is proved', () => box.err().includes('answered rightly'), 30_000);
     await publish();
     const shown = await eventually('it is shown', () => box.lines()[1] ?? false);
@@ -158,7 +196,7 @@ describe('bellwire inbox', () => {
   async function open(t: TestContext, ...args: string[]): Promise<{ box: Running; url: string; folder: string }> {
     const { folder, remove } = temporaryFolder();
     t.after(remove);
-    const box = run(t, ['inbox', '--port', '0', ...args], folder);
+    const box = run(t, ['inbox', '--port', '0', ...args], { folder });
     const url = await eventually('it listens', () => /http:\/\/\S+/.exec(box.err())?.[0] ?? false, 30_000);
     return { box, url, folder };
   }
@@ -213,6 +251,23 @@ describe('bellwire inbox', () => {
     assert.deepEqual([head['method'], head['path']], ['PUT', '/x?y=1']);
   });
 
+  test('what cannot be taken or kept is told', async (t) => {
+    const { box, url, folder } = await open(t, '--save', 'kept');
+    const large = await fetch(`${url}/large`, { method: 'POST', body: Buffer.alloc((16 << 20) + 1) });
+    assert.deepEqual([large.status, readdirSync(join(folder, 'kept'))], [413, []]);
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.end('no request\r\n\r\n');
+    assert.match(await text(socket), /^HTTP\/1.1 400 /);
+    const long = await fetch(url, { headers: { 'x-long': 'x'.repeat(17_000) } });
+    assert.equal(long.status, 431);
+    rmSync(join(folder, 'kept'), { recursive: true });
+    assert.equal((await fetch(url)).status, 200);
+    await eventually('it is shown', () => box.out().includes('GET /'));
+    assert.match(box.err(), /refused: POST \/large has a body of 16777217 bytes, and 16 MiB are taken\n/);
+    assert.match(box.err(), /refused: it is no HTTP \(.+\)\n.+refused: its head is larger than 16 KiB\n/);
+    assert.match(box.err(), /this request is not kept in \S+kept: there is no such file\n/);
+  });
+
   test('no byte of a request reaches the terminal as anything but a letter', async (t) => {
     const { box, url } = await open(t);
     const evil = '\u001b]0;owned\u0007\u001b[31mred\u001b[0m\r\nnext \u202e line \u009b2J';
@@ -226,12 +281,15 @@ describe('bellwire inbox', () => {
 
   test('what cannot be meant is said in a line', async () => {
     const { folder, remove } = temporaryFolder();
+    writeFileSync(join(folder, 'a-file'), '');
     for (const args of [
       ['--status', '99'],
       ['--port', '70000'],
       ['--verify', 'github'],
       ['--secret', 'x', '--verify', 'nobody'],
       ['--types', 'com.example.*'],
+      ['--port', ''],
+      ['--save', 'a-file'],
     ]) {
       const { code, stderr } = await bellwire(['inbox', ...args], { folder });
       assert.deepEqual([code, stderr.trim().split('\n').length], [2, 1], args.join(' '));
@@ -240,24 +298,56 @@ describe('bellwire inbox', () => {
   });
 });
 
+test('a target is a port, a port with a path, or an address; and nothing else', () => {
+  const known = ['3000', '3000/hook?a=1', 'localhost:3000', '127.0.0.1:3000', '[::1]:3000', 'https://dev.test/hook'];
+  assert.deepEqual(
+    known.map((target) => localUrl(target).href),
+    [
+      'http://localhost:3000/',
+      'http://localhost:3000/hook?a=1',
+      'http://localhost:3000/',
+      'http://127.0.0.1:3000/',
+      'http://[::1]:3000/',
+      'https://dev.test/hook',
+    ],
+  );
+  for (const target of ['', '0', '99999', ':3000', 'ftp://localhost/', 'http://anna:pass@localhost:3000/']) {
+    assert.throws(() => localUrl(target), { name: 'Failure', exit: 2 }, target);
+  }
+});
+
 test('a body is shown by its own letters: large numbers, repeated names, strings with brackets', () => {
-  assert.deepEqual(spread('{"n":12345678901234567890,"n":1.0,"s":"a{\\"}[,","e":[],"o":{},"l":[1,[2]]}'), [
-    '{',
-    '  "n": 12345678901234567890,',
-    '  "n": 1.0,',
-    '  "s": "a{\\"}[,",',
-    '  "e": [],',
-    '  "o": {},',
-    '  "l": [',
-    '    1,',
-    '    [',
-    '      2',
-    '    ]',
-    '  ]',
-    '}',
-  ]);
+  assert.deepEqual(
+    [...spread('{"n":12345678901234567890,"n":1.0,"s":"a{\\"}[,","e":[],"o":{},"l":[1,[2]]}')],
+    [
+      '{',
+      '  "n": 12345678901234567890,',
+      '  "n": 1.0,',
+      '  "s": "a{\\"}[,",',
+      '  "e": [],',
+      '  "o": {},',
+      '  "l": [',
+      '    1,',
+      '    [',
+      '      2',
+      '    ]',
+      '  ]',
+      '}',
+    ],
+  );
   assert.deepEqual(bodyLines(Buffer.from('plain\ntext')), ['plain', 'text']);
   assert.deepEqual(bodyLines(Buffer.from([0, 65, 255])), [`00000000  ${'00 41 ff'.padEnd(47)}  .A.`]);
   assert.deepEqual(bodyLines(Buffer.alloc(0)), []);
-  assert.equal(bodyLines(Buffer.from('x\n'.repeat(1_000))).length, 201);
+  assert.deepEqual([...spread(' [ ] ')], ['[]']);
+  assert.deepEqual([...spread(' -1.50 ')], ['-1.50']);
+});
+
+test('a body of any size is shown in so many lines, and in moments', () => {
+  const shown = (body: string | Buffer): string[] => bodyLines(Buffer.from(body));
+  assert.deepEqual(shown('x\n'.repeat(1_000)).slice(200), ['… and 801 more lines']);
+  assert.deepEqual(shown(Buffer.alloc(16 << 20)).slice(16), ['… and 1048560 more lines of 16 bytes']);
+  const [line] = shown(JSON.stringify('x'.repeat(16 << 20)));
+  assert.match(line!, /^"x{999} … and 16776218 more letters$/);
+  const deep = shown('['.repeat(50_000) + ']'.repeat(50_000));
+  assert.deepEqual([deep.length, deep.at(-1)], [201, '… and 99799 more lines']);
 });

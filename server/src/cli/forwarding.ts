@@ -17,7 +17,12 @@ export function localUrl(text: string): URL {
     ? text
     : `http://${/^\d/.test(text) && !/^\d+\./.test(text) ? 'localhost:' : ''}${text}`;
   const url = URL.parse(full);
-  if (url === null || url.hostname === '') throw usage(`${text} is no port and no http or https address`);
+  if (url === null || url.hostname === '' || url.port === '0' || /^(?!https?:)[\w+.-]+:\/\//i.test(text)) {
+    throw usage(`${text} is no port and no http or https address`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw usage('a target takes no user name and no password: requests come with the headers that the webhook has');
+  }
   return url;
 }
 

@@ -17,6 +17,7 @@ export interface Kept {
 }
 
 const MOST_LINES = 200;
+const MOST_LETTERS = 1_000;
 const MOST_HEX_LINES = 16;
 const BYTES_A_LINE = 16;
 
@@ -47,14 +48,21 @@ function sizeOf(bytes: number): string {
 export function bodyLines(body: Uint8Array): string[] {
   if (body.length === 0) return [];
   const text = textOf(body);
-  if (text === null) return cut(hexLines(body), MOST_HEX_LINES, 'of 16 bytes');
-  const shown = isJson(text) ? spread(text) : text.split(/\r?\n/);
-  return cut(shown.map(plain), MOST_LINES, '');
+  if (text === null) return hexLines(body);
+  const shown: string[] = [];
+  let count = 0;
+  for (const line of isJson(text) ? spread(text) : text.split(/\r?\n/)) {
+    if (++count <= MOST_LINES) shown.push(shortened(line));
+  }
+  return [...shown, ...more(count - MOST_LINES, 'lines')];
 }
 
-function cut(lines: string[], most: number, of: string): string[] {
-  if (lines.length <= most) return lines;
-  return [...lines.slice(0, most), `… and ${lines.length - most} more lines ${of}`.trimEnd()];
+function shortened(line: string): string {
+  return [plain(line.slice(0, MOST_LETTERS)), ...more(line.length - MOST_LETTERS, 'letters')].join(' ');
+}
+
+function more(count: number, of: string): string[] {
+  return count > 0 ? [`… and ${count} more ${of}`] : [];
 }
 
 // NUL is legal UTF-8 and never text.
@@ -77,38 +85,52 @@ function isJson(text: string): boolean {
 }
 
 /** JSON spread over lines by its own letters: parsing it would round large numbers and drop repeated names. */
-export function spread(json: string): string[] {
-  const tokens = json.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
-  const lines: string[] = [];
-  let line = '';
-  let depth = 0;
-  const end = (): void => {
-    if (line.trim() !== '') lines.push(line);
-    line = '  '.repeat(depth);
-  };
-  for (const [at, token] of tokens.entries()) {
-    if (token === '{' || token === '[') {
-      line += token;
-      depth++;
-      if (tokens[at + 1] !== '}' && tokens[at + 1] !== ']') end();
-    } else if (token === '}' || token === ']') {
-      depth--;
-      if (tokens[at - 1] !== '{' && tokens[at - 1] !== '[') end();
-      line += token;
-    } else {
-      line += token === ':' ? ': ' : token;
-      if (token === ',') end();
+export function* spread(json: string): Generator<string> {
+  let [line, depth, before] = ['', 0, ''];
+  for (const token of tokensOf(json)) {
+    const isEnd = token === '}' || token === ']';
+    const isInside = before === '{' || before === '[';
+    if (isEnd) depth--;
+    // Brackets with nothing in them stay together.
+    if (isEnd ? !isInside : isInside || before === ',') {
+      yield line;
+      line = '  '.repeat(Math.min(depth, DEEPEST));
     }
+    if (token === '{' || token === '[') depth++;
+    line += token === ':' ? ': ' : token;
+    before = token;
   }
-  lines.push(line);
-  return lines;
+  yield line;
+}
+
+/** From here on lines are indented no further: brackets in brackets would cost their number squared. */
+const DEEPEST = 40;
+const SPACE = ' \t\r\n';
+const MARKS = '{}[],:';
+
+// Letter by letter: a string of some megabytes is more than a regular expression bears.
+function* tokensOf(json: string): Generator<string> {
+  for (let at = 0, end = 0; at < json.length; at = end) {
+    const first = json[at]!;
+    end = at + 1;
+    if (SPACE.includes(first)) continue;
+    if (first === '"') {
+      while (end < json.length && json[end] !== '"') end += json[end] === '\\' ? 2 : 1;
+      end++;
+    } else if (!MARKS.includes(first)) {
+      while (end < json.length && !SPACE.includes(json[end]!) && !MARKS.includes(json[end]!)) end++;
+    }
+    yield json.slice(at, end);
+  }
 }
 
 function hexLines(body: Uint8Array): string[] {
-  return Array.from({ length: Math.ceil(body.length / BYTES_A_LINE) }, (_, at) => {
+  const rows = Math.ceil(body.length / BYTES_A_LINE);
+  const shown = Array.from({ length: Math.min(rows, MOST_HEX_LINES) }, (_, at) => {
     const row = body.subarray(at * BYTES_A_LINE, (at + 1) * BYTES_A_LINE);
     const hex = Array.from(row, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
     const letters = Array.from(row, (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.')).join('');
     return `${(at * BYTES_A_LINE).toString(16).padStart(8, '0')}  ${hex.padEnd(BYTES_A_LINE * 3 - 1)}  ${letters}`;
   });
+  return [...shown, ...more(rows - MOST_HEX_LINES, `lines of ${BYTES_A_LINE} bytes`)];
 }

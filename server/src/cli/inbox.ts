@@ -8,12 +8,13 @@ import { Repetitions } from './exchange-line.ts';
 import { bodyOf, type Answerer } from './forwarding.ts';
 import { judgeOf, JUDGES, type Judge, type Judged, type Received } from './inbox-judge.ts';
 import { linesOf } from './inbox-lines.ts';
-import { readSecret } from './input.ts';
+import { readSecret, reasonOf } from './input.ts';
 import { listenAs, type WebhookWish } from './listen.ts';
 import { countOf } from './listing.ts';
 import { startLocalServer } from './local-server.ts';
 import { collect, type Declare, type Session } from './session.ts';
 import { spanMs } from './spans.ts';
+import { plain } from './terminal.ts';
 
 interface InboxOptions extends WebhookWish {
   port?: string;
@@ -51,13 +52,16 @@ async function openInbox(session: Session, options: InboxOptions): Promise<numbe
   const { terminal, signal, note } = session;
   const secret = options.secretStdin === true ? await readSecret(terminal, signal) : options.secret;
   const box = new Inbox(session, { ...options, secret });
-  if (options.listen === true) return listenHere(session, { ...options, secret }, box);
+  // Stdin was read to its end.
+  if (options.listen === true) return listenHere(session, { ...options, secret, secretStdin: false }, box);
   for (const name of ['webhook', 'name', 'types', 'takeOver'] as const) {
     if (options[name] !== undefined) throw usage('--webhook, --name, --types and --take-over need --listen');
   }
-  const port = options.port === undefined ? DEFAULT_PORT : Number(options.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw usage('--port takes a number up to 65535');
-  const server = await startLocalServer((incoming, outgoing) => void serve(box, incoming, outgoing), port);
+  const port = portOf(options.port);
+  const server = await startLocalServer((incoming, outgoing) => void serve(box, incoming, outgoing), {
+    port,
+    onUnreadable: (reason) => box.refuse(reason),
+  });
   note(`${server.url} takes any request; Ctrl-C ends it`);
   await new Promise<void>((ended) => {
     if (signal.aborted) ended();
@@ -67,8 +71,12 @@ async function openInbox(session: Session, options: InboxOptions): Promise<numbe
   return EXIT.ok;
 }
 
-const DEFAULT_PORT = 4010;
-/** Bytes of a body that are read. */
+function portOf(text = '4010'): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw usage('--port takes a number up to 65535');
+  return Number(text);
+}
+
+/** Bytes of a body that are taken. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 async function serve(box: Inbox, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -79,6 +87,11 @@ async function serve(box: Inbox, incoming: IncomingMessage, outgoing: ServerResp
       if ((bytes += part.length) <= MOST_BYTES) parts.push(part);
     }
     const { method = 'GET', url = '/', rawHeaders } = incoming;
+    if (bytes > MOST_BYTES) {
+      box.refuse(`${method} ${url} has a body of ${bytes} bytes, and 16 MiB are taken`);
+      outgoing.writeHead(413).end();
+      return;
+    }
     const headers = Array.from({ length: rawHeaders.length / 2 }, (_, at) => {
       return [rawHeaders[2 * at]!, rawHeaders[2 * at + 1]!] as const;
     });
@@ -138,6 +151,11 @@ class Inbox {
     if (this.#folder !== null) this.#taken = firstFree(this.#folder);
   }
 
+  /** Says why a request was not taken. */
+  refuse(reason: string): void {
+    this.#session.note(`a request was refused: ${plain(reason)}`);
+  }
+
   /** A secret that was made for it. */
   learn(secret: string, verify: string | undefined): void {
     this.#judge = judgeOf({ secret, verify });
@@ -150,7 +168,7 @@ class Inbox {
     const repetition = this.#repetitions.countId(id);
     const given = this.#answerTo(judged, id === null ? this.#taken + 1 : repetition);
     const number = ++this.#taken;
-    const file = this.#folder === null ? null : keep(this.#folder, number, received);
+    const file = this.#keep(number, received);
     const { method, path, headers, body } = received;
     const { isGood, words } = judged;
     const { status } = given;
@@ -173,6 +191,17 @@ class Inbox {
     return given;
   }
 
+  // What cannot be kept is shown and answered all the same.
+  #keep(number: number, received: Received): string | null {
+    if (this.#folder === null) return null;
+    try {
+      return keep(this.#folder, number, received);
+    } catch (error) {
+      this.#session.note(`this request is not kept in ${plain(this.#folder)}: ${plain(reasonOf(error))}`);
+      return null;
+    }
+  }
+
   #answerTo({ answer }: Judged, times: number): Given {
     if (answer !== null) return answer;
     return times <= this.#failures ? { status: 500, headers: {}, body: '' } : this.#told;
@@ -181,8 +210,12 @@ class Inbox {
 
 // What an earlier inbox kept there stays.
 function firstFree(folder: string): number {
-  mkdirSync(folder, { recursive: true });
-  return readdirSync(folder).reduce((most, name) => Math.max(most, Number(/^(\d+)\.body$/.exec(name)?.[1] ?? 0)), 0);
+  try {
+    mkdirSync(folder, { recursive: true });
+    return readdirSync(folder).reduce((most, name) => Math.max(most, Number(/^(\d+)\.body$/.exec(name)?.[1] ?? 0)), 0);
+  } catch (error) {
+    throw usage(`cannot keep anything in ${folder}: ${reasonOf(error)}`);
+  }
 }
 
 function keep(folder: string, number: number, { method, path, headers, body }: Received): string {

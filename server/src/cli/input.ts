@@ -17,12 +17,13 @@ export async function readBytes(file: string, { stdin, folder }: Terminal, signa
   }
 }
 
-/** Why a file cannot be read, in words. */
+/** Why a file cannot be read or written, in words. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') return 'not allowed';
   if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EEXIST' || code === 'ENOTDIR') return 'it is a file';
   return message;
 }
 

@@ -82,14 +82,18 @@ export interface Local {
 /** Finds or makes the webhook, listens for it until Ctrl-C, and puts back what was changed. */
 export async function listenAs(session: Session, wish: WebhookWish, local: Local): Promise<number> {
   const client = await session.client();
-  const webhook = await findOrMake(session, wish, local);
+  const { webhook, isNew } = await findOrMake(session, wish, local);
   const takeOver = checkMode(webhook, wish);
-  await subscribe(session, client, { webhook, types: typesOf(wish) });
   const counts = { requests: 0, taken: 0 };
+  // One that was made for nothing goes, too: nobody has been told of it yet.
+  let isToGo = isNew;
   try {
+    await subscribe(session, client, { webhook, types: typesOf(wish) });
+    isToGo = wish.remove === true;
+    if (isNew) tellSecret(session, webhook, local);
     await listenAndProve(session, { client, webhook, takeOver, wish, local, counts });
   } finally {
-    if (wish.remove === true) await remove(session, client, webhook);
+    if (isToGo) await remove(session, client, webhook);
   }
   session.note(endOf(webhook, { ...wish, takeOver }, counts));
   return EXIT.ok;
@@ -100,18 +104,19 @@ export async function listenAs(session: Session, wish: WebhookWish, local: Local
 async function findOrMake(
   session: Session,
   wish: WebhookWish,
-  { suffix, onSecret }: Local,
-): Promise<WebhookOut | WebhookSecretOut> {
+  { suffix }: Local,
+): Promise<{ webhook: WebhookOut | WebhookSecretOut; isNew: boolean }> {
   const client = await session.client();
   const { signal, terminal } = session;
   if (wish.webhook !== undefined) {
-    return client.webhooks.get(await webhookId(client, wish.webhook, signal), { signal });
+    const webhook = await client.webhooks.get(await webhookId(client, wish.webhook, signal), { signal });
+    return { webhook, isNew: false };
   }
   const name = wish.name ?? nameOf(terminal.env['USER'] ?? terminal.env['USERNAME'] ?? 'me', suffix);
   const known = (await client.webhooks.list({ signal }).all()).find((one) => one.name === name);
-  if (known !== undefined) return known;
+  if (known !== undefined) return { webhook: known, isNew: false };
   const secret = wish.secretStdin === true ? await readSecret(terminal, signal) : wish.secret;
-  const made = await client.webhooks.create(
+  const webhook = await client.webhooks.create(
     {
       name,
       mode: 'listen',
@@ -123,19 +128,21 @@ async function findOrMake(
     } as WebhookIn,
     { signal },
   );
-  if (onSecret && made.secret !== undefined) onSecret(made.secret);
-  else tellSecret(session, made);
-  return made;
+  return { webhook, isNew: true };
 }
 
 function nameOf(user: string, suffix: string): string {
   return `listen-${user}-${suffix}`.replace(/[^\p{L}\p{M}\p{Nd}.@_-]+/gu, '-').slice(0, 50);
 }
 
-function tellSecret({ say, facts, paint }: Session, { name, secret, standardKey }: WebhookSecretOut): void {
+function tellSecret({ show, facts, paint }: Session, webhook: WebhookSecretOut, { onSecret }: Local): void {
+  const { id, name, secret, standardKey } = webhook;
+  if (onSecret && secret !== undefined) return onSecret(secret);
   if (secret === undefined && standardKey === undefined) return;
-  for (const line of facts({ webhook: name, secret, 'standard key': standardKey })) say(line);
-  say(paint('yellow', 'Give it to your handler now: it is not shown again.'));
+  show({ webhook: id, name, secret, standardKey }, () => [
+    ...facts({ webhook: name, secret, 'standard key': standardKey }),
+    paint('yellow', 'Give it to your handler now: it is not shown again.'),
+  ]);
 }
 
 // Where a webhook has an endpoint of its own, nobody takes its requests away by accident.
@@ -200,10 +207,14 @@ interface Work {
 
 async function listenAndProve(session: Session, work: Work): Promise<void> {
   const { client, webhook, takeOver, wish, local, counts } = work;
-  const { signal, note } = session;
+  const { note } = session;
   const seen = new Repetitions();
   const isProved = wish.challenge !== false && webhook.verification !== 'none';
-  await listenFor({
+  // However it ends, nothing is asked or answered any more.
+  const ended = new AbortController();
+  const signal = AbortSignal.any([session.signal, ended.signal]);
+  let proving: Promise<void> | null = null;
+  const listening = listenFor({
     client,
     webhook: webhook.id,
     takeOver,
@@ -211,7 +222,8 @@ async function listenAndProve(session: Session, work: Work): Promise<void> {
     signal,
     onHeard: (state, isAgain) => {
       note(isAgain ? 'the platform is back' : `${webhook.name} → ${plain(local.place)}; Ctrl-C ends it`);
-      if (isProved && (!isAgain || state === 'pending' || state === 'critical')) void prove(session, work);
+      if (!isProved || (isAgain && state !== 'pending' && state !== 'critical')) return;
+      proving ??= prove({ ...session, signal }, work).finally(() => (proving = null));
     },
     onAway: (reason) => note(`${plain(reason)}; trying again`),
     onExchange: (exchange) => {
@@ -225,6 +237,7 @@ async function listenAndProve(session: Session, work: Work): Promise<void> {
     },
     onLost: (_exchange, reason) => note(`an answer did not count, the request comes again: ${plain(reason)}`),
   });
+  await listening.finally(() => ended.abort());
 }
 
 function isChallenge({ request }: Exchange): boolean {
@@ -234,7 +247,10 @@ function isChallenge({ request }: Exchange): boolean {
 const AGAIN_MS = 2_000;
 
 /** Has the handler prove itself, again and again until it does: people begin before it runs. */
-async function prove({ signal, note, paint }: Session, { client, webhook }: Work): Promise<void> {
+async function prove(
+  { signal, note, paint }: Pick<Session, 'signal' | 'note' | 'paint'>,
+  { client, webhook }: Work,
+): Promise<void> {
   let before = '';
   while (!signal.aborted) {
     let words = '';

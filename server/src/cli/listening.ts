@@ -100,6 +100,12 @@ function told(error: unknown): unknown {
   return new Failure('somebody else listens for this webhook by now', EXIT.failed, error.code);
 }
 
+const LOST = {
+  'not-found': 'the platform does not wait for it any more',
+  'lease-lost': 'somebody else listened meanwhile',
+  'lease-expired': 'it came too late',
+} as const;
+
 /** Answers on their way back: several that are ready together go together. */
 class Answers {
   readonly #listening: Listening;
@@ -145,7 +151,7 @@ class Answers {
         { signal },
       );
       verdicts.forEach(({ ok, code }, at) => {
-        if (!ok && code !== 'already-answered') onLost(some[at]!.exchange, String(code));
+        if (!ok && code !== null && code !== 'already-answered') onLost(some[at]!.exchange, LOST[code]);
       });
     } catch (error) {
       if (signal.aborted) return;
