@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { createClient, type Client } from '../src/client/index.ts';
+import { createMetrics } from '../src/metrics.ts';
+import { countAttempts } from '../src/metrics/deliveries.ts';
 import { AUDIT, auditEvent, startApi, STRUCTURED, type ApiGround } from './api-ground.ts';
 import { ownLabels, readExposition, type Family } from './exposition.ts';
 
@@ -206,6 +208,17 @@ describe('metrics of a platform that has worked', () => {
       assert.throws(() => checkExpression(wrong), assert.AssertionError, wrong);
     }
   });
+});
+
+test('a sum of seconds never goes back: a delivery that is done before it was accepted, by a clock set back, took none', async () => {
+  const metrics = createMetrics();
+  const told = { to: 'webhook', state: 'delivered', outcome: { kind: 'response', status: 200 } };
+  const attempt = { startedAt: 5_000, durationMs: 20 };
+  countAttempts(metrics)({ ...told, attempt, delivery: { createdAt: 60_000 } } as never);
+  const [latency] = readExposition(await metrics.read())
+    .get('bellwire_delivery_latency_seconds')!
+    .samples.slice(-2);
+  assert.deepEqual([latency?.name, latency?.value], ['bellwire_delivery_latency_seconds_sum', 0]);
 });
 
 interface Dashboard {

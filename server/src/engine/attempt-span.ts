@@ -14,13 +14,17 @@ import type { Target } from './transport/index.ts';
  */
 export function beginAttempt(tracer: Tracer, { deliveries, batch }: Load, route: Route): Span {
   const [first] = deliveries;
-  const contexts = new Set<string>();
-  for (const { carried } of deliveries) if (carried.trace !== null) contexts.add(carried.trace);
   const isApart = batch !== null || deliveries.length > 1 || first.copy > 0;
-  const how = isApart ? { parent: null, links: [...contexts] } : { parent: first.carried.trace };
+  const how = isApart ? { parent: null, links: contextsOf(deliveries) } : { parent: first.carried.trace };
   const span = tracer.begin(nameOf(route, batch), { kind: route.isFlow ? 'internal' : 'client', ...how });
   if (span.isRecorded) span.set({ ...about({ deliveries, batch }, route), ...whereTo(route) });
   return span;
+}
+
+function contextsOf(deliveries: Load['deliveries']): string[] {
+  const contexts = new Set<string>();
+  for (const { carried } of deliveries) if (carried.trace !== null) contexts.add(carried.trace);
+  return [...contexts];
 }
 
 function nameOf({ report, isFlow }: Route, batch: number | null): string {

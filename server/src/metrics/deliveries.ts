@@ -36,7 +36,7 @@ export function countAttempts(metrics: Metrics): (end: AttemptEnd) => void {
     attempts.add(1, to, state === 'open' ? 'failed' : state);
     durations.observe(attempt.durationMs / 1_000, to);
     if (state !== 'delivered') failures.add(1, to, causeOf(outcome));
-    else latency.observe((attempt.startedAt + attempt.durationMs - delivery.createdAt) / 1_000);
+    else latency.observe(Math.max(0, attempt.startedAt + attempt.durationMs - delivery.createdAt) / 1_000);
   };
 }
 
