@@ -83,8 +83,13 @@ test('the census: while a count takes long the former one is told, and without o
   await clock.advance(2_000);
   assert.deepEqual([await late, await soon], [former, former]);
   await clock.advance(58_000);
-  assert.notEqual(await ask(), former);
+  const next = await ask();
+  assert.notEqual(next, former);
   assert.equal(asked(), 2);
+  // It took a minute: it is not kept for twenty.
+  state.tookMs = 10;
+  await clock.advance(120_000);
+  assert.notEqual(await ask(), next);
 });
 
 test('the gauges of the store: what was due when it was counted, and nothing while it cannot be counted', async () => {

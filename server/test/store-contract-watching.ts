@@ -27,5 +27,9 @@ export function exerciseWatching(engine: string, prepare: Prepare): void {
     await store.close();
     await assert.rejects(addWorkspace(store, 'late'));
     assert.equal(outages, 1);
+    // Whoever publishes is looked up first: an outage is mostly met by those who read.
+    await assert.rejects(store.settings.workspaces());
+    await assert.rejects(store.log.counts(0));
+    assert.equal(outages, 3);
   });
 }

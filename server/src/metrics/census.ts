@@ -9,6 +9,8 @@ import type { Counts, Log } from '../store/contract.ts';
 const COUNT_EVERY_MS = 5_000;
 /** A count that takes a second is made every twenty. */
 const REST = 20;
+/** Older it does not get: one that took its time because the store stood still says nothing of the next. */
+const OLDEST_MS = 120_000;
 /** A scrape is given ten seconds, a frame of `bellwire top` five. */
 const PATIENCE_MS = 2_000;
 
@@ -37,7 +39,7 @@ export function createCensus(log: Pick<Log, 'counts'>, clock: Clock): Census {
     try {
       const counts = await log.counts(countedAt);
       const tookMs = clock.monotonic() - began;
-      goodUntil = clock.monotonic() + Math.max(COUNT_EVERY_MS, REST * tookMs);
+      goodUntil = clock.monotonic() + Math.min(Math.max(COUNT_EVERY_MS, REST * tookMs), OLDEST_MS);
       former = { ...counts, countedAt, tookMs };
       return former;
     } catch (error) {

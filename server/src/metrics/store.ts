@@ -28,7 +28,7 @@ export function countCommits(metrics: Metrics): StoreWatch {
   });
   const outages = metrics.counter({
     name: 'bellwire_store_outages_total',
-    help: 'Transactions that failed because the store was out of order.',
+    help: 'Transactions and reads that failed because the store was out of order.',
   });
   return {
     commit({ kind, size, waitedMs, tookMs }) {

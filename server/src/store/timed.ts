@@ -1,6 +1,6 @@
 // An engine that tells how long its transactions waited and took: one reading of the clock before, between and after.
 import { StoreOutage } from './refusal.ts';
-import type { CommitKind, Sql, Tx, WriteOptions } from './sql.ts';
+import type { CommitKind, Sql, Tx, Value, WriteOptions } from './sql.ts';
 
 /** A transaction that was committed. Spans in ms. */
 export interface Commit {
@@ -16,12 +16,16 @@ export interface Commit {
 /** Who is told. Called after each transaction: it must be quick, and must not throw. */
 export interface StoreWatch {
   commit(commit: Commit): void;
-  /** The engine was out of order. */
+  /** The engine was out of order: a transaction or a read failed of it. */
   outage(): void;
 }
 
 /** The engine, watched. */
 export function timed(sql: Sql, watch: StoreWatch): Sql {
+  const fail = (error: unknown): never => {
+    if (error instanceof StoreOutage) watch.outage();
+    throw error;
+  };
   return {
     dialect: sql.dialect,
     hints: sql.hints,
@@ -37,11 +41,11 @@ export function timed(sql: Sql, watch: StoreWatch): Sql {
         watch.commit({ kind, size, waitedMs: begunAt - askedAt, tookMs: performance.now() - begunAt });
         return result;
       } catch (error) {
-        throw told(error, watch);
+        return fail(error);
       }
     },
-    read: (text, values) => sql.read(text, values),
-    scan: (text, values) => sql.scan(text, values),
+    read: <R>(text: string, values?: readonly Value[]) => sql.read<R>(text, values).catch(fail),
+    scan: <R>(text: string, values?: readonly Value[]) => sql.scan<R>(text, values).catch(fail),
     scrub: () => sql.scrub(),
     shrink: () => sql.shrink(),
     blamesRow: (error) => sql.blamesRow(error),
@@ -49,9 +53,4 @@ export function timed(sql: Sql, watch: StoreWatch): Sql {
     holdSession: (session) => sql.holdSession(session),
     close: () => sql.close(),
   };
-}
-
-function told(error: unknown, watch: StoreWatch): unknown {
-  if (error instanceof StoreOutage) watch.outage();
-  return error;
 }
