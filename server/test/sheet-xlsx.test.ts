@@ -104,6 +104,20 @@ test('R98 rows are updated where they stand; upsert appends once', async (t) => 
   ]);
 });
 
+test('bad input: a file that unpacks to gigabytes, or does not say to how much, is refused before it is unpacked', async (t) => {
+  const { file, place, at } = furnish(t);
+  const append = () => place.append(at, { key: 'k', cells: { id: 'evt-1' } });
+  await append();
+  const whole = readFileSync(file);
+  for (const size of [600 * 1024 * 1024, 0xffffffff, 0]) {
+    const bomb = Buffer.from(whole);
+    // The size of the last part, in the directory.
+    bomb.writeUInt32LE(size, bomb.lastIndexOf(Buffer.from('PK\x01\x02')) + 24);
+    writeFileSync(file, bomb);
+    await assert.rejects(append(), failing(/no XLSX workbook: it unpacks to more than 512 MiB/, false));
+  }
+});
+
 test('bad input: a sheet that is gone is made anew; one that is open elsewhere is locked; and files that are none', async (t) => {
   const { folder, file, place, at, rows } = furnish(t);
   const append = (cells = { id: 'evt-1' }) => place.append(at, { key: 'k', cells });

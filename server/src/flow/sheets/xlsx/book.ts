@@ -7,6 +7,7 @@ import { ActionFailed } from '../../action.ts';
 import { plainText } from '../layout.ts';
 import type { Answer, Order } from '../orders.ts';
 import { Table } from '../table.ts';
+import { unpackedBytes } from './unpacked-size.ts';
 
 /** An order for one tab of a file. */
 export interface TabOrder {
@@ -26,6 +27,9 @@ interface Open {
   rows: number;
 }
 
+/** More is not unpacked: ordinary rows come to six times their file, the largest (file-fault.ts) to 200 MiB (measured). */
+const MOST_UNPACKED_BYTES = 512 * 1024 * 1024;
+
 /** Names that programs for tables cannot take. */
 const NO_TAB_NAME = /^$|.{32}|[[\]:*?/\\]|^'|'$/;
 
@@ -43,6 +47,9 @@ export class XlsxBook {
   static async read(bytes: Uint8Array | null): Promise<XlsxBook> {
     if (bytes === null) return new XlsxBook({ sheets: [] });
     try {
+      if (unpackedBytes(bytes) > MOST_UNPACKED_BYTES) {
+        throw new RangeError(`it unpacks to more than ${MOST_UNPACKED_BYTES / 2 ** 20} MiB`);
+      }
       return new XlsxBook(await openXlsx(bytes, { readStyles: true }));
     } catch (error) {
       throw new ActionFailed(`the file is no XLSX workbook: ${(error as Error).message}`, { retryable: false });
