@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { listedIn } from '../src/cli/completing.ts';
 import { cutLine, quoteForBash } from '../src/cli/shell-words.ts';
-import { bellwire, startGround } from './cli-ground.ts';
+import { bellwire, EXPIRING, startGround } from './cli-ground.ts';
 
 const cli = join(import.meta.dirname, '../src/cli.ts');
 
@@ -89,6 +89,8 @@ describe('completion in the shells', () => {
     assert.deepEqual(await complete('webhooks', 'add', '--form'), ['--format']);
     assert.ok((await complete('webhooks', 'list', '--')).includes('--workspace'));
     assert.ok((await complete('subscribe', 'nightly.x', 'com.hpe')).length > 1);
+    assert.deepEqual(await complete('types', 'add', 'com.hpe.greenlake.sub'), [EXPIRING]);
+    assert.deepEqual(await complete('inbox', '--verify', 's'), ['standard-webhooks', 'stripe', 'slack', 'shopify']);
     assert.deepEqual(await complete('push', ''), [':files']);
     assert.deepEqual(await complete('nonsense', 'x', ''), []);
     assert.deepEqual(await complete('--url', 'http://127.0.0.1:1', '--key', 'k', 'webhooks', 'show', ''), []);
@@ -101,9 +103,12 @@ describe('completion in the shells', () => {
       'source ./script.bash',
       'try() { COMP_LINE="bellwire $1"; COMP_POINT=${#COMP_LINE}; _bellwire bellwire ""; printf "<%s>" "${COMPREPLY[@]}"; echo; }',
       ...lines.map((line) => `try "${line}"`),
+      // A function that runs it, as docs/cli.md has it for the clone.
+      `bellwire() { '${process.execPath}' '${cli}' "$@"; }`,
+      'PATH=/nowhere try "webhooks sho"',
     ];
     const got = (await said(['bash', '--norc', '-c', script.join('\n')])).trim().split('\n');
-    assert.deepEqual(got, ['<my\\ hook>', '<my hook>', '<delivered><dead>', '<show>']);
+    assert.deepEqual(got, ['<my\\ hook>', '<my hook>', '<delivered><dead>', '<show>', '<show>']);
   });
 
   test('fish', { skip: lacking('fish') }, async () => {

@@ -66,7 +66,7 @@ function placeOf(program: Command, words: readonly string[], current: string): P
     if (open !== null) open = null;
     else if (word.startsWith('-')) open = word.includes('=') ? null : valued(optionOf(command, word));
     else {
-      const next: Command | undefined = given === 0 ? command.commands.find((one) => one.name() === word) : undefined;
+      const next: Command | undefined = given === 0 ? subcommand(command, word) : undefined;
       if (next) command = next;
       else given++;
     }
@@ -78,6 +78,10 @@ function placeOf(program: Command, words: readonly string[], current: string): P
   const comma = open === null ? 0 : value.lastIndexOf(',') + 1;
   const prefix = current.slice(0, current.length - value.length + comma);
   return { command, option: open, given, prefix, typed: value.slice(comma) };
+}
+
+function subcommand({ commands }: Command, word: string): Command | undefined {
+  return commands.find((one) => one.name() === word || one.aliases().includes(word));
 }
 
 function valued(option: Option | undefined): Option | null {

@@ -36,7 +36,7 @@ export const inbox: Declare = (command, run) => {
     .option('--fail-first <n>', 'Answer the first n tries of each delivery 500: to see retries')
     .option('--secret <secret>', 'Answer challenges and verify signatures with it')
     .option('--secret-stdin', 'Read the secret from stdin')
-    .option('--verify <sender>', `How the sender signs: ${JUDGES.join(', ')} (as Bellwire does)`)
+    .option('--verify <sender>', `${JUDGES.join(', ')}: how the sender signs (as Bellwire does)`)
     .option('--save <folder>', 'Keep the exact bytes of each request there')
     .option('--listen', 'No port: show what the platform sends a webhook, by listening for it')
     .option('--webhook <webhook>', 'With --listen: an existing webhook; else one is made, and removed at the end')
