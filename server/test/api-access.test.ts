@@ -135,6 +135,17 @@ test('R49 a key bound to a service publishes only its types and manages nothing 
   await api.expect(204, `DELETE /v1/event-types/${type}`, { key });
 });
 
+test('API: keys are listed the oldest first, through all pages', async (t) => {
+  const api = await startApi(t);
+  for (let at = 0; at < 12; at++)
+    await api.expect(201, 'POST /v1/keys', { body: { name: `k${at}`, scopes: ['read'] } });
+  const first = await api.expect(200, 'GET /v1/keys?limit=7');
+  const second = await api.expect(200, `GET /v1/keys?cursor=${String(first['next'])}`);
+  const items = [first, second].flatMap((page) => page['items'] as { createdAt: string; id: string }[]);
+  const born = items.map(({ createdAt }) => createdAt);
+  assert.deepEqual([born, new Set(items.map(({ id }) => id)).size], [born.toSorted(), 13]);
+});
+
 test('API: a key is shown once, makes no key greater than itself, and is refused once deleted', async (t) => {
   const api = await startApi(t);
   await api.expect(201, 'POST /v1/workspaces', { body: { name: 'acme' } });

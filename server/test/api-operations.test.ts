@@ -45,7 +45,7 @@ test('recover, redrive and replay go through the engine: dead letters arrive und
   endpoint.behave({});
   // Held, and recovered all the same: it arrives when the webhook is in service again.
   const begun = await life.expect(202, `POST /v1/webhooks/${webhook}/recover`, { body: { since: AGES_AGO } });
-  assert.match(String(begun['note']), /^Nothing older than \S+ is kept, so it begins there\. The webhook is critical/);
+  assert.match(String(begun['note']), /^It begins at \S+Z, with the oldest event there is\. The webhook is critical/);
   assert.deepEqual([begun['kind'], begun['state'], begun['pace'], begun['until']], ['recover', 'running', 500, null]);
   const done = await ended(begun);
   assert.deepEqual(
@@ -108,7 +108,7 @@ test('bad input: a recover that starts before everything begins with the oldest 
   await life.publishMany(3);
   await life.settled(webhook, 'dead', 3);
   const whole = await ended(await life.expect(202, recover, { body: { since: '0001-01-01T00:00:00Z' } }));
-  assert.match(String(whole['note']), /^Nothing older than \S+ is kept, so it begins there\./);
+  assert.match(String(whole['note']), /^It begins at \S+Z, with the oldest event there is\./);
   assert.deepEqual([whole['state'], whole['released']], ['done', 3]);
 });
 

@@ -113,12 +113,13 @@ export const createKey = operation<KeyIn, KeyCreatedOut>()({
 });
 
 export const listKeys = operation<null, KeysOut>()({
-  summary: 'List the keys this key may manage: never the keys themselves',
+  summary: 'List the keys this key may manage, the oldest first: never the keys themselves',
   query: KeysQuery,
   reach: 'installation',
   async handle({ query, key: owner }, tools) {
     const own = (await tools.store.settings.keys()).filter((key) => isWithin(key, owner));
-    const { items, next } = pageThrough({ list: 'keys', items: own, keyOf: ({ key }) => key }, query);
+    const keyOf = ({ createdAt, key }: ApiKey): string => `${instant(createdAt)} ${key}`;
+    const { items, next } = pageThrough({ list: 'keys', items: own, keyOf }, query);
     const tokens = await tokensOf(tools);
     return ok({ items: items.map((key) => showWith(tokens, key)), next });
   },

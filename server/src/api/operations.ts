@@ -300,7 +300,7 @@ async function noteOnLog(since: number | null, { workspace }: Workspace, { store
   const { rows } = await store.log.events({ workspace, order: 'oldest-first', cursor: null, limit: 1 });
   const [oldest] = rows;
   if (!oldest) return 'There is no event here.';
-  const words = `Nothing older than ${instant(oldest.acceptedAt)} is kept, so it begins there.`;
+  const words = `It begins at ${instant(oldest.acceptedAt)}, with the oldest event there is.`;
   return oldest.acceptedAt > since ? words : null;
 }
 
