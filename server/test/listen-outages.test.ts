@@ -56,7 +56,7 @@ function listen(t: TestContext, client: Client, webhook: string): Ear {
     came: new Map(),
     heard: 0,
     hangs: () => void (gate = Promise.withResolvers()),
-    answers: () => void gate?.resolve(),
+    answers: () => gate?.resolve(),
   };
   const listening = listenFor({
     client,
@@ -145,7 +145,7 @@ test(
     const behind = createClient({
       url: 'http://fleet.test',
       key: far.adminKey,
-      fetch: (url, init) => fetch(String(url).replace('http://fleet.test', entry), init),
+      fetch: (url, init) => fetch((url as string).replace('http://fleet.test', entry), init),
     });
     const names = ['one', 'two', 'three', 'four'];
     const webhooks = await Promise.all(names.map((name) => make(client, name)));
