@@ -27,6 +27,7 @@ export interface FlowParts {
   delivering: Pick<Delivering, 'lanes' | 'send' | 'sendMail' | 'addresses'>;
   /** Is told of what ends. */
   watch: FlowWatch;
+  onError(error: unknown): void;
 }
 
 /** Steps of one run: a loop that goes through ten thousand things may do ten for each. */
@@ -34,7 +35,7 @@ const MOST_STEPS = 100_000;
 
 /** Puts it together; nothing runs before its `start`. */
 export function assembleFlows(parts: FlowParts): FlowEngine {
-  const { config, log, clock, store, schemas, tracer, delivering, watch } = parts;
+  const { config, log, clock, store, schemas, tracer, delivering, watch, onError } = parts;
   const { concurrency, maxDepth, stepBytes, logBytes, folders, machineIdentity } = config.flows;
   const fetch = fetchOver((request) => delivering.send(request), tracer);
   const commands = createCommands({ dataFolder: config.dataFolder, ...config.flows.commands }, clock);
@@ -65,7 +66,7 @@ export function assembleFlows(parts: FlowParts): FlowEngine {
       createSql({ databases, maxBytes: stepBytes }),
     ],
     evaluate: createEvaluate({ fetch, folders, machineIdentity }),
-    onError: (error) => log.error({ error }, 'the flow engine reports an error'),
+    onError,
     watch,
   });
   const stop = async (graceMs: number): Promise<void> => {

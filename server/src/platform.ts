@@ -10,6 +10,7 @@ import type { NodeFacts } from './api/parts.ts';
 import { createPayloadSchemas, type PayloadSchemas } from './api/payload-schema/index.ts';
 import type { Config } from './config/index.ts';
 import { systemClock } from './clock.ts';
+import { createErrorLog, type ErrorLog } from './error-log.ts';
 import { joinEngine } from './engine-port.ts';
 import { createDelivering, type Delivering, type DeliveringOptions } from './engine/index.ts';
 import { prepareStore } from './first-start.ts';
@@ -72,7 +73,8 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     makeFolder(config.dataFolder);
     const metrics = createMetrics();
     const watch = countCommits(metrics);
-    const store = await open({ config, log, watch }, parts.openStore ?? openStore);
+    const errors = createErrorLog(log, clock);
+    const store = await open({ config, errors, watch }, parts.openStore ?? openStore);
     stops.push(() => store.close());
     const first = { dataFolder: config.dataFolder, limits: config.quotas, log, now: clock.now() };
     const adminKey = await prepareStore(store.settings, first);
@@ -84,8 +86,8 @@ export async function startPlatform(parts: PlatformParts): Promise<RunningPlatfo
     const tracing = await trace({ config, log, version, clock, metrics });
     // Last of all, so that it tells of how the others stopped.
     if (tracing) stops.unshift(() => tracing.stop());
-    const tracer = tracing?.tracer ?? null;
-    const { delivering, flows, api } = assemble({ config, log, version, clock, store, metrics, schemas, tracer });
+    const shared = { config, log, errors, version, clock, store, metrics, schemas };
+    const { delivering, flows, api } = assemble({ ...shared, tracer: tracing?.tracer ?? null });
     stops.push(() => delivering.stop(config.shutdown.graceMs));
     await delivering.start();
     stops.push(() => flows.stop(config.shutdown.graceMs));
@@ -120,7 +122,7 @@ async function stopAll(stops: readonly (() => Promise<void> | void)[], log: Log)
 }
 
 function open(
-  { config, log, watch }: { config: Config; log: Log; watch: StoreWatch },
+  { config, errors, watch }: { config: Config; errors: ErrorLog; watch: StoreWatch },
   openWith: typeof openStore,
 ): Promise<Store> {
   const { store: setting, limits } = config;
@@ -131,7 +133,7 @@ function open(
     limits: { fanout: limits.fanout, group: GROUP },
     sheetRows: config.sheets.mostRows,
     ...(setting.kind === 'sqlite' ? { connections: 1 } : setting),
-    onError: (error) => log.error({ error }, 'the store reports an error'),
+    onError: errors.store,
     watch,
   });
 }
@@ -150,6 +152,7 @@ const nodeName = `${hostname()}/${process.pid}/${randomBytes(4).toString('hex')}
 interface Assembled {
   config: Config;
   log: Log;
+  errors: ErrorLog;
   version: string;
   clock: Clock;
   store: Store;
@@ -159,7 +162,7 @@ interface Assembled {
 }
 
 function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine; api: Api } {
-  const { config, log, version, clock, store, metrics, schemas, tracer } = parts;
+  const { config, log, errors, version, clock, store, metrics, schemas, tracer } = parts;
   const pulse = new Pulse();
   const meters: Meters = createMeters({
     ...parts,
@@ -196,7 +199,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     fanout: config.limits.fanout,
     retention: config.retention,
     tracer,
-    onError: (error) => log.error({ error }, 'the engine reports an error'),
+    onError: errors.engine,
     ...watch,
     onAttempt: both(watch.onAttempt, onAttempt),
     onResealed: (count) =>
@@ -214,6 +217,7 @@ function assemble(parts: Assembled): { delivering: Delivering; flows: FlowEngine
     tracer,
     delivering,
     watch: watch.flows,
+    onError: errors.flows,
   });
   const random = { uuid: randomUUID, bytes: (n: number) => randomBytes(n) };
   const api = createApi({
