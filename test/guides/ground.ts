@@ -55,12 +55,15 @@ export async function makeGround(page: string, programs: Readonly<Record<string,
 const PORT =
   /(?<=(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):|[Pp][Oo][Rr][Tt](?:[=: ]|', |", | = )\s?|listen\()\d{4}\b/g;
 
-/** As many digits as on the page, so that tables keep their columns, and below what the system gives to clients. */
+/**
+ * As many digits as on the page, so that tables keep their columns, below what the system gives to clients, and above those
+ * that belong to other protocols, which nobody sends HTTP to.
+ */
 async function freePorts(shown: ReadonlySet<string>): Promise<Map<string, string>> {
   const ports = new Map<string, string>();
   for (const port of shown) {
     let ours: number;
-    do ours = 4_000 + Math.floor(Math.random() * 6_000);
+    do ours = 7_000 + Math.floor(Math.random() * 3_000);
     while (shown.has(String(ours)) || [...ports.values()].includes(String(ours)) || !(await isFree(ours)));
     ports.set(port, String(ours));
   }

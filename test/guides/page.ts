@@ -43,14 +43,21 @@ export class GuideError extends Error {
   }
 }
 
+/** Blocks as the readers of Markdown know them, too, which nothing here would play: indented, quoted, begun in a list, of HTML. */
+const HIDDEN_BLOCK = /^(?: {4,}|\t)\S|```|~~~|<(?:pre|code)\b/;
+
 /** The blocks of a page in their order. Throws a GuideError for one that the runner would not know how to play. */
 export function readBlocks(page: string, text: string): Block[] {
   const blocks: Block[] = [];
   const lines = text.split('\n');
   for (let at = 0; at < lines.length; at++) {
     const [, indent = '', fence, info = ''] = /^( *)(```+|~~~+)(.*)$/.exec(lines[at]!) ?? [];
-    if (fence === undefined) continue;
     const line = at + 1;
+    if (fence === undefined) {
+      if (HIDDEN_BLOCK.test(lines[at]!))
+        throw new GuideError({ page, line }, 'a block is fenced, at the edge of its paragraph');
+      continue;
+    }
     const above =
       lines
         .slice(0, at)

@@ -55,6 +55,11 @@ test('a guide: a block that nothing says how to play is refused, whatever it is'
     [block('text output', 'a'), 'nothing above it prints'],
     [block('text output of=a', 'a'), 'nothing runs in a yet'],
     ['```sh\na', 'the block has no end'],
+    ['> ```sh\n> a\n> ```', 'a block is fenced'],
+    ['- ```sh\n  a\n  ```', 'a block is fenced'],
+    ['\n    a\n', 'a block is fenced'],
+    ['\n\ta\n', 'a block is fenced'],
+    ['<pre>a</pre>', 'a block is fenced'],
   ];
   for (const [text, why] of refused) assert.throws(() => readBlocks(page, text), { message: new RegExp(why) }, text);
 });
