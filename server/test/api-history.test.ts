@@ -143,9 +143,18 @@ test('R105 what was a secret when a request came is none to be told by a run tha
   const { run } = await api.expect(202, `POST /v1/requests/${request}/replay`, { body: {} });
   const again = await ended();
   assert.deepEqual([again['id'], again['reason']], [(run as Json)['id'], 'steps[1] (fail): •••']);
-  const { text } = await api.ask(`GET /v1/runs/${again['id']}/steps`);
-  assert.match(text, /•••/);
-  for (const one of [text, ...api.lines]) assert.doesNotMatch(one, /Marked-S3cret/);
+  // Nor when the scenario has come to use others.
+  await push(
+    documentOf('URL')
+      .replaceAll('SENDER', 'OTHER')
+      .replace(/steps:[^]*/, `${said}\n`),
+  );
+  await api.expect(202, `POST /v1/requests/${request}/replay`, { body: {} });
+  const third = await ended();
+  const asked = [`GET /v1/requests/${request}`, ...[again, third].map(({ id }) => `GET /v1/runs/${id}/steps`)];
+  const texts = await Promise.all(asked.map(async (what) => (await api.ask(what)).text));
+  for (const text of texts) assert.match(text, /•••/);
+  for (const text of [...texts, ...api.lines]) assert.doesNotMatch(text, /Marked-S3cret/);
 });
 
 test('R104 a run that is mended goes on where it failed, does nothing twice, and asks with the same key', async (t) => {

@@ -196,6 +196,7 @@ export function exerciseFlows(engine: string, prepare: Prepare): void {
     const former = await ground.query('SELECT * FROM former_secrets');
     assert.ok(!/s3cr3t|first-value/.test(JSON.stringify([rows, former])));
     assert.deepEqual(await store.flows.formerSecrets(workspace, ['TOKEN', 'OTHER']), ['first-value']);
+    assert.deepEqual((await store.flows.everySecret(workspace)).toSorted(), ['first-value', 's3cr3t-value', 'x']);
     await store.close();
     const fresh = makeKey();
     const both = await ground.open({ keyring: openKeyring({ keys: [fresh, ground.key] }) });

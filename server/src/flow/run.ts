@@ -197,8 +197,8 @@ export class RunUnderWay {
     const { flows } = this.#parts;
     const secrets = names.length === 0 ? {} : await this.#ask(() => flows.secrets(workspace, names));
     // An old request may say what was a secret when it came.
-    const former = request === null ? [] : await this.#ask(() => flows.formerSecrets(workspace, names));
-    return { secrets, masker: createMasker([...Object.values(secrets), ...former]) };
+    const hidden = request === null ? Object.values(secrets) : await this.#ask(() => flows.everySecret(workspace));
+    return { secrets, masker: createMasker(hidden) };
   }
 
   // An evaluation that was ended tells so for each of its rules: nothing else is told of a policy set (R2, R39).

@@ -4,11 +4,12 @@ import type { Json, Scenario } from '../../model/flow/definition.ts';
 import { standIns } from '../../model/flow/document/dry-run.ts';
 import { receiveDry, type DryReceipt, type DryRequest } from '../../model/flow/document/scenario-run.ts';
 import type { Masker } from '../../model/flow/mask.ts';
+import { secretNamesOf } from '../../model/flow/secret-names.ts';
 import type { HookReply } from '../../model/hook/exchange.ts';
 import type { Workspace } from '../../store/contract.ts';
 import type { Tools } from '../kernel.ts';
 import { orNull } from '../wire.ts';
-import { secretsOf, shownHeaders } from './shown-secrets.ts';
+import { maskerOf, shownHeaders } from './shown-secrets.ts';
 
 /** What a hook answers. */
 export const ReplyOut = Type.Object({
@@ -62,9 +63,9 @@ export async function runDry(
   request: Omit<DryRequest, 'secrets' | 'fails'>,
   { workspace, tools }: { workspace: Workspace; tools: Pick<Tools, 'store'> },
 ): Promise<DryRunOut> {
-  const { secrets, masker } = await secretsOf([scenario], workspace.workspace, tools);
+  const secrets = await tools.store.flows.secrets(workspace.workspace, secretNamesOf(scenario));
   const found = receiveDry(scenario, { ...request, secrets: { ...standIns(scenario), ...secrets }, fails: {} });
-  return showDry(found, masker);
+  return showDry(found, await maskerOf(workspace.workspace, tools));
 }
 
 function showDry({ shape, reason, walk, reply }: DryReceipt, masker: Masker): DryRunOut {

@@ -1,6 +1,5 @@
 // Requests to the hooks of scenarios: those that started runs, and those that were refused, with why.
 import { Type, type Static } from 'typebox';
-import type { Flow } from '../../model/flow/definition.ts';
 import type { Masker } from '../../model/flow/mask.ts';
 import { formatId } from '../../model/ids.ts';
 import { refuse } from '../../model/problem.ts';
@@ -10,7 +9,7 @@ import { ok, operation, type Tools } from '../kernel.ts';
 import { PAGE, readMark, writeCursor } from '../paging.ts';
 import { absent, idOf, Instant, instant, numberOf, orNull, PageQuery, pageOf } from '../wire.ts';
 import { findFlow, namedIn, ScenarioParams } from './flows.ts';
-import { secretsOf, shownHeaders } from './shown-secrets.ts';
+import { maskerOf, shownHeaders } from './shown-secrets.ts';
 
 const State = Type.Enum(['taken', 'repeated', 'challenge', 'refused', 'unreadable', 'misfit'], {
   description:
@@ -115,10 +114,7 @@ export const getRequest = operation<null, RequestDetailOut>()({
   params: RequestParams,
   async handle({ params, workspace }, tools) {
     const request = await findRequest(params.request, workspace, tools);
-    const flow = await tools.store.flows.one(workspace.workspace, { flow: request.flow });
-    const flows = flow === null ? [] : [JSON.parse(flow.definition) as Flow];
-    const { masker } = await secretsOf(flows, workspace.workspace, tools);
-    return ok(showDetail(request, { workspace, masker }));
+    return ok(showDetail(request, { workspace, masker: await maskerOf(workspace.workspace, tools) }));
   },
 });
 

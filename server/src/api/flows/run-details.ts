@@ -1,6 +1,6 @@
 // What a run left behind: its steps, and its log with what became of its post-processings.
 import { Type, type Static } from 'typebox';
-import type { Flow, FlowKind } from '../../model/flow/definition.ts';
+import type { FlowKind } from '../../model/flow/definition.ts';
 import type { RouteOutput } from '../../model/flow/route.ts';
 import { reportEntry } from '../../model/post-processing.ts';
 import type { ShownRun, StoredStep } from '../../store/flows/contract.ts';
@@ -9,7 +9,7 @@ import { Instant, instant, instantOrNull, orNull, pageOf } from '../wire.ts';
 import { ReplyOut, showReply } from './dry-runs.ts';
 import { namedIn, Number } from './flows.ts';
 import { EvaluationParams, findRun, keyOf, RUN_EXAMPLE, RUN_WORDS, RunOut, RunParams, showRun } from './runs.ts';
-import { secretsOf } from './shown-secrets.ts';
+import { maskerOf } from './shown-secrets.ts';
 
 /** A step of a run. Secrets are masked. */
 export const StepOut = Type.Object(
@@ -92,13 +92,9 @@ export const getRun = operation<null, RunDetailOut>()({
   },
 });
 
-async function replyOf({ workspace, run, flow, version }: ShownRun, tools: Tools): Promise<ReplyOut | null> {
+async function replyOf({ workspace, run }: ShownRun, tools: Tools): Promise<ReplyOut | null> {
   const progress = await tools.store.hooks.progress({ workspace, run });
-  if (!progress?.reply) return null;
-  const of = await tools.store.flows.version(workspace, flow, version);
-  const flows = of === null ? [] : [JSON.parse(of.definition) as Flow];
-  const { masker } = await secretsOf(flows, workspace, tools);
-  return showReply(progress.reply, masker);
+  return progress?.reply ? showReply(progress.reply, await maskerOf(workspace, tools)) : null;
 }
 
 /** A job log or policy log. */

@@ -54,6 +54,8 @@ export interface Flows {
   secrets(workspace: number, names: readonly string[]): Promise<Record<string, string>>;
   /** Values that they had before, or until they were deleted: old requests may say them. They go as old runs do. */
   formerSecrets(workspace: number, names: readonly string[]): Promise<string[]>;
+  /** All values there are and were: an old request may say those that its flow has no name for any more. */
+  everySecret(workspace: number): Promise<string[]>;
 
   /* Runs */
 

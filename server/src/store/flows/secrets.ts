@@ -6,7 +6,10 @@ import type { Keyring } from '../keyring.ts';
 import type { Listeners } from '../listeners.ts';
 import type { Sql, Tx } from '../sql.ts';
 
-type SecretVerbs = Pick<Flows, 'putSecret' | 'secretNames' | 'deleteSecret' | 'secrets' | 'formerSecrets'>;
+type SecretVerbs = Pick<
+  Flows,
+  'putSecret' | 'secretNames' | 'deleteSecret' | 'secrets' | 'formerSecrets' | 'everySecret'
+>;
 
 /** What a sealed value is bound to. */
 export function contextOfSecret({ workspace, name }: { workspace: number; name: string }): string {
@@ -55,12 +58,12 @@ export async function pruneFormerSecrets(sql: Sql, { workspace, before }: { work
 
 /** The verbs about secrets. */
 export function makeSecretVerbs({ sql, keyring, listeners }: SecretParts): SecretVerbs {
-  const read = async (from: string, workspace: number, names: readonly string[]): Promise<NamedValue[]> => {
-    if (names.length === 0) return [];
+  const read = async (from: string, workspace: number, names?: readonly string[]): Promise<NamedValue[]> => {
+    if (names?.length === 0) return [];
     const rows = await sql.read<NamedValue>(`SELECT name, value FROM ${from}`, [workspace]);
-    const wanted = new Set(names);
+    const wanted = names && new Set(names);
     return rows
-      .filter(({ name }) => wanted.has(name))
+      .filter(({ name }) => wanted?.has(name) ?? true)
       .map(({ name, value }) => ({ name, value: keyring.open(value, contextOfSecret({ workspace, name })) }));
   };
   return {
@@ -95,6 +98,12 @@ export function makeSecretVerbs({ sql, keyring, listeners }: SecretParts): Secre
     secrets: async (workspace, names) => {
       const open = await read('flow_secrets WHERE workspace = $1', workspace, names);
       return Object.fromEntries(open.map(({ name, value }) => [name, value]));
+    },
+    everySecret: async (workspace) => {
+      // The present ones first: what is changed in between is then a former one.
+      const present = await read('flow_secrets WHERE workspace = $1', workspace);
+      const former = await read('former_secrets WHERE workspace = $1', workspace);
+      return [...present, ...former].map(({ value }) => value);
     },
     formerSecrets: async (workspace, names) =>
       (await read('former_secrets WHERE workspace = $1 ORDER BY ended_at', workspace, names)).map(({ value }) => value),
