@@ -10,8 +10,10 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { createSigner } from '@bellwire/receiver';
 import { eventually } from '../../test/kit/handler.ts';
+import { repository } from '../../test/kit/sources.ts';
 import { localUrl } from '../src/cli/forwarding.ts';
 import { bodyLines, spread } from '../src/cli/inbox-lines.ts';
+import { cutLine } from '../src/cli/shell-words.ts';
 import {
   AUDIT_LOG,
   bellwire,
@@ -36,7 +38,7 @@ interface Running {
 }
 
 function run(t: TestContext, args: readonly string[], { folder, stdin }: RunOptions): Running {
-  const child = spawnBellwire(args, { folder, env: { COLUMNS: '80' } });
+  const child = spawnBellwire(args, { folder, env: { COLUMNS: '80', USER: 'anna' } });
   if (stdin !== undefined) child.stdin.end(stdin);
   let [out, err] = ['', ''];
   child.stdout.on('data', (text) => void (out += String(text)));
@@ -175,6 +177,31 @@ describe('bellwire listen', () => {
       names.filter((name) => /^for-nothing|^inbox-/.test(name)),
       [],
     );
+  });
+
+  test('docs/listen.md: its commands run, and say what stands there', async (t) => {
+    const page = readFileSync(join(repository, 'docs/listen.md'), 'utf8');
+    const commands = Array.from(
+      page.matchAll(/```sh\nbellwire (.+)\n```/g),
+      ([, line]) => cutLine(line!, line!.length).words,
+    );
+    assert.deepEqual(
+      commands.map(([command]) => command),
+      ['listen', 'listen', 'inbox', 'inbox'],
+    );
+    await ask('webhooks', 'add', 'audit-sheet', 'http://127.0.0.1:19998/', '--no-wait');
+    const port = (words: string[]): string[] =>
+      words[0] === 'inbox' && !words.includes('--listen') ? ['--port', '0'] : [];
+    const running = commands.map((words) => run(t, [...words, ...port(words)], ground));
+    for (const one of running) await eventually('it runs', () => one.err().includes('Ctrl-C ends it'), 30_000);
+    const [, first] = /^```\n(.+)\n/m.exec(page)!;
+    assert.ok(running[0]!.err().includes(first!), running[0]!.err());
+    assert.deepEqual(await Promise.all(running.map((one) => one.kill('SIGINT'))), [0, 0, 0, 0]);
+
+    const help = await Promise.all(['listen', 'inbox'].map((command) => bellwire([command, '--help'], ground)));
+    const options = new Set(help.flatMap(({ stdout }) => Array.from(stdout.matchAll(/--[a-z-]+/g), ([name]) => name)));
+    const told = Array.from(page.matchAll(/^\| .*?(?= \|)/gm)).flatMap(([cell]) => cell.match(/--[a-z-]+/g) ?? []);
+    assert.deepEqual([told.filter((name) => !options.has(name)), told.length > 15], [[], true]);
   });
 
   test('inbox --listen shows what a webhook made for the moment is sent, its signature judged', async (t) => {
