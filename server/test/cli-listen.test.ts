@@ -157,8 +157,9 @@ describe('bellwire listen', () => {
     const [made, challenge] = first.lines();
     assert.deepEqual([made!['name'], String(made!['secret']).length > 20], ['replaced', true]);
     assert.deepEqual([challenge!['type'], challenge!['failure']], ['challenge', 'connection-refused']);
-    const second = run(t, ['listen', '1', '--webhook', 'replaced', '--no-challenge'], ground);
+    const second = run(t, ['listen', '1', '--name', 'replaced', '--secret', 'other', '--no-challenge'], ground);
     assert.equal(await first.ended, 1);
+    assert.match(second.err(), /replaced is there already and stays as it is, without --secret: /);
     assert.match(first.err(), /somebody else listens for this webhook by now/);
     assert.equal(await second.kill('SIGINT'), 0);
   });

@@ -48,7 +48,7 @@ export const listen: Declare = (command, run) => {
     .option('--remove', 'Delete the webhook at the end')
     .addHelpText(
       'after',
-      '\nUntil Ctrl-C. What comes after that waits for the next time, unless it goes to a URL again.',
+      '\nUntil Ctrl-C. What comes after that waits for the next time, unless it goes to a\nURL again.',
     )
     .action(run(listenAndForward));
 };
@@ -91,6 +91,7 @@ export async function listenAs(session: Session, wish: WebhookWish, local: Local
     await subscribe(session, client, { webhook, types: typesOf(wish) });
     isToGo = wish.remove === true;
     if (isNew) tellSecret(session, webhook, local);
+    else if (!local.onSecret) tellUnused(session, webhook, wish);
     await listenAndProve(session, { client, webhook, takeOver, wish, local, counts });
   } finally {
     if (isToGo) await remove(session, client, webhook);
@@ -143,6 +144,15 @@ function tellSecret({ show, facts, paint }: Session, webhook: WebhookSecretOut, 
     ...facts({ webhook: name, secret, 'standard key': standardKey }),
     paint('yellow', 'Give it to your handler now: it is not shown again.'),
   ]);
+}
+
+// Whoever runs the same line again with another secret would look for the fault in the handler.
+function tellUnused({ note }: Session, { name }: WebhookOut, wish: WebhookWish): void {
+  const named = { '--secret': wish.secret, '--secret-stdin': wish.secretStdin, '--signing': wish.signing };
+  const given = Object.entries({ ...named, '--format': wish.format }).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return;
+  const options = given.map(([option]) => option).join(', ');
+  note(`${name} is there already and stays as it is, without ${options}: see bellwire webhooks change`);
 }
 
 // Where a webhook has an endpoint of its own, nobody takes its requests away by accident.
