@@ -139,7 +139,10 @@ function exercise(engine: string, prepare: Prepare): void {
     await store.relays.prune(now + 3_600_000);
     assert.deepEqual(await ground.query('SELECT relay FROM relays'), []);
     assert.deepEqual(await ground.query('SELECT webhook FROM listeners'), []);
+    await place.listen(null);
+    const under = place.relay.send({ key: place.key, ...REQUEST });
     place.relay.close();
+    assert.equal(codeOf(await under), 'closed');
     assert.equal(codeOf(await place.relay.send({ key: place.key, ...REQUEST })), 'closed');
   });
 }

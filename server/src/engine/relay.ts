@@ -75,6 +75,8 @@ export class Relay {
         onLeft(key);
         return failed('no-listener', 'was not sent to: nobody listens for it');
       }
+      // While it was written down we were closed: nobody would look for its answer.
+      if (this.#isClosed) return failed('closed', 'was cut off');
       return await this.#answered(key, relay, { ...request, startedAt, until: startedAt + lastsMs });
     } catch (error) {
       onError(error);
@@ -92,6 +94,7 @@ export class Relay {
   close(): void {
     this.#isClosed = true;
     for (const desk of this.#desks.values()) {
+      desk.timer?.cancel();
       this.#settle(
         desk,
         [...desk.waiting.keys()].map((relay) => [relay, failed('closed', 'was cut off')]),
