@@ -157,10 +157,13 @@ describe('bellwire listen', () => {
     const [made, challenge] = first.lines();
     assert.deepEqual([made!['name'], String(made!['secret']).length > 20], ['replaced', true]);
     assert.deepEqual([challenge!['type'], challenge!['failure']], ['challenge', 'connection-refused']);
+    await ask('webhooks', 'pause', 'replaced');
     const second = run(t, ['listen', '1', '--name', 'replaced', '--secret', 'other', '--no-challenge'], ground);
     assert.equal(await first.ended, 1);
     const words = 'replaced is there already and stays as it is, without --secret: ';
     await eventually('it is told what does not count', () => second.err().includes(words));
+    const paused = 'replaced is paused, and nothing is sent: bellwire webhooks resume replaced';
+    await eventually('it is told that nothing will come', () => second.err().includes(paused));
     assert.match(first.err(), /somebody else listens for this webhook by now/);
     assert.equal(await second.kill('SIGINT'), 0);
   });

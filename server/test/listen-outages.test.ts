@@ -70,6 +70,7 @@ function listen(t: TestContext, client: Client, webhook: string): Ear {
     },
     signal: ended.signal,
     onHeard: () => void ear.heard++,
+    onState: () => undefined,
     onAway: () => undefined,
     onExchange: () => undefined,
     onLost: () => undefined,

@@ -235,6 +235,13 @@ async function listenAndProve(session: Session, work: Work): Promise<void> {
       if (!isProved || (isAgain && state !== 'pending' && state !== 'critical')) return;
       proving ??= prove({ ...session, signal }, work).finally(() => (proving = null));
     },
+    onState: (state) => {
+      const remedy = REMEDIES[state];
+      if (remedy === undefined || (isProved && remedy === 'test')) return;
+      note(
+        `${webhook.name} is ${plain(state)}, and nothing is sent: bellwire webhooks ${remedy} ${quoted(webhook.name)}`,
+      );
+    },
     onAway: (reason) => note(`${plain(reason)}; trying again`),
     onExchange: (exchange) => {
       const repetition = seen.count(exchange);
@@ -249,6 +256,14 @@ async function listenAndProve(session: Session, work: Work): Promise<void> {
   });
   await listening.finally(() => ended.abort());
 }
+
+/** What leads out of the states in which nothing is sent. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  paused: 'resume',
+  disabled: 'enable',
+  pending: 'test',
+  critical: 'test',
+};
 
 function isChallenge({ request }: Exchange): boolean {
   return !request.headers.some(([name]) => name === 'webhook-id');

@@ -22,6 +22,8 @@ export interface Listening {
   signal: AbortSignal;
   /** The platform hears us, for the first time or again; with the state of the webhook. */
   onHeard(state: string, isAgain: boolean): void;
+  /** The state of the webhook, at first and when it is another one. */
+  onState(state: string): void;
   /** The platform does not answer; why. */
   onAway(reason: string): void;
   onExchange(exchange: Exchange): void;
@@ -42,7 +44,7 @@ const ANSWERS_AT_ONCE = 20;
 export async function listenFor(listening: Listening): Promise<void> {
   const { client, webhook, signal } = listening;
   const answers = new Answers(listening);
-  const link: Link = { listener: undefined, isUp: false, failures: 0 };
+  const link: Link = { listener: undefined, state: undefined, isUp: false, failures: 0 };
   try {
     while (!signal.aborted) {
       try {
@@ -60,18 +62,22 @@ export async function listenFor(listening: Listening): Promise<void> {
 interface Link {
   /** Our name there. */
   listener: string | undefined;
+  /** The webhook's, as we heard last. */
+  state: string | undefined;
   isUp: boolean;
   /** Since it was up. */
   failures: number;
 }
 
-async function ask({ client, webhook, takeOver, signal, onHeard }: Listening, link: Link): Promise<ListenOut['items']> {
-  const { listener, isUp } = link;
+async function ask(listening: Listening, link: Link): Promise<ListenOut['items']> {
+  const { client, webhook, takeOver, signal, onHeard, onState } = listening;
+  const { listener, state, isUp } = link;
   // The first answer comes at once: it says that we are heard.
   const waitMs = isUp ? WAIT_MS : 0;
   const heard = await client.webhooks.listen(webhook, { listener, takeOver, waitMs }, { signal });
-  Object.assign(link, { listener: heard.listener, isUp: true, failures: 0 });
+  Object.assign(link, { listener: heard.listener, state: heard.state, isUp: true, failures: 0 });
   if (!isUp) onHeard(heard.state, listener !== undefined);
+  if (heard.state !== state) onState(heard.state);
   return heard.items;
 }
 
