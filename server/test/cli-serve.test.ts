@@ -152,7 +152,7 @@ test('R51 R61 R63 R70 R110 R111 R114 R118 the demo plays the journey, and plays 
     assert.match(said.get('answer') ?? '', /^200 \{"verification":"[0-9a-f]{20}/);
     assert.equal(said.get('delivered'), 'signature verified: Standard Webhooks and HPE');
     const [, url] = await line(/^ {2}API +(http:\/\/127\.0\.0\.1:\d+)\/v1 /);
-    await line(/OpenAPI +http.*\/openapi\.json$/);
+    await line(/Docs +http.*\/docs {2}\(for tools: \/openapi\.json\)$/);
     await line(/\/metrics, http.*\/healthz$/);
     await tryCommands({ line, folder, url: url ?? '' });
     child.kill('SIGINT');
@@ -172,7 +172,7 @@ async function tryCommands({
   folder: string;
   url: string;
 }): Promise<void> {
-  for (const path of ['/openapi.json', '/metrics', '/healthz']) assert.equal((await fetch(url + path)).status, 200);
+  for (const path of ['/docs', '/openapi.json', '/metrics', '/healthz']) assert.equal((await fetch(url + path)).status, 200);
   const commands: string[][] = [];
   for (let i = 0; i < 3; i++) {
     const [whole, words = ''] = await line(/^ {4}npx bellwire (.*)$/);

@@ -59,7 +59,7 @@ function sayWhatNext(
   const lines = [
     '',
     `  API      ${url}/v1  ${paint('dim', `(key: ${dataFolder}/admin-key)`)}`,
-    `  OpenAPI  ${url}/openapi.json`,
+    `  Docs     ${url}/docs  ${paint('dim', '(for tools: /openapi.json)')}`,
     `  Running  ${url}/metrics, ${url}/healthz`,
     '',
     '  Try in another terminal, in this folder:',

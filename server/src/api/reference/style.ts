@@ -47,7 +47,8 @@ pre { margin: 0.7rem 0; padding: 0.7rem 0.9rem; overflow-x: auto; border: 1px so
 .words { display: block; }
 .media { margin-top: 0.6rem; }
 .good { color: var(--get); } .bad { color: var(--delete); }
-.refusals { font-size: 0.92rem; } .refusals span { margin-right: 0.8rem; }
+.refusals { font-size: 0.92rem; } .refusals span { display: inline-block; margin-right: 0.8rem; }
+.refusals code { white-space: nowrap; }
 .answers details { margin: 0.2rem 0 0.2rem 1rem; }
 summary { cursor: pointer; }
 table { width: 100%; border-collapse: collapse; font-size: 0.92rem; }
@@ -58,7 +59,6 @@ th, td { padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid var(--line); 
   nav { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); }
   nav details:not([open]) { display: inline-block; margin-right: 0.9rem; }
 }
-@media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --tint: #fff; }
   body { display: block; font-size: 10pt; }
