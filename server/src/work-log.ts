@@ -30,12 +30,13 @@ export function createWorkLog(
   isTraced: boolean,
 ): WorkLog {
   const isDebugging = level === 'debug' || level === 'trace';
+  const attempts = isDebugging || level === 'info' ? deliveries : 'none';
   const traceOf = (trace: string | null): LogFields =>
     isTraced && trace !== null ? { traceId: traceIdOf(trace), spanId: spanIdOf(trace) } : {};
   return {
     onAttempt(end) {
       const isFailure = end.state !== 'delivered' && end.attempt.error !== null;
-      const isTold = deliveries === 'all' || (deliveries === 'failed' && isFailure);
+      const isTold = attempts === 'all' || (attempts === 'failed' && isFailure);
       if (!isTold && !isDebugging) return;
       const line = { ...attemptLine(end), ...traceOf(end.trace) };
       if (isTold) log.info(line, 'attempt');
