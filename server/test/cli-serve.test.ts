@@ -172,7 +172,8 @@ async function tryCommands({
   folder: string;
   url: string;
 }): Promise<void> {
-  for (const path of ['/docs', '/openapi.json', '/metrics', '/healthz']) assert.equal((await fetch(url + path)).status, 200);
+  for (const path of ['/docs', '/openapi.json', '/metrics', '/healthz'])
+    assert.equal((await fetch(url + path)).status, 200);
   const commands: string[][] = [];
   for (let i = 0; i < 3; i++) {
     const [whole, words = ''] = await line(/^ {4}npx bellwire (.*)$/);
