@@ -3,6 +3,8 @@ import {
   closeSync,
   existsSync,
   fchmodSync,
+  fdatasyncSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readSync,
@@ -181,6 +183,11 @@ function isBackup(file: string): boolean {
 const MANY = [50, 10, 1];
 /** SQLite's own bound on the values of one statement. */
 const MOST_VALUES = 32_000;
+/**
+ * What is synced at once, about. Beside a file of 190 MiB another one's sync of 8 KiB took 70 to 132 ms at most where all of it
+ * was synced at the end, and 37 to 62 ms in such portions (three runs each).
+ */
+const SYNC_BYTES = 8 * 2 ** 20;
 
 class NewFile implements Target {
   readonly engine = 'sqlite';
@@ -190,17 +197,18 @@ class NewFile implements Target {
   readonly rows: Source['rows'];
   readonly ask: Source['ask'];
   readonly #part: string;
+  readonly #handle: number;
   readonly #db: DatabaseSync;
   readonly #letGo: () => void;
   readonly #statements = new Map<string, StatementSync>();
-  #isOpen = true;
+  #syncedBytes = 0;
   #isKept = false;
 
   constructor(file: string, letGo: () => void) {
     this.name = file;
     this.#letGo = letGo;
     this.#part = `${file}.part`;
-    this.#db = beginPart(this.#part);
+    ({ handle: this.#handle, db: this.#db } = beginPart(this.#part));
     ({ tables: this.tables, rows: this.rows, ask: this.ask } = readerOf(this.#db, file));
   }
 
@@ -213,6 +221,15 @@ class NewFile implements Target {
         this.#said(() => statement.run(...rows.slice(from, from + many).flat()));
       }
     }
+    this.#said(() => this.#syncPortion());
+  }
+
+  // All of it at the end would hold up the syncs of a platform on the same disk for as long.
+  #syncPortion(): void {
+    const { size } = fstatSync(this.#handle);
+    if (size - this.#syncedBytes < SYNC_BYTES) return;
+    fdatasyncSync(this.#handle);
+    this.#syncedBytes = size;
   }
 
   #insert(table: string, columns: Shape['columns'], many: number): StatementSync {
@@ -233,20 +250,20 @@ class NewFile implements Target {
   }
 
   async keep(): Promise<void> {
-    this.#said(() => this.#db.exec('COMMIT'));
-    this.#db.close();
-    this.#isOpen = false;
     this.#said(() => {
-      sync(this.#part, 'r+');
+      this.#db.exec('COMMIT');
+      this.#db.close();
+      fsyncSync(this.#handle);
       renameSync(this.#part, this.name);
       this.#isKept = true;
-      if (platform() !== 'win32') sync(dirname(this.name), 'r');
+      if (platform() !== 'win32') syncFolder(dirname(this.name));
     });
   }
 
   async close(): Promise<void> {
-    if (this.#isOpen) this.#db.close();
-    this.#isOpen = false;
+    if (this.#db.isOpen) this.#db.close();
+    // Not before: closing any handle of a file gives up the locks that SQLite has on it.
+    closeSync(this.#handle);
     if (!this.#isKept) rmSync(this.#part, { force: true });
     this.#letGo();
   }
@@ -262,21 +279,19 @@ class NewFile implements Target {
 
 // Not a journal: what is not renamed is nothing. Room that deletions leave is given back in small steps, as in any store.
 const BEGIN = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-  PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; BEGIN EXCLUSIVE`;
+  PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; BEGIN EXCLUSIVE`;
 
 // One that was left by a process that was ended is no hindrance; one that another process writes is.
-function beginPart(part: string): DatabaseSync {
+function beginPart(part: string): { handle: number; db: DatabaseSync } {
   try {
     if (existsSync(part)) removeLeft(part);
     const handle = openSync(part, 'wx', 0o600);
     fchmodSync(handle, 0o600);
-    closeSync(handle);
-    const { ino } = statSync(part);
     const db = new DatabaseSync(part);
     db.exec(BEGIN);
     // Held from here on. Another process may have taken it for a left one in the moment before.
-    if (statSync(part).ino !== ino) throw new MoveRefusal(busyWords(part));
-    return db;
+    if (statSync(part).ino !== fstatSync(handle).ino) throw new MoveRefusal(busyWords(part));
+    return { handle, db };
   } catch (error) {
     if (error instanceof MoveRefusal) throw error;
     throw new MoveRefusal(`${part} cannot be written: ${(error as Error).message}`);
@@ -307,8 +322,8 @@ function busyWords(part: string): string {
   return `another process is writing ${basename(part)} at this moment`;
 }
 
-function sync(path: string, flags: string): void {
-  const handle = openSync(path, flags);
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r');
   try {
     fsyncSync(handle);
   } finally {
