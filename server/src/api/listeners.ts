@@ -293,12 +293,12 @@ async function wait(
   }
   heard.close();
   timer.cancel();
+  const now = await store.settings.webhook(key.workspace, key.target).catch(() => null);
   if (response.destroyed) {
     const { listener, polls } = latest;
     await store.relays.leave(key, { listener, polls, now: clock.now() }).catch(() => false);
     return;
   }
-  const now = await store.settings.webhook(key.workspace, key.target).catch(() => null);
   const text = listenJson(latest, now ?? webhook);
   send(jsonReply(200, text), response, false);
 }
