@@ -164,7 +164,11 @@ describe('metrics of a platform that has worked', () => {
       dashboard.panels.filter(({ type }) => type === 'row').map(({ title }) => title.split(' (')[0]),
       ['Traffic', 'Deliveries', 'Backlog', 'Store', 'Flows and hooks', 'Process'],
     );
-    assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length, 'each has an id of its own');
+    assert.equal(
+      new Set(dashboard.panels.map(({ id }) => id)).size,
+      dashboard.panels.length,
+      'each has an id of its own',
+    );
     for (const { title, datasource, targets, gridPos } of panels) {
       assert.ok(gridPos.x + gridPos.w <= 24, title);
       assert.equal(datasource?.uid, '${datasource}', title);
