@@ -95,10 +95,14 @@ async function publish(client: Client, ...ids: string[]): Promise<void> {
 const clientOf = ({ url, adminKey: key }: PlatformProcess): Client => createClient({ url, key });
 
 const delivered = (client: Client, webhook: string, count: number): Promise<unknown> =>
-  eventually(`${count} are delivered`, async () => {
-    const { items } = await client.deliveries.list({ webhook, state: 'delivered' }).page();
-    return items.length === count;
-  });
+  eventually(
+    `${count} are delivered`,
+    async () => {
+      const { items } = await client.deliveries.list({ webhook, state: 'delivered' }).page();
+      return items.length === count;
+    },
+    30_000,
+  );
 
 test('listen: a platform that stops, and one that is killed, is listened to again; what it had answered does not come twice', async (t) => {
   const { start, folder: newFolder } = platforms(t);
