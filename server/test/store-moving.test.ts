@@ -368,6 +368,7 @@ test('the log of a killed platform is never read into the store that takes the p
   copyFileSync(`${ground.address}-wal`, `${to.address}-wal`);
   await assert.rejects(restoreOn(to, ground, { file }), /-wal belongs to a former file: move it to where that one is/);
   assert.ok(!existsSync(to.address));
+  await assert.rejects(to.open(), /-wal belongs to a file that was moved away: move it to where that one is/);
   // An empty one is what any reader leaves.
   truncateSync(`${to.address}-wal`, 0);
   await restoreOn(to, ground, { file });

@@ -11,6 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import { StoreOutage } from './contract.ts';
 import { makeFolder } from './folder.ts';
 import { TABLES, type Dialect, type Row, type Sql, type TableName, type Tx, type Update, type Value } from './sql.ts';
+import { leftBeside } from './sqlite-file.ts';
 import { Reader } from './sqlite-reader.ts';
 
 export const sqliteDialect: Dialect = {
@@ -76,6 +77,9 @@ export function openSqlite(path: string): Sql {
 
 // The files beside it (-wal, -shm) take its mode: events are for nobody else on this machine.
 function openFile(file: string): DatabaseSync {
+  // Beside a new file SQLite deletes it, with the events that were accepted last.
+  const log = existsSync(file) ? null : leftBeside(file);
+  if (log) throw new Error(`${log} belongs to a file that was moved away: move it to where that one is`);
   closeSync(openSync(file, 'a', 0o600));
   const db = new DatabaseSync(file);
   try {
