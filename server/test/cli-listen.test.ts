@@ -11,9 +11,9 @@ import { after, before, describe, test, type TestContext } from 'node:test';
 import { createSigner } from '@bellwire/receiver';
 import { eventually } from '../../test/kit/handler.ts';
 import { repository } from '../../test/kit/sources.ts';
-import { localUrl } from '../src/cli/forwarding.ts';
-import { bodyLines, spread } from '../src/cli/inbox-lines.ts';
-import { cutLine } from '../src/cli/shell-words.ts';
+import { localUrl } from '../src/cli/develop/forwarding.ts';
+import { bodyLines, spread } from '../src/cli/develop/inbox-lines.ts';
+import { cutLine } from '../src/cli/develop/shell-words.ts';
 import {
   AUDIT_LOG,
   bellwire,

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { createClient } from '../src/client/index.ts';
-import { auditLogEvent } from '../src/cli/journey.ts';
+import { auditLogEvent } from '../src/cli/begin/journey.ts';
 import { AUDIT_LOG, bellwire, documents, spawnBellwire, temporaryFolder } from './cli-ground.ts';
 
 interface Running {

@@ -5,8 +5,8 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { listedIn } from '../src/cli/completing.ts';
-import { cutLine, quoteForBash } from '../src/cli/shell-words.ts';
+import { listedIn } from '../src/cli/develop/completing.ts';
+import { cutLine, quoteForBash } from '../src/cli/develop/shell-words.ts';
 import { bellwire, EXPIRING, startGround } from './cli-ground.ts';
 
 const cli = join(import.meta.dirname, '../src/cli.ts');

@@ -140,7 +140,7 @@ describe('the docs against a platform that runs', () => {
 });
 
 test('README names the commands that npm start names', async () => {
-  const demo = readFileSync(join(root, 'server/src/cli/demo.ts'), 'utf8').replaceAll(
+  const demo = readFileSync(join(root, 'server/src/cli/begin/demo.ts'), 'utf8').replaceAll(
     '${AUDIT_LOG}',
     'com.hpe.greenlake.audit-log.v1.logs.created',
   );

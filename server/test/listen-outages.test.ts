@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../test/kit/handler.ts';
 import { startProcess, type PlatformProcess } from '../../test/kit/platform-process.ts';
 import { testDatabase, withoutPostgres } from '../../test/kit/postgres.ts';
-import { listenFor } from '../src/cli/listening.ts';
+import { listenFor } from '../src/cli/develop/listening.ts';
 import { createClient, type Client } from '../src/client/index.ts';
 
 const TYPE = 'com.hpe.greenlake.audit-log.v1.logs.created';

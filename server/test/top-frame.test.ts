@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { OverviewOut } from '../src/api/overview.ts';
-import { drawTop, quantity, roomForWebhooks, span, sparkline, type TopState } from '../src/cli/top-frame.ts';
+import { drawTop, quantity, roomForWebhooks, span, sparkline, type TopState } from '../src/cli/operate/top-frame.ts';
 import { widthOf, type Style } from '../src/cli/terminal.ts';
 
 const example = (OverviewOut as unknown as { examples: OverviewOut[] }).examples[0]!;

@@ -56,7 +56,7 @@ async function answerCompletion(
   asked: readonly string[],
   world: Pick<Session, 'terminal' | 'signal' | 'version'>,
 ): Promise<void> {
-  const { answerShell } = await import('./completion.ts');
+  const { answerShell } = await import('./develop/completion.ts');
   const nothing: Run = () => async () => undefined;
   await answerShell(asked as [string, ...string[]], {
     ...world,
