@@ -12,7 +12,7 @@ import type { Session } from '../session.ts';
 import { plain } from '../terminal.ts';
 
 /** Beside the sources in the repository, beside the built files in the package. */
-const EXAMPLES = import.meta.url.endsWith('.ts') ? '../../../examples/' : '../../examples/';
+const EXAMPLES = import.meta.url.endsWith('.ts') ? '../../../../examples/' : '../../../examples/';
 const DOCUMENT = fileURLToPath(new URL(`${EXAMPLES}flows/greenlake-audit.yaml`, import.meta.url));
 const SCENARIO = 'greenlake-audit';
 const SECRET = 'GREENLAKE';
