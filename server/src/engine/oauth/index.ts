@@ -95,9 +95,10 @@ type Got = Held | NoToken;
 export function createSender(transport: Pick<Transport, 'send'>, clock: Clock, deadlineMs = DEADLINE_MS): Sender {
   const tokens = new Tokens(transport, clock, deadlineMs);
   return {
-    send: async (request) => {
+    send: (request) => {
       const { credentials, masker = null } = request;
-      return unsaid(await (credentials === null ? transport.send(request) : tokens.send(request, credentials)), masker);
+      const coming = credentials === null ? transport.send(request) : tokens.send(request, credentials);
+      return masker === null ? coming : coming.then((outcome) => unsaid(outcome, masker));
     },
   };
 }

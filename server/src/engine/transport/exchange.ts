@@ -214,9 +214,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 }
 
 function listHeaders(headers: Record<string, string | string[] | undefined>): [string, string][] {
-  return boundHeaders(
-    Object.entries(headers).flatMap(([name, value]) =>
-      (Array.isArray(value) ? value : [value ?? '']).map((one): [string, string] => [name, one]),
-    ),
-  );
+  const list: [string, string][] = [];
+  for (const name in headers) {
+    const value = headers[name] ?? '';
+    if (Array.isArray(value)) for (const one of value) list.push([name, one]);
+    else list.push([name, value]);
+  }
+  return boundHeaders(list);
 }
