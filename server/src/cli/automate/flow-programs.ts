@@ -40,7 +40,9 @@ let isFound = false;
 function findBuilder(): void {
   if (isFound) return;
   isFound = true;
-  const builder = import.meta.resolve(`../../model/flow/builder/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`);
+  const builder = import.meta.resolve(
+    `../../model/flow/builder/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
+  );
   registerHooks({
     resolve: (specifier, context, next) => next(specifier === 'bellwire/flows' ? builder : specifier, context),
   });
