@@ -7,7 +7,7 @@ import { startPostgres, withoutPostgres } from './kit/postgres.ts';
 
 /** Numbers from a seed, so that a failure can be played again: `BELLWIRE_TEST_SEED=… npm test test/faults.test.ts`. */
 const seed = Number(process.env['BELLWIRE_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const scale: Scale = { kills: 5, awayMs: 2_000, timeoutMs: 1_000 };
+const scale: Scale = { kills: 3, awayMs: 2_000, timeoutMs: 1_000 };
 
 for (const fault of faults) {
   for (const engine of fault.engines) {
