@@ -65,16 +65,9 @@ export class Health {
       return false;
     }
     if (disables) route.intent = 'disabled';
-    this.#parts.onChange?.({
-      token: route.token,
-      workspace: queue.workspace,
-      webhook: queue.target,
-      intent: route.intent,
-      health: vitals.health,
-      reason: disables ? describeOutcome(of.outcome) : reason,
-    });
-    const { revision, intent } = route;
+    const { token, revision, intent } = route;
     const words = disables ? describeOutcome(of.outcome) : reason;
+    this.#parts.onChange?.({ token, workspace, webhook: target, intent, health: vitals.health, reason: words });
     const quietUntil = quietOf(queue, of.now);
     queue.unwritten++;
     this.#parts.settler.note({

@@ -283,12 +283,12 @@ class Reception {
     return heard.state === 'completed' ? ACCEPTED : failedBefore(run);
   }
 
-  /* Those that start none */
-
   #tell(taken: string, run?: number): void {
     const { workspace: workspaceNumber, flow } = this.#hook.stored;
     this.#arrived.tell?.({ workspaceNumber, flow, taken, ...(run === undefined ? {} : { run }) });
   }
+
+  /* Those that start none */
 
   async #turn({ state, reason, reply }: Turned): Promise<HookReply> {
     this.#tell(state);
