@@ -11,7 +11,8 @@ import {
 import { FILE_CHECKS, MACHINE_CHECKS, PLATFORM_CHECKS, SETTINGS_CHECKS } from './doctor/checks.ts';
 import { gather, type Ground } from './doctor/ground.ts';
 import { EXIT } from '../failure.ts';
-import { collect, type Declare, type Session } from '../session.ts';
+import { addStoreOptions } from './moving.ts';
+import type { Declare, Session } from '../session.ts';
 import { near, type PlatformOptions } from '../begin/serve.ts';
 import { columnsOf, plain, type Style } from '../terminal.ts';
 
@@ -46,11 +47,7 @@ interface DoctorOptions extends PlatformOptions {
 }
 
 export const doctor: Declare = (command, run) => {
-  command
-    .option('--data <folder>', 'Folder of the embedded store and its keys (dataFolder)')
-    .option('--store <address>', 'sqlite, sqlite:<file> or postgres://… (store)')
-    .option('--config <file>', 'Settings file; else bellwire.yaml, if there is one')
-    .option('--set <name=value>', 'Any setting, by its name in bellwire.default.yaml; repeatable', collect)
+  addStoreOptions(command)
     .option('--strict', 'Let notes count, too')
     .addHelpText('after', '\nIt changes nothing, beside a running platform as well. Each check: docs/doctor.md.')
     .action(run(examine));

@@ -8,7 +8,7 @@ import { collect, type Session } from '../session.ts';
 /** Options that say which store is meant, as `serve` takes them. */
 export type StoreOptions = Pick<PlatformOptions, 'data' | 'store' | 'config' | 'set'>;
 
-/** Adds them. */
+/** Adds them, for `doctor` too. */
 export function addStoreOptions(command: Command): Command {
   return command
     .option('--data <folder>', 'Folder of the embedded store and its keys (dataFolder)')
