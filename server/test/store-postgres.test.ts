@@ -177,7 +177,8 @@ suite('the store on PostgreSQL alone', { skip: withoutPostgres }, () => {
     assert.deepEqual(await hooks.progress(key), { state: 'completed', reply });
     // So it is when the connection that listens was lost, and is there again.
     await ground.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()`,
+      `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
     );
     const again = Promise.withResolvers<readonly number[]>();
     near.store.on({ runs: again.resolve });
